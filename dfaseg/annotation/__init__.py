@@ -1,0 +1,1 @@
+"""Polygons: masks to GeoJSON and back."""

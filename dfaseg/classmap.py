@@ -1,0 +1,104 @@
+"""Which class index has which name and colour, and which index is left out."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfaseg.errors import ClassMapError
+
+IGNORE_INDEX = 255
+"""Label: ignored in training. Mask: not analysed."""
+
+_HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class TissueClass:
+    """One class: its index in masks, its name and its colour ``(r, g, b)``, each 0-255."""
+
+    index: int
+    name: str
+    colour: tuple[int, int, int]
+
+    @property
+    def hex_colour(self) -> str:
+        """The colour as ``#rrggbb``."""
+        return "#{:02x}{:02x}{:02x}".format(*self.colour)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """The classes of a model or data set, in the order of their indices 0, 1, 2, ..."""
+
+    classes: tuple[TissueClass, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.classes) <= IGNORE_INDEX:
+            raise ClassMapError(f"{len(self.classes)} classes: there must be 1 to {IGNORE_INDEX}")
+        if [entry.index for entry in self.classes] != list(range(len(self.classes))):
+            raise ClassMapError("class indices must be 0, 1, 2, ... without gaps")
+        names = [entry.name for entry in self.classes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ClassMapError(f"class name '{twice[0]}' is given twice; names must differ")
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[TissueClass]:
+        return iter(self.classes)
+
+    def __getitem__(self, index: int) -> TissueClass:
+        return self.classes[index]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in index order."""
+        return tuple(entry.name for entry in self.classes)
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "ClassMap":
+        """Build a class map from parsed JSON or TOML tables with index, name and colour.
+
+        Raises:
+            ClassMapError: A table lacks a key or holds an impossible value.
+        """
+        return cls(tuple(_parse_class(record) for record in records))
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return plain tables that ``from_records`` reads back."""
+        return [
+            {"index": entry.index, "name": entry.name, "colour": entry.hex_colour}
+            for entry in self.classes
+        ]
+
+
+def read_class_map(path: Path) -> ClassMap:
+    """Read a class map from a TOML file with ``[[class]]`` tables (index, name, colour).
+
+    Raises:
+        ClassMapError: The file is missing, is not TOML or holds an impossible table.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("class", [])
+    except OSError as error:
+        raise ClassMapError(f"class map '{path}': cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ClassMapError(f"class map '{path}': not valid TOML ({error})") from error
+    return ClassMap.from_records(tables)
+
+
+def _parse_class(record: Mapping[str, Any]) -> TissueClass:
+    missing = {"index", "name", "colour"} - record.keys()
+    if missing:
+        raise ClassMapError(f"class {dict(record)}: lacks {', '.join(sorted(missing))}")
+    colour = record["colour"]
+    if not isinstance(colour, str) or not _HEX_COLOUR.fullmatch(colour):
+        raise ClassMapError(
+            f"class '{record['name']}': colour {colour!r} is not of the form '#rrggbb'"
+        )
+    rgb = (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+    return TissueClass(int(record["index"]), str(record["name"]), rgb)

@@ -1,0 +1,1 @@
+"""A slide through a network to files."""

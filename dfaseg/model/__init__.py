@@ -1,0 +1,1 @@
+"""The Dynamic Focal Attention network and its file."""

@@ -1,0 +1,1 @@
+"""Opened whole-slide images: backends, levels and resolution."""

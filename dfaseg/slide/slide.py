@@ -1,0 +1,99 @@
+"""What an opened slide is: levels of native tiles, a resolution and an identity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.geometry import Rect
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One step of the pyramid, cut into the tiles in which the file stores it.
+
+    Attributes:
+        width: Columns of pixels.
+        height: Rows of pixels.
+        downsample_x: Level-0 pixels per pixel of this level, horizontally; exact where the
+            pyramid was made with a whole factor and rounded sizes.
+        downsample_y: The same, vertically.
+        tile_width: Columns of one native tile (the unit of decoding).
+        tile_height: Rows of one native tile.
+    """
+
+    width: int
+    height: int
+    downsample_x: float
+    downsample_y: float
+    tile_width: int
+    tile_height: int
+
+    @property
+    def num_tile_cols(self) -> int:
+        """Native tiles per row, the overhanging last one included."""
+        return -(-self.width // self.tile_width)
+
+    @property
+    def num_tile_rows(self) -> int:
+        """Rows of native tiles, the overhanging last one included."""
+        return -(-self.height // self.tile_height)
+
+
+@dataclass(frozen=True, slots=True)
+class SlideInfo:
+    """What is known of a slide without decoding a pixel.
+
+    Attributes:
+        slide_id: File stem, the slide's name in every message and output.
+        location: Path or URL it was opened from.
+        reader: Which backend reads it, e.g. ``tiff``, ``openslide``.
+        fingerprint: Hash that changes when the file's content is replaced.
+        mpp: µm per level-0 pixel.
+        mpp_source: Where ``mpp`` comes from, e.g. ``metadata``, ``tiff tags``, ``--mpp``.
+        levels: Pyramid steps, finest first.
+        level0_bounds: Scanned part of the slide in level-0 px, where the format states one.
+        properties: The file's own metadata, for the run record.
+    """
+
+    slide_id: str
+    location: str
+    reader: str
+    fingerprint: str
+    mpp: float
+    mpp_source: str
+    levels: tuple[Level, ...]
+    level0_bounds: Rect | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class Slide(Protocol):
+    """An opened whole-slide image; safe to read from several threads at once."""
+
+    @property
+    def info(self) -> SlideInfo:
+        """Facts about the slide."""
+        ...
+
+    def read_tile(self, level: int, col: int, row: int) -> NDArray[np.uint8] | None:
+        """Decode one native tile.
+
+        Args:
+            level: Index into ``info.levels``.
+            col: Tile column on that level.
+            row: Tile row on that level.
+
+        Returns:
+            RGB pixels, shape ``(tile_height, tile_width, 3)``, white outside the level; ``None``
+            where the file stores no tile (sparse slides), which means white as well.
+
+        Raises:
+            ReadError: The tile is stored but cannot be decoded.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release file handles; later reads fail."""
+        ...

@@ -1,0 +1,1 @@
+"""Overlapping logits to one mask: blending, labels, Zarr."""

@@ -1,0 +1,1 @@
+"""Slide pixels to patches: tissue, read plan, ordered batches."""
