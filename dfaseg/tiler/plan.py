@@ -1,0 +1,119 @@
+"""Which level to read and how much to shrink it: the link between slide and mask pixels."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dfaseg.errors import ConfigError
+from dfaseg.geometry import Rect, simplest_fraction
+from dfaseg.slide.slide import Level, SlideInfo
+
+SCALE_TOLERANCE = 0.005
+"""Largest relative difference between the wanted and the planned mpp; far below the error of a
+scanner's calibration, and enough to make every resampling a fraction with a small denominator."""
+ALIGNED_TOLERANCE = 1e-5
+"""The same for a plan that must stay aligned with another over a whole slide."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """How the mask frame lies over a slide.
+
+    Mask pixel ``(i, j)`` is the mean of exactly the level pixels ``[j * scale_x, (j+1) * scale_x)``
+    × ``[i * scale_y, (i+1) * scale_y)``; both frames share their top left corner.
+
+    Attributes:
+        level: Index of the level that is read.
+        scale_x: Level pixels per mask pixel, horizontally.
+        scale_y: The same, vertically.
+        width: Columns of mask pixels; the last may overhang the slide.
+        height: Rows of mask pixels; the last may overhang the slide.
+        downsample_x: Level-0 pixels per mask pixel, horizontally.
+        downsample_y: The same, vertically.
+        mpp: µm per mask pixel.
+    """
+
+    level: int
+    scale_x: Fraction
+    scale_y: Fraction
+    width: int
+    height: int
+    downsample_x: float
+    downsample_y: float
+    mpp: float
+
+    def mask_rect_of(self, level_rect: Rect) -> Rect:
+        """Return the mask pixels that touch a rectangle of the level that is read."""
+        x = math.floor(level_rect.x / self.scale_x)
+        y = math.floor(level_rect.y / self.scale_y)
+        right = min(self.width, math.ceil(level_rect.right / self.scale_x))
+        bottom = min(self.height, math.ceil(level_rect.bottom / self.scale_y))
+        return Rect(x, y, max(0, right - x), max(0, bottom - y))
+
+
+def plan_reading(info: SlideInfo, mpp: float) -> ReadPlan:
+    """Plan reading a slide at a wanted resolution.
+
+    Reads the coarsest level that is at least as fine as wanted, and the finest one when the slide
+    has no finer pixels than wanted.
+
+    Args:
+        info: Facts about the slide.
+        mpp: Wanted µm per mask pixel.
+
+    Raises:
+        ConfigError: ``mpp`` is not a positive number.
+    """
+    if not (math.isfinite(mpp) and mpp > 0):
+        raise ConfigError(f"resolution {mpp} µm/px: must be a positive number")
+    wanted = mpp / info.mpp
+    index = _coarsest_level(info.levels, wanted * (1 + SCALE_TOLERANCE))
+    level = info.levels[index]
+    scale_x = simplest_fraction(wanted / level.downsample_x, SCALE_TOLERANCE)
+    scale_y = simplest_fraction(wanted / level.downsample_y, SCALE_TOLERANCE)
+    if scale_x != scale_y and math.isclose(level.downsample_x, level.downsample_y, rel_tol=1e-3):
+        scale_y = scale_x  # rounding must not make square pixels oblong
+    width, height = math.ceil(level.width / scale_x), math.ceil(level.height / scale_y)
+    return _plan(info, index, scale_x, scale_y, width, height)
+
+
+def plan_overview(info: SlideInfo, plan: ReadPlan, factor: int) -> ReadPlan:
+    """Plan a coarser reading in which one pixel covers ``factor`` × ``factor`` mask pixels."""
+    wanted_x, wanted_y = plan.downsample_x * factor, plan.downsample_y * factor
+    index = _coarsest_level(info.levels, min(wanted_x, wanted_y) * (1 + ALIGNED_TOLERANCE))
+    level = info.levels[index]
+    scale_x = simplest_fraction(wanted_x / level.downsample_x, ALIGNED_TOLERANCE)
+    scale_y = simplest_fraction(wanted_y / level.downsample_y, ALIGNED_TOLERANCE)
+    width, height = -(-plan.width // factor), -(-plan.height // factor)
+    return _plan(info, index, scale_x, scale_y, width, height)
+
+
+def overview_factor(plan: ReadPlan, *, mpp: float, min_side: int) -> int:
+    """Return the power of two that brings a plan nearest to ``mpp``.
+
+    Small slides get a finer overview: its longer side has at least ``min_side`` pixels where the
+    plan itself has that many.
+    """
+    exponent = max(0, round(math.log2(mpp / plan.mpp)))
+    while exponent > 0 and max(plan.width, plan.height) >> exponent < min_side:
+        exponent -= 1
+    return 1 << exponent
+
+
+def _coarsest_level(levels: tuple[Level, ...], limit: float) -> int:
+    """Index of the last level whose downsample stays within ``limit``, else 0."""
+    fine_enough = [
+        index
+        for index, level in enumerate(levels)
+        if max(level.downsample_x, level.downsample_y) <= limit
+    ]
+    return max(fine_enough, default=0)
+
+
+def _plan(
+    info: SlideInfo, index: int, scale_x: Fraction, scale_y: Fraction, width: int, height: int
+) -> ReadPlan:
+    downsample_x = info.levels[index].downsample_x * float(scale_x)
+    downsample_y = info.levels[index].downsample_y * float(scale_y)
+    mpp = info.mpp * math.sqrt(downsample_x * downsample_y)
+    return ReadPlan(index, scale_x, scale_y, width, height, downsample_x, downsample_y, mpp)

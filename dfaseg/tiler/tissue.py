@@ -1,0 +1,156 @@
+"""Where the tissue is: Otsu's threshold on saturation, cleaned, with ink and black left out.
+
+The detector is made for brightfield slides of stained tissue on bright glass. What it must not
+take for tissue: pen strokes, black borders of scanners, dust, the tint of the glass, and whole
+slides that are not brightfield (fluorescence on black).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.filters import threshold_otsu
+from skimage.morphology import remove_small_holes, remove_small_objects
+
+from dfaseg.geometry import TileGrid
+
+MIN_SATURATION, MAX_SATURATION = 12, 38
+"""Bounds of Otsu's threshold (of 255). On empty glass Otsu would split noise, and on a field that
+tissue fills it would split tissue; glass stays below 10, stained tissue above 40."""
+DARK = 50
+"""Brightest channel of pixels too dark for stained tissue: borders, black ink, fluorescence."""
+MIN_BRIGHT_SHARE = 0.5
+"""A slide of which less than this share is brighter than ``DARK`` is not a brightfield slide."""
+MIN_INK_UM = 60.0
+"""Narrowest pen stroke (µm); tissue may hold dark or blue nuclei, but never this wide."""
+MIN_PIECE_UM2 = 10_000.0
+"""Smaller pieces are dust (µm²): a square of 0.1 mm."""
+MAX_HOLE_UM2 = 250_000.0
+"""Smaller holes belong to the tissue (µm²): lumina, fat, tears up to 0.5 mm across."""
+MARGIN_UM = 24.0
+"""Tissue is grown by this much (µm), so that its faint rim is analysed as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class TissueMask:
+    """Which part of a slide is analysed.
+
+    Attributes:
+        mask: True where there is tissue, shape ``(h, w)``; one pixel covers ``factor`` × ``factor``
+            mask pixels.
+        factor: Mask pixels per pixel.
+        note: Why there is no tissue, for the user; empty where there is some.
+    """
+
+    mask: NDArray[np.bool_]
+    factor: int
+    note: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to analyse."""
+        return not bool(self.mask.any())
+
+    def select_tiles(self, grid: TileGrid) -> NDArray[np.bool_]:
+        """Tell which tiles touch tissue, shape ``(grid.num_rows, grid.num_cols)``."""
+        height, width = self.mask.shape
+        table = np.zeros((height + 1, width + 1), np.int64)
+        table[1:, 1:] = self.mask.cumsum(0).cumsum(1)
+        top, bottom = self._extent(grid.num_rows, grid, height)
+        left, right = self._extent(grid.num_cols, grid, width)
+        count = (
+            table[np.ix_(bottom, right)]
+            - table[np.ix_(top, right)]
+            - table[np.ix_(bottom, left)]
+            + table[np.ix_(top, left)]
+        )
+        selected: NDArray[np.bool_] = count > 0
+        return selected
+
+    def rows(self, y: int, num_rows: int, width: int) -> NDArray[np.bool_]:
+        """Return full-resolution rows ``[y, y + num_rows)`` of the mask frame, ``width`` wide."""
+        index = np.arange(y, y + num_rows) // self.factor
+        coarse = self.mask[index]
+        return np.repeat(coarse, self.factor, axis=1)[:, :width]
+
+    def _extent(
+        self, count: int, grid: TileGrid, length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and one past the last pixel of this mask that each tile of an axis touches."""
+        start = np.arange(count) * grid.stride_px
+        stop = start + grid.patch_px
+        first = (start // self.factor).clip(0, length)
+        last = (-(-stop // self.factor)).clip(0, length)
+        return first, last
+
+
+def find_tissue(overview: NDArray[np.uint8], mpp: float, factor: int) -> TissueMask:
+    """Find stained tissue on an overview of a brightfield slide.
+
+    Args:
+        overview: RGB picture of the whole slide, shape ``(h, w, 3)``.
+        mpp: Its resolution in µm per pixel.
+        factor: Mask pixels per overview pixel, passed on to the result.
+    """
+    brightest, darkest = overview.max(axis=2), overview.min(axis=2)
+    if float((brightest > DARK).mean()) < MIN_BRIGHT_SHARE:
+        nothing = np.zeros(brightest.shape, bool)
+        return TissueMask(nothing, factor, "mostly black: a fluorescence image, not stained tissue")
+    saturation = _smoothed_saturation(brightest, darkest)
+    excluded = _not_tissue(overview, brightest, mpp)
+    threshold = _saturation_threshold(saturation, excluded)
+    mask = _clean((saturation > threshold) & ~excluded, mpp) & ~excluded
+    note = "" if mask.any() else "no stained tissue, only glass, ink or black"
+    return TissueMask(mask, factor, note)
+
+
+def _smoothed_saturation(
+    brightest: NDArray[np.uint8], darkest: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Saturation of the HSV model, 0-255, with the noise of single pixels taken out."""
+    spread = (brightest - darkest).astype(np.uint16) * 255
+    saturation = (spread // np.maximum(brightest, 1)).astype(np.uint8)
+    return np.asarray(cv2.medianBlur(saturation, 3), np.uint8)
+
+
+def _saturation_threshold(saturation: NDArray[np.uint8], excluded: NDArray[np.bool_]) -> float:
+    """Otsu's threshold within the bounds in which it can be right."""
+    candidates = saturation[~excluded]
+    if candidates.size == 0 or candidates.min() == candidates.max():
+        return float(MIN_SATURATION)
+    return float(np.clip(threshold_otsu(candidates), MIN_SATURATION, MAX_SATURATION))
+
+
+def _not_tissue(
+    overview: NDArray[np.uint8], brightest: NDArray[np.uint8], mpp: float
+) -> NDArray[np.bool_]:
+    """Tell which pixels are black or ink, and their blurred rim.
+
+    Stained tissue is pink to violet (H&E) or brown to blue (DAB and haematoxylin) and never pure
+    in colour; marker ink is. Each rule names the channel that ink leaves bright.
+    """
+    red, green, blue = (overview[..., channel].astype(np.int16) for channel in range(3))
+    green_ink = (green - red > 20) & (green - blue > -10)
+    blue_ink = (blue - red > 60) & (green - red > 10)
+    red_ink = (red - green > 120) & (red - blue > 90)
+    black = brightest <= DARK
+    wide = _morph(green_ink | blue_ink | red_ink | black, cv2.MORPH_OPEN, MIN_INK_UM / mpp)
+    return _morph(wide, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
+
+
+def _clean(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
+    """Drop dust, fill small holes and grow the rim."""
+    closed = _morph(mask, cv2.MORPH_CLOSE, MARGIN_UM / mpp)
+    pieces = remove_small_objects(closed, max_size=round(MIN_PIECE_UM2 / mpp**2))
+    filled = remove_small_holes(pieces, max_size=round(MAX_HOLE_UM2 / mpp**2))
+    return _morph(filled, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
+
+
+def _morph(mask: NDArray[np.bool_], operation: int, diameter_px: float) -> NDArray[np.bool_]:
+    """Apply a morphological operation with a disc; beyond the border lies nothing."""
+    side = 2 * max(1, round(diameter_px / 2)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    padded = np.pad(mask, side).astype(np.uint8)
+    changed = cv2.morphologyEx(padded, operation, disc)
+    return np.asarray(changed[side:-side, side:-side], bool)
