@@ -1,0 +1,231 @@
+"""From a coarse field of logits to class indices at full resolution, exactly and fast."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.errors import ConfigError
+
+Logits = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
+_SLAB_CELLS = 1 << 18
+"""Cells worked on at a time, which bounds temporary memory; the result does not depend on it."""
+_SQUARES_AT_ONCE = 1 << 12
+"""Mixed squares refined at a time, small enough to stay in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CellRows:
+    """Consecutive rows of cells: logits ``(k, n, w)``, 0 where not covered ``(n, w)``."""
+
+    logits: Logits
+    covered: Flags
+
+    def rows(self, first: int, last: int) -> "_CellRows":
+        return _CellRows(self.logits[:, first:last], self.covered[first:last])
+
+    def followed_by(self, other: "_CellRows") -> "_CellRows":
+        return _CellRows(
+            np.concatenate([self.logits, other.logits], axis=1),
+            np.concatenate([self.covered, other.covered]),
+        )
+
+
+class LabelUpsampler:
+    """Turns rows of logits at the network's stride into mask rows at full resolution.
+
+    The mask is the argmax of the bilinearly upsampled logits (pixel centres aligned as in
+    ``align_corners=False``, edges clamped); the lowest class wins a tie. A pixel is analysed
+    where the cell it lies in is covered, otherwise it is 255. Interpolation counts covered cells
+    only, which is the same as giving uncovered cells the logit 0 for every class: what is left
+    out scales all classes alike. Both rules look at neighbouring cells only, so the result does
+    not depend on how the rows are cut into calls.
+
+    Most pixels need no interpolation. Bilinear weights are convex: in the square between four
+    cell centres that share their argmax, every pixel has that argmax too. Only mixed squares,
+    those on class borders, are interpolated.
+
+    Args:
+        num_classes: Number of classes ``k``.
+        width_px: Columns of the mask.
+        height_px: Rows of the mask.
+        stride: Mask pixels per cell along each axis: 1 or an even number.
+
+    Raises:
+        ConfigError: The stride is odd and not 1.
+    """
+
+    def __init__(self, num_classes: int, width_px: int, height_px: int, stride: int) -> None:
+        if stride != 1 and (stride < 1 or stride % 2):
+            raise ConfigError(f"output stride {stride} px: it must be 1 or an even number")
+        self._num_classes = num_classes
+        self._width_px = width_px
+        self._height_px = height_px
+        self._stride = stride
+        self._width_cells = -(-width_px // stride)
+        self._height_cells = -(-height_px // stride)
+        self._next_cell_row = 0
+        self._last: _CellRows | None = None
+        self._weights = _corner_weights(stride)
+
+    @property
+    def next_row_px(self) -> int:
+        """First mask row that ``add`` has not returned yet."""
+        if self._next_cell_row == self._height_cells:
+            return self._height_px
+        return max(0, self._next_cell_row * self._stride - self._stride // 2)
+
+    def add(self, logits: Logits, covered: Flags) -> Labels:
+        """Take the next rows of cells and return the mask rows they finish.
+
+        Args:
+            logits: Float32, shape ``(k, n, width_cells)``.
+            covered: Which cells were analysed, shape ``(n, width_cells)``.
+
+        Returns:
+            Class indices, 255 where not analysed, shape ``(m, width_px)``. Half a cell is held
+            back until the row below it is known; the last row of cells gives all that is left.
+
+        Raises:
+            ValueError: There are more rows than the mask has.
+        """
+        cells = _CellRows(logits, covered)
+        num_rows = len(covered)
+        if self._next_cell_row + num_rows > self._height_cells:
+            raise ValueError(f"more than the mask's {self._height_cells} rows of cells")
+        slab = max(1, _SLAB_CELLS // self._width_cells)
+        parts = [
+            self._add_slab(cells.rows(start, min(start + slab, num_rows)))
+            for start in range(0, num_rows, slab)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([np.empty((0, self._width_px), np.uint8), *parts])
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return what a later run needs to go on: the position and the last row of cells."""
+        empty = _CellRows(
+            np.zeros((self._num_classes, 0, self._width_cells), np.float32),
+            np.zeros((0, self._width_cells), np.bool_),
+        )
+        last = self._last or empty
+        return {
+            "next_cell_row": np.array(self._next_cell_row, dtype=np.int64),
+            "logits": last.logits.copy(),
+            "covered": last.covered.copy(),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Go on from what ``state`` returned on an upsampler of the same size.
+
+        Raises:
+            ConfigError: The state belongs to another mask size or number of classes.
+        """
+        logits = np.asarray(state["logits"], dtype=np.float32)
+        if logits.shape[::2] != (self._num_classes, self._width_cells):
+            raise ConfigError("saved upsampler: it belongs to another slide or model")
+        self._next_cell_row = int(state["next_cell_row"])
+        covered = np.asarray(state["covered"], dtype=np.bool_)
+        self._last = _CellRows(logits, covered) if len(covered) else None
+
+    def _add_slab(self, cells: _CellRows) -> Labels:
+        first_row = self._next_cell_row
+        self._next_cell_row += len(cells.covered)
+        if self._stride == 1:
+            return _class_of_cells(cells)
+        # Clamped edges: the first and the last row of cells meet themselves.
+        above = self._last or cells.rows(0, 1)
+        last = cells.rows(-1, len(cells.covered))
+        self._last = _CellRows(last.logits.copy(), last.covered.copy())
+        cells = above.followed_by(cells)
+        if self._next_cell_row == self._height_cells:
+            cells = cells.followed_by(self._last)
+        half = self._stride // 2
+        labels = self._squares_to_labels(cells)
+        top_px = first_row * self._stride - half
+        return labels[max(0, -top_px) : self._height_px - top_px, half : half + self._width_px]
+
+    def _squares_to_labels(self, cells: _CellRows) -> Labels:
+        """Label the squares between ``n`` rows of cell centres.
+
+        Returns:
+            Shape ``((n - 1) * stride, (width_cells + 1) * stride)``; it begins half a cell to the
+            left of and above the cells' own corner.
+        """
+        half, stride = self._stride // 2, self._stride
+        classes = np.pad(_class_of_cells(cells), ((0, 0), (1, 1)), mode="edge")
+        num_rows, num_cols = classes.shape[0] - 1, classes.shape[1] - 1
+        nearest = np.repeat(classes, stride, axis=1)[:, half:-half]
+        labels = np.empty((num_rows, stride, num_cols * stride), np.uint8)
+        labels[:, :half] = nearest[:-1, None]
+        labels[:, half:] = nearest[1:, None]
+        same = (classes[:-1, :-1] == classes[:-1, 1:]) & (classes[1:, :-1] == classes[1:, 1:])
+        rows, cols = np.nonzero(~(same & (classes[:-1, :-1] == classes[1:, :-1])))
+        squares = labels.reshape(num_rows, stride, num_cols, stride)
+        for start in range(0, len(rows), _SQUARES_AT_ONCE):
+            some = slice(start, start + _SQUARES_AT_ONCE)
+            refined = self._refine(cells, rows[some], cols[some])
+            squares[rows[some], :, cols[some]] = refined
+        return labels.reshape(num_rows * stride, num_cols * stride)
+
+    def _refine(self, cells: _CellRows, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Labels:
+        """Interpolate mixed squares and take the argmax, shape ``(m, stride, stride)``.
+
+        Elementwise products and sums are correctly rounded whatever the array's size, unlike a
+        matrix product; results must not depend on how squares are grouped.
+        """
+        width = self._width_cells
+        left, right = np.maximum(cols - 1, 0), np.minimum(cols, width - 1)
+        corners = [rows * width + left, rows * width + right]
+        corners += [corner + width for corner in corners]
+        covered = [cells.covered.reshape(-1)[corner] for corner in corners]
+        best = np.full((self._stride, self._stride, len(rows)), -np.inf, np.float32)
+        labels = np.zeros(best.shape, np.uint8)
+        for index, plane in enumerate(cells.logits.reshape(self._num_classes, -1)):
+            values = [
+                np.where(inside, plane[at], 0) for at, inside in zip(corners, covered, strict=True)
+            ]
+            blended = self._interpolate(values)
+            better = blended > best
+            np.copyto(labels, np.uint8(index), where=better)
+            np.copyto(best, blended, where=better)
+        half = self._stride // 2
+        quarters = [
+            (y, x)
+            for y in (slice(half), slice(half, None))
+            for x in (slice(half), slice(half, None))
+        ]
+        for (y, x), inside in zip(quarters, covered, strict=True):
+            labels[y, x, ~inside] = IGNORE_INDEX
+        return np.moveaxis(labels, -1, 0)
+
+    def _interpolate(self, corners: list[Logits]) -> Logits:
+        """Blend four corner values ``(m,)`` at each pixel of a square, ``(stride, stride, m)``."""
+        near, far = self._weights
+        top = near[:, None] * corners[0] + far[:, None] * corners[1]
+        bottom = near[:, None] * corners[2] + far[:, None] * corners[3]
+        blended: Logits = near[:, None, None] * top + far[:, None, None] * bottom
+        return blended
+
+
+def _corner_weights(stride: int) -> tuple[Logits, Logits]:
+    """Return the weights of the near and the far cell at each pixel between two cell centres."""
+    far = ((np.arange(stride) + 0.5) / stride).astype(np.float32)
+    return np.float32(1) - far, far
+
+
+def _class_of_cells(cells: _CellRows) -> Labels:
+    """Return the first class of largest logit, 255 where not covered, shape ``(n, w)``."""
+    best = cells.logits[0].copy()
+    classes = np.zeros(best.shape, np.uint8)
+    for index in range(1, len(cells.logits)):
+        plane = cells.logits[index]
+        np.copyto(classes, np.uint8(index), where=plane > best)
+        np.maximum(best, plane, out=best)
+    classes[~cells.covered] = IGNORE_INDEX
+    return classes

@@ -1,0 +1,118 @@
+"""Coarser copies of a mask: each pixel takes the commonest class of the four below it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.uint8]
+
+
+def halve_mode(rows: Labels) -> Labels:
+    """Halve rows of class indices along both axes by majority.
+
+    Of the most frequent values of a 2 × 2 block the first in reading order wins; 255 is a value
+    like any other. An odd last column counts twice.
+
+    Args:
+        rows: An even number of rows, shape ``(2 h, w)``.
+
+    Returns:
+        Shape ``(h, ceil(w / 2))``.
+    """
+    if rows.shape[1] % 2:
+        rows = np.concatenate([rows, rows[:, -1:]], axis=1)
+    upper, lower = np.ascontiguousarray(rows[0::2]), np.ascontiguousarray(rows[1::2])
+    a, b = upper[:, 0::2], upper[:, 1::2]
+    halved = a.copy()
+    # Most blocks hold one class; they are found by comparing both pixels of a row as one number.
+    pairs = upper.view(np.uint16)
+    mixed = np.flatnonzero((pairs != lower.view(np.uint16)) | (a != b))
+    if mixed.size:
+        row, col = np.divmod(mixed, a.shape[1])
+        c, d = lower[row, 2 * col], lower[row, 2 * col + 1]
+        halved[row, col] = _mode_of_four(a[row, col], b[row, col], c, d)
+    return halved
+
+
+def _mode_of_four(a: Labels, b: Labels, c: Labels, d: Labels) -> Labels:
+    """Return the commonest of four values each, the first of several."""
+    # `a` loses only when it is alone and one of the others is not, or when b = c = d.
+    a_pairs = (a == b) | (a == c) | (a == d)
+    b_pairs = (b == c) | (b == d)
+    others = np.where(b_pairs, b, np.where(c == d, c, a))
+    return np.where(a_pairs, a, others)
+
+
+def level_shapes(height: int, width: int, num_levels: int) -> list[tuple[int, int]]:
+    """Return ``(height, width)`` of each level, halved and rounded up step by step."""
+    shapes = [(height, width)]
+    for _ in range(num_levels - 1):
+        height, width = -(-height // 2), -(-width // 2)
+        shapes.append((height, width))
+    return shapes
+
+
+class PyramidRows:
+    """Makes the rows of all levels while rows of the finest level stream in.
+
+    Keeps at most one row per level: the upper one of a pair that is not complete.
+
+    Args:
+        height: Rows of the finest level.
+        width: Columns of the finest level.
+        num_levels: Levels, the finest included; each halves the one before.
+    """
+
+    def __init__(self, height: int, width: int, num_levels: int) -> None:
+        self._shapes = level_shapes(height, width, num_levels)
+        self._rows_done = [0] * num_levels
+        self._pending = [np.empty((0, columns), np.uint8) for _, columns in self._shapes]
+
+    def add(self, rows: Labels) -> list[Labels]:
+        """Take rows of the finest level and return the rows they finish on each level.
+
+        Args:
+            rows: Class indices, shape ``(n, width)``, the next rows from the top.
+
+        Returns:
+            One array per level, shape ``(n_level, width_level)``, with the given rows first;
+            some may have no rows.
+
+        Raises:
+            ValueError: There are more rows than the finest level has.
+        """
+        if self._rows_done[0] + len(rows) > self._shapes[0][0]:
+            raise ValueError(f"more than the mask's {self._shapes[0][0]} rows")
+        finished = [rows]
+        self._rows_done[0] += len(rows)
+        for level in range(1, len(self._shapes)):
+            rows = self._halve_into(level, rows)
+            finished.append(rows)
+        return finished
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return what a later run needs to go on: rows done and the row kept per level."""
+        pending = {f"pending_{level}": rows.copy() for level, rows in enumerate(self._pending)}
+        return {"rows_done": np.array(self._rows_done, dtype=np.int64), **pending}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Go on from what ``state`` returned on a pyramid of the same size."""
+        self._rows_done = [int(count) for count in state["rows_done"]]
+        self._pending = [
+            np.array(state[f"pending_{level}"], dtype=np.uint8)
+            for level in range(len(self._shapes))
+        ]
+
+    def _halve_into(self, level: int, rows: Labels) -> Labels:
+        """Halve rows of the level above, together with the one kept, into rows of ``level``."""
+        if len(self._pending[level]):
+            rows = np.concatenate([self._pending[level], rows])
+        is_last = self._rows_done[level - 1] == self._shapes[level - 1][0]
+        if is_last and len(rows) % 2:
+            rows = np.concatenate([rows, rows[-1:]])
+        even = len(rows) // 2 * 2
+        self._pending[level] = rows[even:].copy()
+        halved = halve_mode(rows[:even])
+        self._rows_done[level] += len(halved)
+        return halved

@@ -1,0 +1,23 @@
+"""What can go wrong with a mask store, said in one line that names it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dfaseg.errors import ClassMapError, OutputError
+
+
+@contextmanager
+def mapped_errors(path: Path) -> Iterator[None]:
+    """Turn what the file system and a damaged store raise into an ``OutputError``."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise OutputError(
+            f"mask '{path}': there is no dfaseg mask here, or it is damaged"
+        ) from error
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise OutputError(f"mask '{path}': cannot be read or written ({problem})") from error
+    except (KeyError, IndexError, TypeError, ValueError, ClassMapError) as error:
+        raise OutputError(f"mask '{path}': not a dfaseg mask, or damaged ({error})") from error
