@@ -56,6 +56,9 @@ class SlideInfo:
         levels: Pyramid steps, finest first.
         level0_bounds: Scanned part of the slide in level-0 px, where the format states one.
         properties: The file's own metadata, for the run record.
+        objective_power: Magnification of the objective, where the file states it.
+        warnings: What a person should know before trusting the result, e.g. that the resolution
+            was derived from the objective; one sentence each, without the slide's name.
     """
 
     slide_id: str
@@ -67,6 +70,8 @@ class SlideInfo:
     levels: tuple[Level, ...]
     level0_bounds: Rect | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    objective_power: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Slide(Protocol):

@@ -1,0 +1,67 @@
+"""What OpenSlide's properties say of a slide: resolution, bounds, objective, native tiles."""
+
+from collections.abc import Mapping, Sequence
+
+import openslide
+
+from dfaseg.geometry import Rect
+from dfaseg.slide.levels import StoredLevel
+from dfaseg.slide.regions import block_side
+from dfaseg.slide.resolution import StatedResolution
+from dfaseg.slide.tiff_metadata import to_number
+
+_BOUNDS = (
+    openslide.PROPERTY_NAME_BOUNDS_X,
+    openslide.PROPERTY_NAME_BOUNDS_Y,
+    openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+    openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+)
+
+
+def stated_resolutions(properties: Mapping[str, str]) -> tuple[StatedResolution, ...]:
+    """Return the resolution, where both axes are stated."""
+    mpp_x = to_number(properties.get(openslide.PROPERTY_NAME_MPP_X))
+    mpp_y = to_number(properties.get(openslide.PROPERTY_NAME_MPP_Y))
+    if mpp_x is None or mpp_y is None:
+        return ()
+    return (StatedResolution(mpp_x, mpp_y, "metadata"),)
+
+
+def objective_power(properties: Mapping[str, str]) -> float | None:
+    """Return the objective's magnification, where it is stated."""
+    return to_number(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER))
+
+
+def stated_bounds(properties: Mapping[str, str]) -> Rect | None:
+    """Return the scanned part of the slide in level-0 px, where all four numbers exist."""
+    numbers = [to_number(properties.get(name)) for name in _BOUNDS]
+    stated = [int(number) for number in numbers if number is not None]
+    return Rect(*stated) if len(stated) == len(_BOUNDS) else None
+
+
+def stored_levels(
+    properties: Mapping[str, str], sizes: Sequence[tuple[int, int]]
+) -> list[StoredLevel]:
+    """Return each level's size and the blocks in which to read it.
+
+    Args:
+        properties: The slide's properties.
+        sizes: Width and height of each level in its own px.
+    """
+    return [_stored_level(properties, index, *size) for index, size in enumerate(sizes)]
+
+
+def _stored_level(
+    properties: Mapping[str, str], index: int, width: int, height: int
+) -> StoredLevel:
+    tile_width, tile_height = (
+        to_number(properties.get(f"openslide.level[{index}].tile-{side}"))
+        for side in ("width", "height")
+    )
+    return StoredLevel(
+        width, height, _block_side(tile_width, width), _block_side(tile_height, height)
+    )
+
+
+def _block_side(tile_px: float | None, level_px: int) -> int:
+    return block_side(None if tile_px is None else int(tile_px), level_px)
