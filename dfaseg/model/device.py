@@ -1,0 +1,86 @@
+"""Which device and which number format a network runs in, checked before anything is loaded."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import torch
+
+from dfaseg.errors import ConfigError
+
+
+class Precision(StrEnum):
+    """Number format of the network's arithmetic; logits come back as float32 in any case."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The torch type of the format."""
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.value]
+
+
+_FIRST_CAPABILITY_WITH_BF16 = (8, 0)
+_CPU_BF16_FEATURES = ("avx512_bf16", "amx_bf16")
+"""Without one of these, bf16 on an x86 CPU is emulated and slower than fp32."""
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device a user asked for: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: There is no such device; the message names those there are.
+    """
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda:0" if num_gpus else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or (":" in name and not number.isdecimal()):
+        raise ConfigError(f"device '{name}': not known; use auto, cpu, cuda or cuda:N")
+    index = int(number or 0)
+    if index >= num_gpus:
+        raise ConfigError(f"device '{name}': not there; available: {_list_devices(num_gpus)}")
+    return torch.device("cuda", index)
+
+
+def resolve_precision(name: str, device: torch.device) -> Precision:
+    """Return the number format a user asked for, or with ``auto`` the device's fastest safe one.
+
+    Raises:
+        ConfigError: The name is not known or the device cannot compute in it.
+    """
+    if name == "auto":
+        return _fastest_precision(device)
+    if name not in set(Precision):
+        raise ConfigError(f"precision '{name}': not known; use auto, fp32, bf16 or fp16")
+    precision = Precision(name)
+    if precision is Precision.FP16 and device.type == "cpu":
+        raise ConfigError("precision 'fp16': only GPUs compute in it; use fp32 or bf16 on the CPU")
+    if precision is Precision.BF16 and device.type == "cuda" and not _gpu_has_bf16(device):
+        gpu = torch.cuda.get_device_name(device)
+        raise ConfigError(f"precision 'bf16': '{gpu}' cannot compute in it; use fp16 or fp32")
+    return precision
+
+
+def _fastest_precision(device: torch.device) -> Precision:
+    if device.type == "cuda":
+        return Precision.BF16 if _gpu_has_bf16(device) else Precision.FP16
+    return Precision.BF16 if _cpu_has_bf16() else Precision.FP32
+
+
+def _gpu_has_bf16(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device) >= _FIRST_CAPABILITY_WITH_BF16
+
+
+def _cpu_has_bf16() -> bool:
+    """Tell whether the CPU computes in bf16 itself; a torch that cannot tell counts as no."""
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(feature, False) for feature in _CPU_BF16_FEATURES)
+
+
+def _list_devices(num_gpus: int) -> str:
+    return ", ".join(["cpu", *(f"cuda:{index}" for index in range(num_gpus))])

@@ -1,0 +1,220 @@
+"""Where a model comes from: the package, a path, a URL or the Hugging Face hub.
+
+What was fetched once is kept, and then no network is asked: a compute node without one runs what a
+login node fetched.
+"""
+
+import hashlib
+import http.client
+import os
+import re
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from dfaseg.errors import CheckpointError, OutputError
+from dfaseg.files import write_aside
+from dfaseg.model.checkpoint import hash_file
+
+DEFAULT_MODEL = "default"
+"""Name of the model inside the package."""
+MODEL_DIR_VARIABLE = "DFASEG_MODEL_DIR"
+"""Environment variable: folder where named models lie and fetched ones are kept."""
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes fetched so far and, where the server tells, the bytes in all."""
+
+_PACKAGED = "default.safetensors"
+_READ_BYTES = 1 << 20
+_TIMEOUT_S = 30
+_FETCH_FAILURES = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ValueError,
+)
+_SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
+_HUB_LOCATION = re.compile(r"hf://([^/@]+/[^/@]+)/([^@]+?)(?:@(.+))?")
+
+
+def resolve_model(name: str | None, progress: Progress | None = None) -> Path:
+    """Return the model file a user asked for, fetching it if need be.
+
+    Args:
+        name: None or ``default`` (the packaged model), a path, a name (``NAME.safetensors`` in the
+            folder ``DFASEG_MODEL_DIR``), ``https://...#sha256=HEX`` or
+            ``hf://org/repo/file[@revision]``.
+        progress: Told how far a download from a URL has come.
+
+    Raises:
+        CheckpointError: There is no such model, or it cannot be fetched, or is not what its hash
+            promises.
+        OutputError: What was fetched cannot be kept.
+    """
+    if name is None or name == DEFAULT_MODEL:
+        return _packaged_model()
+    if name.startswith("hf://"):
+        return _fetch_from_hub(name)
+    if name.startswith(("https://", "http://")):
+        return _fetch_url(name, progress)
+    return _find_local(name)
+
+
+def model_dir() -> Path:
+    """Return the folder of named and fetched models; it need not exist."""
+    chosen = os.environ.get(MODEL_DIR_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return _cache_home() / "dfaseg" / "models"
+
+
+def _cache_home() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _packaged_model() -> Path:
+    with as_file(files("dfaseg.model") / "weights" / _PACKAGED) as path:
+        if not path.is_file():
+            raise CheckpointError(
+                "model 'default': this installation holds none; name one with --model"
+            )
+        return path
+
+
+def _find_local(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    named = model_dir() / name
+    for candidate in (named, named.with_name(f"{named.name}.safetensors")):
+        if path.name == name and candidate.is_file():
+            return candidate
+    raise CheckpointError(
+        f"model '{name}': neither a file nor a model in '{model_dir()}'; give a path, a URL with "
+        f"#sha256=, hf://org/repo/file, or set {MODEL_DIR_VARIABLE} to the folder of your models"
+    )
+
+
+def _fetch_url(location: str, progress: Progress | None) -> Path:
+    url, _, fragment = location.partition("#")
+    match = _SHA256.fullmatch(fragment)
+    if not match:
+        raise CheckpointError(
+            f"model '{location}': a URL must end in #sha256= and 64 hexadecimal digits, so that "
+            "what arrives can be checked; ask whoever published it for the hash"
+        )
+    wanted = match[1].lower()
+    file_name = Path(unquote(urlsplit(url).path)).name or "model.safetensors"
+    path = model_dir() / f"{wanted[:16]}-{file_name}"
+    if path.is_file() and hash_file(path) == wanted:
+        return path
+    _make_folder(path.parent)
+    with write_aside(path) as aside:
+        found = _download(url, aside, progress)
+        if found != wanted:
+            raise CheckpointError(
+                f"model '{url}': its sha256 is {found} where {wanted} was promised; nothing was "
+                "kept; check the hash with whoever published it"
+            )
+    return path
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"model folder '{folder}': cannot be made ({error.strerror}); "
+            f"set {MODEL_DIR_VARIABLE} to one that can"
+        ) from error
+
+
+def _download(url: str, path: Path, progress: Progress | None) -> str:
+    """Fetch a URL to a file and return the sha256 of what came."""
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, path.open("wb") as file:
+            length = response.headers.get("Content-Length")
+            num_bytes = int(length) if length else None
+            return _copy(response, file, num_bytes, progress)
+    except _FETCH_FAILURES as error:
+        raise CheckpointError(
+            f"model '{url}': cannot be fetched ({error}); check the address and the network, or "
+            "fetch it elsewhere and give its path"
+        ) from error
+
+
+def _copy(
+    source: BinaryIO, file: BinaryIO, num_bytes: int | None, progress: Progress | None
+) -> str:
+    digest, done = hashlib.sha256(), 0
+    while block := source.read(_READ_BYTES):
+        file.write(block)
+        digest.update(block)
+        done += len(block)
+        if progress:
+            progress(done, num_bytes)
+    return digest.hexdigest()
+
+
+def _fetch_from_hub(location: str) -> Path:
+    match = _HUB_LOCATION.fullmatch(location)
+    if not match:
+        raise CheckpointError(
+            f"model '{location}': not of the form hf://org/repo/file or hf://org/repo/file@revision"
+        )
+    repo, file_name, revision = match.groups()
+    path = _hub_file(location, repo, file_name, revision)
+    if path.suffix != ".safetensors":  # other people's networks have their card beside them
+        _hub_file(location, repo, str(Path(file_name).with_suffix(".toml").as_posix()), revision)
+    return path
+
+
+def _hub_file(location: str, repo: str, file_name: str, revision: str | None) -> Path:
+    """Return a file of the hub from its cache, or fetch it there."""
+    from huggingface_hub import errors, hf_hub_download  # noqa: PLC0415 (slow, seldom needed)
+
+    def fetch(*, is_offline: bool) -> Path:
+        return Path(
+            hf_hub_download(repo, file_name, revision=revision, local_files_only=is_offline)
+        )
+
+    try:
+        try:
+            return fetch(is_offline=True)
+        except errors.LocalEntryNotFoundError:
+            return fetch(is_offline=False)
+    except (
+        errors.HfHubHTTPError,
+        errors.EntryNotFoundError,
+        errors.HFValidationError,
+        OSError,
+    ) as error:
+        raise CheckpointError(f"model '{location}': {_hub_problem(error)}") from error
+
+
+def _hub_problem(error: Exception) -> str:
+    """Say what is wrong and what to do, by the name of the hub's error or of one it builds on."""
+    problems = {
+        "GatedRepoError": "its authors grant access on request; ask on its page, then log in with "
+        "'hf auth login'",
+        "RepositoryNotFoundError": "no such repository, or a private one; check the name, or log "
+        "in with 'hf auth login'",
+        "RevisionNotFoundError": "no such revision; check what follows the @",
+        "LocalEntryNotFoundError": "not in the cache, and the hub cannot be reached; fetch it once "
+        "on a machine with a network",
+        "EntryNotFoundError": "the repository holds no such file; check its name",
+        "HFValidationError": "not a valid repository name; check it",
+    }
+    known = (problems[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in problems)
+    unknown = f"cannot be fetched ({error}); check the network, or fetch it and give its path"
+    return next(known, " ".join(unknown.split()))
