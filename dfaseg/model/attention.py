@@ -136,11 +136,13 @@ class DynamicFocalAttention(MultiHeadProjections):
         Returns:
             Update of the image tokens, ``(n, hw, d)``.
         """
-        weights = self.attention_weights(image_queries, token_keys, bias)  # (n, hw, heads, k)
+        weights = self.attention_weights(image_queries, token_keys, bias)  # (n, heads, k, hw)
         values = self.split_heads(self.v_proj(token_values))  # (n, heads, k, head_dim)
         out_weight = self.out_proj.weight.t().view(self.num_heads, -1, self.out_proj.out_features)
-        answers = (values @ out_weight).flatten(1, 2)  # (n, heads * k, d)
-        return weights.flatten(2).to(answers.dtype) @ answers + self.out_proj.bias
+        # A pixel's weights sum to 1 in each head, so the output bias can ride on the answers.
+        answers = values @ out_weight + self.out_proj.bias / self.num_heads  # (n, heads, k, d)
+        answers = answers.to(image_queries.dtype).flatten(1, 2)
+        return weights.to(answers.dtype).flatten(1, 2).transpose(1, 2) @ answers
 
     def attention_weights(
         self, image_queries: Tensor, token_keys: Tensor, bias: Tensor | None = None
@@ -153,7 +155,8 @@ class DynamicFocalAttention(MultiHeadProjections):
             bias: b, ``(k,)`` or ``(heads, k)``; None is plain attention.
 
         Returns:
-            Weights, ``(n, hw, heads, k)``; the last axis, the softmax axis, sums to 1.
+            Weights, ``(n, heads, k, hw)``; they sum to 1 over k, the softmax axis. Pixels come
+            last because a softmax over a short inner axis is many times slower on CPUs.
         """
         keys = self.split_heads(self.k_proj(token_keys)) * self.scale  # (n, heads, k, head_dim)
         probes = keys @ self.head_weight(self.q_proj)  # (n, heads, k, d)
@@ -161,6 +164,6 @@ class DynamicFocalAttention(MultiHeadProjections):
         offset = (keys @ query_bias).squeeze(-1)  # (n, heads, k)
         if bias is not None:
             offset = offset + bias
-        scores = image_queries @ probes.flatten(1, 2).transpose(1, 2)  # (n, hw, heads * k)
-        scores = scores.view(*scores.shape[:2], *offset.shape[1:]) + offset.unsqueeze(1)
-        return torch.softmax(scores, dim=-1)
+        scores = probes.flatten(1, 2) @ image_queries.transpose(1, 2)  # (n, heads * k, hw)
+        scores = scores.view(*offset.shape, -1) + offset.unsqueeze(-1)
+        return torch.softmax(scores, dim=2)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from dfaseg.model.spec import Activation
+
 FUSED_STRIDE = 16
 """Stride of the feature map whose pixels are the image tokens."""
 
@@ -66,20 +68,25 @@ class UpsamplingStep(nn.Module):
         in_dim: Width of the coarse map.
         out_dim: Width of the result.
         skip_dim: Width of the encoder's map at the finer stride; None where it has none.
+        activation: Non-linearity at the end.
     """
 
-    def __init__(self, *, in_dim: int, out_dim: int, skip_dim: int | None) -> None:
+    def __init__(
+        self, *, in_dim: int, out_dim: int, skip_dim: int | None, activation: Activation
+    ) -> None:
         super().__init__()
         self.upscale = nn.ConvTranspose2d(in_dim, out_dim, kernel_size=2, stride=2)
         self.skip = None if skip_dim is None else nn.Conv2d(skip_dim, out_dim, 1, bias=False)
         self.norm = LayerNorm2d(out_dim)
+        self.activation = nn.GELU() if activation == "gelu" else nn.Hardswish()
 
     def forward(self, coarse: Tensor, fine: Tensor | None) -> Tensor:
         """Return ``(n, out_dim, 2h, 2w)`` from ``(n, in_dim, h, w)`` and the encoder's map."""
         upscaled = self.upscale(coarse)
         if self.skip is not None and fine is not None:
             upscaled = upscaled + self.skip(fine)
-        return nn.functional.gelu(self.norm(upscaled))
+        activated: Tensor = self.activation(self.norm(upscaled))
+        return activated
 
 
 class PixelDecoder(nn.Module):
@@ -89,15 +96,29 @@ class PixelDecoder(nn.Module):
         embed_dim: Width d of the image tokens.
         pixel_dim: Width of the pixel embeddings.
         skip_channels: Width of the encoder's fine maps by their stride (8 and 4).
+        activation: Non-linearity of both steps.
     """
 
-    def __init__(self, *, embed_dim: int, pixel_dim: int, skip_channels: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        pixel_dim: int,
+        skip_channels: Mapping[int, int],
+        activation: Activation,
+    ) -> None:
         super().__init__()
         self.to_stride8 = UpsamplingStep(
-            in_dim=embed_dim, out_dim=2 * pixel_dim, skip_dim=skip_channels.get(8)
+            in_dim=embed_dim,
+            out_dim=2 * pixel_dim,
+            skip_dim=skip_channels.get(8),
+            activation=activation,
         )
         self.to_stride4 = UpsamplingStep(
-            in_dim=2 * pixel_dim, out_dim=pixel_dim, skip_dim=skip_channels.get(4)
+            in_dim=2 * pixel_dim,
+            out_dim=pixel_dim,
+            skip_dim=skip_channels.get(4),
+            activation=activation,
         )
 
     def forward(self, feature_map: Tensor, fine_maps: Mapping[int, Tensor]) -> Tensor:

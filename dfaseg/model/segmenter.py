@@ -103,7 +103,10 @@ def _mask_decoder(spec: ModelSpec, skip_channels: dict[int, int]) -> MaskDecoder
         mlp_dim=spec.mlp_dim,
     )
     pixel_decoder = PixelDecoder(
-        embed_dim=spec.embed_dim, pixel_dim=spec.pixel_dim, skip_channels=skip_channels
+        embed_dim=spec.embed_dim,
+        pixel_dim=spec.pixel_dim,
+        skip_channels=skip_channels,
+        activation=spec.activation,
     )
     has_positions = spec.position_encoding
     return MaskDecoder(

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from dfaseg.errors import ConfigError
 from dfaseg.model.class_bias import BiasMode, BiasScope
+
+Activation = Literal["gelu", "hardswish"]
+"""Non-linearity of the pixel decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class ModelSpec:
         attention_downsample_rate: Narrowing of the inner width of cross-attention.
         mlp_dim: Hidden width of each block's MLP.
         pixel_dim: Width of pixel embeddings.
+        activation: Non-linearity of the pixel decoder.
         position_encoding: Whether image tokens know where in the patch they are.
         predicts_iou: Whether an extra token predicts each class's IoU.
         bias_mode: What b is made of.
@@ -35,6 +39,7 @@ class ModelSpec:
     attention_downsample_rate: int
     mlp_dim: int
     pixel_dim: int
+    activation: Activation
     position_encoding: bool
     predicts_iou: bool
     bias_mode: BiasMode = "dfa"
