@@ -1,0 +1,1 @@
+"""Tissue that never lived: the glands, stroma and stains of which the sample slide is drawn."""
