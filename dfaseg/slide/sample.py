@@ -67,7 +67,7 @@ def make_sample_image(seed: int = 0) -> NDArray[np.uint8]:
     stains.cut(tissue)
     _stain_unevenly(rng, stains)
     picture = develop(stains)
-    _draw_ink(rng, picture[1750:2150, 2450:2950])
+    _draw_ink(rng, picture[1660:2160, 2250:2950])
     return photograph(rng, picture)
 
 
@@ -143,10 +143,15 @@ def _draw_ink(rng: np.random.Generator, glass: NDArray[np.uint8]) -> None:
     """Draw a stroke of a blue pen, in place, on a part of the picture, ``(h, w, 3)``."""
     height, width, _ = glass.shape
     ink = np.zeros((height, width), np.uint8)
-    part = np.linspace(0, 1, 24)
-    stroke = np.stack([90 + 310 * part, 260 - 150 * part + 28 * np.sin(5 * part)], axis=1)
-    draw_lines(ink, stroke[None], 215, 46)
+    part = np.linspace(0, 1, 48)
+    stroke = np.stack([130 + 450 * part, 340 - 170 * part + 35 * np.sin(5 * part)], axis=1)
+    across = np.array([0.35, 0.94])
+    for offset in rng.permutation(np.linspace(-60, 60, 48)):
+        # Each bristle sets down and lifts off for itself.
+        first, last = int(rng.integers(0, 4)), int(rng.integers(42, 48))
+        bristle = stroke[first:last] + across * offset
+        draw_lines(ink, bristle[None], int(rng.integers(180, 225)), 8)
     cv2.GaussianBlur(ink, (13, 13), 3.0, ink)
-    cv2.multiply(ink, cloud(rng, (height, width), 16, 30), ink, 1 / 128)
+    cv2.multiply(ink, cloud(rng, (height, width), 30, 24), ink, 1 / 128)
     absorbed = ink[..., None] / 255 * (1 - np.array(_INK_TRANSMITTANCE))
     glass[:] = np.rint(glass * (1 - absorbed)).astype(np.uint8)
