@@ -11,11 +11,12 @@ BlendMode = Literal["gaussian", "uniform", "none"]
 
 _FLANK_SIGMAS = 3.0
 """Width of a Gaussian flank in standard deviations: a tile fades in at 1 % of its full weight."""
-_SPARE_WEIGHT = 2.0**-30
+_SPARE_WEIGHT = 2.0**-50
 """Factor per axis outside a tile's own part under ``none``.
 
-Next to a weight of 1 it is lost in float32, so the owner decides alone. Where the owner is missing
-(edge of the slide or of the tissue) it is divided out again, exactly because it is a power of two.
+Beside a weight of 1 it is far below float32's precision, so the owner decides alone. Where the
+owner is missing (edge of the slide or of the tissue) the sum is divided by it again, which is exact
+for a power of two; its square still leaves logits well inside float32's range.
 """
 
 

@@ -99,6 +99,8 @@ class MaskWriter:
             OutputError: The store is missing, damaged or cannot be written.
         """
         with mapped_errors(self._path):
+            for leftover in self._path.rglob(".*.tmp"):
+                leftover.unlink()
             state = self._pyramid_state(row)
             self._pyramid.restore(state)
             for level, level_row in zip(self._levels, state["rows_done"], strict=True):
@@ -112,7 +114,7 @@ class MaskWriter:
 
         Raises:
             OutputError: The store cannot be written.
-            ValueError: There are more rows than the mask has.
+            ValueError: The rows are too many or of another width.
         """
         for level, rows in zip(self._levels, self._pyramid.add(labels), strict=True):
             level.write(rows)

@@ -80,10 +80,14 @@ class PyramidRows:
             some may have no rows.
 
         Raises:
-            ValueError: There are more rows than the finest level has.
+            ValueError: The rows are too many or of another width.
         """
-        if self._rows_done[0] + len(rows) > self._shapes[0][0]:
-            raise ValueError(f"more than the mask's {self._shapes[0][0]} rows")
+        height, width = self._shapes[0]
+        if rows.shape[1] != width or self._rows_done[0] + len(rows) > height:
+            raise ValueError(
+                f"{len(rows)} rows of {rows.shape[1]} px after row {self._rows_done[0]}: "
+                f"the mask has {width} × {height} px"
+            )
         finished = [rows]
         self._rows_done[0] += len(rows)
         for level in range(1, len(self._shapes)):

@@ -127,8 +127,6 @@ class ShardRows:
             OSError: A shard cannot be read or removed.
             OutputError: A shard cannot be written.
         """
-        for leftover in self._folder.glob("c/*/.*.tmp"):
-            leftover.unlink()
         if next_row == self._height:
             self.next_row = next_row
             return
