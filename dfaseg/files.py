@@ -1,10 +1,12 @@
 """Files that appear whole or not at all."""
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dfaseg.errors import OutputError
 
@@ -33,6 +35,17 @@ def write_aside(path: Path) -> Iterator[Path]:
         raise OutputError(f"output '{path}': cannot be written ({error.strerror})") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as readable JSON, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with write_aside(path) as aside:
+        text = json.dumps(dict(record), indent=2, ensure_ascii=False)
+        aside.write_text(text + "\n", encoding="utf-8")
 
 
 def _flush_to_disk(path: Path) -> None:

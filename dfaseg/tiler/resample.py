@@ -28,5 +28,28 @@ def resample_block(
     assert (out.shape[1] * scale_x, out.shape[0] * scale_y) == (width, height)
     if scale_x == scale_y == 1:
         out[...] = source
-        return
-    cv2.resize(source, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)
+    elif min(scale_x, scale_y) >= 1:
+        cv2.resize(source, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)
+    else:
+        # OpenCV's area mode is exact for shrinking only.
+        shrunk_size = (min(width, out.shape[1]), min(height, out.shape[0]))
+        shrunk = np.asarray(cv2.resize(source, shrunk_size, interpolation=cv2.INTER_AREA))
+        rows = _enlarge_rows(shrunk.astype(np.uint8), min(scale_y, Fraction(1)))
+        columns = _enlarge_rows(rows.swapaxes(0, 1), min(scale_x, Fraction(1)))
+        out[...] = columns.swapaxes(0, 1)
+
+
+def _enlarge_rows(source: NDArray[np.uint8], scale: Fraction) -> NDArray[np.uint8]:
+    """Enlarge along the first axis; a result row covers parts of at most two source rows."""
+    if scale == 1:
+        return source
+    # In units of 1/denominator of a source row, so that all weights are whole numbers.
+    unit, extent = scale.denominator, scale.numerator
+    start = np.arange(len(source) * unit // extent) * extent
+    first = start // unit
+    in_second = np.maximum(0, start + extent - (first + 1) * unit)
+    weights = np.stack([extent - in_second, in_second])[..., None, None]
+    pair = np.stack([source[first], source[np.minimum(first + 1, len(source) - 1)]])
+    total = (weights * pair.astype(np.int64)).sum(axis=0)
+    enlarged: NDArray[np.uint8] = ((total + extent // 2) // extent).astype(np.uint8)
+    return enlarged

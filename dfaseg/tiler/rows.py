@@ -133,9 +133,9 @@ class RowReader:
             return None
         plan = self._plan
         out = buffers.result_rows(source.shape[0])
-        touched = slice(buffers.first_carried_strip(strip), strip + 1)
+        touched = self._needed[buffers.first_carried_strip(strip) : strip + 1]
         jobs = []
-        for is_needed, source_columns, columns in buffers.blocks(self._needed[touched].any(axis=0)):
+        for is_needed, source_columns, columns in buffers.blocks(np.any(touched, axis=0)):
             if is_needed:
                 jobs.append(
                     self._executor.submit(

@@ -119,7 +119,8 @@ def _saturation_threshold(saturation: NDArray[np.uint8], excluded: NDArray[np.bo
     candidates = saturation[~excluded]
     if candidates.size == 0 or candidates.min() == candidates.max():
         return float(MIN_SATURATION)
-    return float(np.clip(threshold_otsu(candidates), MIN_SATURATION, MAX_SATURATION))
+    otsu = float(threshold_otsu(candidates))  # type: ignore[no-untyped-call]  # skimage has no types
+    return min(max(otsu, MIN_SATURATION), MAX_SATURATION)
 
 
 def _not_tissue(

@@ -1,0 +1,92 @@
+"""The ``dfaseg`` command: its group, its log, and errors as one line."""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+import dfaseg
+from dfaseg.errors import DfasegError, StoppedError
+
+EXIT_FAILED = 1
+EXIT_STOPPED = 75
+"""The run was asked to stop; running it again goes on (EX_TEMPFAIL of sysexits.h)."""
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "predict": "Segment a slide: mask, polygons, overlay, areas.",
+        "train": "Train a network on annotated images.",
+    }
+)
+"""Commands and their short help; the modules are imported only when they run."""
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands live in ``dfaseg.cli.<name>`` and are loaded on demand.
+
+    Errors of the package become one line on stderr and an exit code.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"dfaseg.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StoppedError as error:
+            click.echo(f"dfaseg: {error}", err=True)
+            ctx.exit(EXIT_STOPPED)
+        except DfasegError as error:
+            logging.getLogger("dfaseg").debug("details of the failure", exc_info=True)
+            click.echo(f"dfaseg: error: {error}", err=True)
+            ctx.exit(EXIT_FAILED)
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(dfaseg.__version__, prog_name="dfaseg")
+@click.option("-v", "--verbose", is_flag=True, help="Say more, with details of failures.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors.")
+def cli(*, verbose: bool, quiet: bool) -> None:
+    """Segment gigapixel histology slides with Dynamic Focal Attention."""
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    log = logging.getLogger("dfaseg")
+    log.setLevel(level)
+    log.handlers = [_StderrHandler()]
+    log.propagate = False
+
+
+class _StderrHandler(logging.Handler):
+    """Write log lines to whatever stderr is now, warnings marked as such."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+        click.echo(f"dfaseg: {prefix}{text}", err=True)
+
+
+def main() -> None:
+    """Run the command line; a closed pipe ends it quietly."""
+    try:
+        cli(prog_name="dfaseg")
+    except BrokenPipeError:
+        # The reader of stdout has gone (e.g. `| head`); keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)

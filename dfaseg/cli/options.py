@@ -1,0 +1,56 @@
+"""Every option that more than one command has or that needs parsing, once."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class AutoInt(click.ParamType[int | None]):
+    """A whole number of at least ``minimum``, or ``auto`` (passed on as ``None``)."""
+
+    name = "auto|N"
+
+    def __init__(self, minimum: int) -> None:
+        self._minimum = minimum
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Parse one value."""
+        if value is None or value == "auto":
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither 'auto' nor a whole number", param, ctx)
+        if number < self._minimum:
+            self.fail(f"{number} is below {self._minimum}", param, ctx)
+        return number
+
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Where the network runs; auto takes a GPU if there is one.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="Number format of the network; auto takes what the device is fastest at.",
+)
+workers_option = click.option(
+    "--workers",
+    type=AutoInt(1),
+    default="auto",
+    show_default=True,
+    help="Threads that read; auto takes the job's own cores.",
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace results that are already there."
+)
+mask_path = click.Path(path_type=Path)

@@ -1,0 +1,155 @@
+"""``dfaseg predict``: a slide in, a mask, polygons, an overlay and areas out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dfaseg.cli import options
+
+if TYPE_CHECKING:
+    from dfaseg.inference.report import PredictResult
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("slide")
+@click.option(
+    "--out",
+    required=True,
+    type=options.mask_path,
+    metavar="MASK.zarr",
+    help="The mask to write; polygons, overlay, areas and run record lie beside it.",
+)
+@click.option(
+    "--model",
+    metavar="NAME|FILE|URL",
+    help="Model file, its name or address; the built-in colon model if not given.",
+)
+@click.option(
+    "--geojson",
+    type=options.mask_path,
+    metavar="PATH",
+    help="Where polygons go; .gz compresses them. Beside the mask if not given.",
+)
+@click.option(
+    "--mpp",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="UM",
+    help="The slide's µm per pixel, in place of what its file says.",
+)
+@options.device_option
+@options.precision_option
+@click.option(
+    "--batch-size",
+    type=options.AutoInt(1),
+    default="auto",
+    show_default=True,
+    help="Patches per forward pass.",
+)
+@options.workers_option
+@click.option(
+    "--patch-size",
+    type=click.IntRange(min=1),
+    metavar="PX",
+    help="Side of a patch; the model's own if not given.",
+)
+@click.option(
+    "--overlap",
+    type=click.IntRange(min=0),
+    metavar="PX",
+    help="Overlap of neighbouring patches; the model's own if not given.",
+)
+@click.option(
+    "--blend",
+    type=click.Choice(["gaussian", "uniform", "none"]),
+    default="gaussian",
+    show_default=True,
+    help="How overlapping patches share a pixel.",
+)
+@click.option(
+    "--tissue",
+    default="auto",
+    show_default=True,
+    metavar="auto|none|FILE",
+    help="What is analysed: found tissue, all, or where a picture of the slide is not black.",
+)
+@click.option(
+    "--simplify",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="UM",
+    help="Tolerance for simpler polygons; 0 keeps every corner of the mask.",
+)
+@click.option(
+    "--min-area",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="UM2",
+    help="Leave smaller polygons out.",
+)
+@click.option(
+    "--origin",
+    type=click.Choice(["auto", "level0", "bounds"]),
+    default="auto",
+    show_default=True,
+    help="Where polygons have (0, 0): as QuPath has it, the slide's corner, or its scanned part's.",
+)
+@options.overwrite_option
+def predict(**arguments: Any) -> None:
+    """Segment SLIDE into tissue classes.
+
+    SLIDE is a whole-slide image, a picture, a URL, or "sample", a small slide that is built in.
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    from dfaseg.cli.progress import report_progress, stop_on_signals
+    from dfaseg.inference.pipeline import predict_slide
+    from dfaseg.inference.spec import PredictSpec
+
+    spec = PredictSpec(
+        patch_px=arguments.pop("patch_size"),
+        overlap_px=arguments.pop("overlap"),
+        simplify_um=arguments.pop("simplify"),
+        min_area_um2=arguments.pop("min_area"),
+        **arguments,
+    )
+    with stop_on_signals() as stop, report_progress(Path(spec.slide).name) as progress:
+        result = predict_slide(spec, progress=progress, stop=stop)
+    _show(result)
+
+
+def _show(result: "PredictResult") -> None:
+    """Print areas and files; plain text, so that it can be read by people and cut by scripts."""
+    width = max(len(area.name) for area in result.areas.areas)
+    click.echo(f"{'class':<{width}}  {'mm²':>10}  {'%':>6}")
+    for area in result.areas.areas:
+        click.echo(f"{area.name:<{width}}  {area.mm2:>10.4f}  {area.percent:>6.2f}")
+    total = result.areas.analysed_mm2
+    click.echo(f"{'analysed':<{width}}  {total:>10.4f}  {100.0 if total else 0.0:>6.2f}")
+    if result.num_unreadable:
+        click.echo(
+            f"dfaseg: warning: {result.num_unreadable} tiles of the slide could not be decoded; "
+            "their pixels are 255 in the mask and they are listed in the run record",
+            err=True,
+        )
+    paths = result.paths
+    for name, path in (
+        ("mask", paths.mask),
+        ("polygons", paths.polygons),
+        ("overlay", paths.overlay),
+        ("areas", paths.areas),
+        ("record", paths.record),
+    ):
+        click.echo(f"{name:<8}  {_relative(path)}")
+    click.echo(
+        f"dfaseg: {result.num_tiles} patches, {result.num_polygons} polygons in "
+        f"{result.seconds:.1f} s",
+        err=True,
+    )
+
+
+def _relative(path: Path) -> str:
+    """Shorten a path below the working folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

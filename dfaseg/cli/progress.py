@@ -1,0 +1,80 @@
+"""Progress on stderr, and signals that ask a run to stop."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = 10.0
+"""Time between two plain lines, where stderr is not a terminal (cluster logs)."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+@contextmanager
+def report_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a run is: a bar on a terminal, a line now and then elsewhere.
+
+    Yields:
+        A function of the patches done and the number of all patches.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_reporter(name)
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TextColumn("patches"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C, SIGTERM or SIGUSR1 into a request; a second Ctrl-C ends at once.
+
+    Yields:
+        An event that is set when a stop is asked for.
+    """
+    stop = threading.Event()
+
+    def request(signum: int, _frame: FrameType | None) -> None:
+        if stop.is_set() and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        if not stop.is_set():
+            click.echo("dfaseg: stopping after this row of patches", err=True)
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = {number: signal.signal(number, request) for number in STOP_SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _plain_reporter(name: str) -> Callable[[int, int], None]:
+    """Print a line every few seconds."""
+    last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_SECONDS:
+            last = time.monotonic()
+            percent = 100 * done / max(total, 1)
+            click.echo(f"dfaseg: {name}: {done} of {total} patches ({percent:.0f} %)", err=True)
+
+    return report

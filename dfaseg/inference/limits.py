@@ -1,0 +1,42 @@
+"""What this job may use: its own cores, never the host's."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+_CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+
+
+def available_cores() -> int:
+    """Count the cores this process may use.
+
+    The smallest of the process's affinity, the cgroup's quota (containers, systemd) and
+    ``SLURM_CPUS_PER_TASK`` counts; at least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        limits = [len(os.sched_getaffinity(0))]
+    else:  # macOS and Windows have no affinity to read
+        limits = [os.cpu_count() or 1]
+    quota = _cgroup_quota()
+    if quota is not None:
+        limits.append(quota)
+    allocated = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if allocated.isdigit():
+        limits.append(int(allocated))
+    return max(1, min(limits))
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _cgroup_quota() -> int | None:
+    """Cores of the cgroup's CPU quota, rounded up; None where there is no limit."""
+    try:
+        quota, period = _CGROUP_CPU_MAX.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, -(-int(quota) // int(period)))

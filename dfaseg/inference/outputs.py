@@ -1,0 +1,145 @@
+"""The files of one result: where they lie, how they appear together, what may be replaced."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfaseg.errors import OutputError, OutputExistsError
+from dfaseg.files import write_aside
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPaths:
+    """Final places of a result's files, and the hidden folder in which they are made."""
+
+    mask: Path
+    polygons: Path
+    overlay: Path
+    areas: Path
+    record: Path
+    partial: Path
+
+    @classmethod
+    def beside(cls, mask: Path, polygons: Path | None = None) -> "OutputPaths":
+        """Name the files after the mask: ``x.zarr`` gives ``x.geojson``, ``x.overlay.png``, ..."""
+        mask = mask.absolute()
+        stem = mask.with_suffix("")
+        return cls(
+            mask=mask,
+            polygons=(polygons or stem.with_name(f"{stem.name}.geojson")).absolute(),
+            overlay=stem.with_name(f"{stem.name}.overlay.png"),
+            areas=stem.with_name(f"{stem.name}.areas.csv"),
+            record=stem.with_name(f"{stem.name}.run.json"),
+            partial=mask.with_name(f".{mask.name}.partial"),
+        )
+
+    @property
+    def finals(self) -> tuple[Path, ...]:
+        """All final files, in the order in which they appear; the record comes last."""
+        return self.mask, self.polygons, self.overlay, self.areas, self.record
+
+    def made(self, final: Path) -> Path:
+        """Return where a final file lies while it is being made."""
+        return self.partial / final.name
+
+    @property
+    def polygons_text(self) -> Path:
+        """Where polygons are streamed to while they are made, not compressed yet."""
+        return self.partial / self.polygons.name.removesuffix(".gz")
+
+    def check(self, *, overwrite: bool) -> None:
+        """Make sure that the results can be written before any work is done.
+
+        Raises:
+            OutputExistsError: A result is there and may not be replaced, or is not ours.
+            OutputError: A folder is missing or not writable.
+        """
+        for final in self.finals:
+            if not os.path.lexists(final):
+                continue
+            if not overwrite:
+                raise OutputExistsError(
+                    f"output '{final}': already there; pass --overwrite to replace it or choose "
+                    "another --out"
+                )
+            if final.is_dir() and not _is_our_mask(final):
+                raise OutputExistsError(
+                    f"output '{final}': this folder was not written by dfaseg and is not "
+                    "replaced; choose another --out"
+                )
+        for folder in {final.parent for final in self.finals}:
+            if not folder.is_dir():
+                raise OutputError(f"output folder '{folder}': does not exist; create it first")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputError(f"output folder '{folder}': not writable; choose another --out")
+
+    def publish(self) -> None:
+        """Give all finished files their final names and remove the hidden folder.
+
+        May be interrupted and called again: what has been renamed is not there any more.
+
+        Raises:
+            OutputError: A file cannot be renamed.
+        """
+        try:
+            for final in self.finals:
+                if self.made(final).exists():
+                    _replace(self.made(final), final, self.partial / f"replaced-{final.name}")
+            shutil.rmtree(self.partial)
+        except OSError as error:
+            raise OutputError(
+                f"output '{error.filename}': cannot be put in place ({error.strerror})"
+            ) from error
+
+
+@contextmanager
+def locked(partial: Path) -> Iterator[None]:
+    """Hold the hidden folder for one run; it is created when missing.
+
+    Raises:
+        OutputError: Another run is writing the same result, or the folder cannot be made.
+    """
+    try:
+        partial.mkdir(exist_ok=True)
+        handle = os.open(partial / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise OutputError(f"output '{partial}': cannot be made ({error.strerror})") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"output '{partial.name}': another run is writing it; wait for that run"
+            ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_our_mask(folder: Path) -> bool:
+    """Tell whether a folder is a Zarr group that carries our run record."""
+    try:
+        metadata = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(metadata, dict) and "dfaseg" in metadata.get("attributes", {})
+
+
+def _replace(made: Path, final: Path, old: Path) -> None:
+    """Move a file or folder to its final name; what was there is removed only afterwards."""
+    if made.parent.stat().st_dev != final.parent.stat().st_dev:
+        # Polygons may be asked for on another disk, where a rename cannot reach.
+        with write_aside(final) as aside:
+            shutil.copyfile(made, aside)
+        made.unlink()
+        return
+    if final.is_dir():
+        final.rename(old)
+    made.replace(final)
+    if old.is_dir():
+        shutil.rmtree(old)

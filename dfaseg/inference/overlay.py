@@ -1,0 +1,146 @@
+"""The overlay picture: a thumbnail with its classes in colour, a legend and a scale bar."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.files import write_aside
+
+MAX_SIDE_PX = 1600
+"""Longer side of the picture of the slide."""
+MIN_HEIGHT_PX = 420
+"""Room for the legend of a flat slide."""
+FILL_OPACITY = 0.42
+"""Tint of the classes: colours are told apart and the tissue under them is still seen."""
+LEGEND_WIDTH_PX = 330
+MARGIN_PX = 24
+FONT_PX = 19
+INK = (45, 45, 45)
+FAINT_INK = (120, 120, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What is written beside the picture.
+
+    Attributes:
+        title: First line, e.g. the slide's name.
+        subtitle: Second line, e.g. the model's name.
+        classes: The classes, in index order.
+        percent: Share of each class in the analysed tissue, by class index.
+    """
+
+    title: str
+    subtitle: str
+    classes: ClassMap
+    percent: Mapping[int, float]
+
+
+def save_overlay(
+    path: Path,
+    overview: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    mpp: float,
+    legend: Legend,
+) -> None:
+    """Draw the overlay picture and write it as PNG.
+
+    Args:
+        path: Where to write.
+        overview: RGB picture of the whole slide, shape ``(h, w, 3)``.
+        mask: Class indices of the same field at any resolution, shape ``(h', w')``.
+        mpp: Resolution of ``overview`` in µm per pixel.
+        legend: Texts and classes.
+
+    Raises:
+        OutputError: The picture cannot be written.
+    """
+    shrink = min(1.0, MAX_SIDE_PX / max(overview.shape[:2]))
+    size = tuple(max(1, round(side * shrink)) for side in overview.shape[1::-1])
+    picture = np.asarray(cv2.resize(overview, size, interpolation=cv2.INTER_AREA), np.uint8)
+    classes = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    tinted = _tint(picture, classes, legend.classes)
+    page = _page(tinted, mpp / shrink, legend)
+    with write_aside(path) as aside:
+        page.save(aside, format="PNG", optimize=True)
+
+
+def _tint(
+    picture: NDArray[np.uint8], classes: NDArray[np.uint8], class_map: ClassMap
+) -> NDArray[np.uint8]:
+    """Blend class colours into the picture and draw the borders between classes."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(class_map)] = [entry.colour for entry in class_map]
+    colours = palette[classes]
+    opacity = np.where(classes == IGNORE_INDEX, 0.0, FILL_OPACITY)[..., None]
+    opacity[_borders(classes)] = 0.9
+    opacity[classes == IGNORE_INDEX] = 0.0
+    tinted = picture * (1 - opacity) + colours * opacity
+    return np.asarray(tinted.round(), np.uint8)
+
+
+def _borders(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which pixels touch another class."""
+    disc = np.ones((3, 3), np.uint8)
+    changes: NDArray[np.bool_] = cv2.dilate(classes, disc) != cv2.erode(classes, disc)
+    return changes
+
+
+def _page(picture: NDArray[np.uint8], mpp: float, legend: Legend) -> Image.Image:
+    """Lay the picture, its scale bar and the legend on a white page."""
+    height, width = picture.shape[:2]
+    legend_height = 140 + 34 * len(legend.classes)
+    page_height = max(height, MIN_HEIGHT_PX, legend_height) + 2 * MARGIN_PX
+    page = Image.new("RGB", (width + LEGEND_WIDTH_PX + 3 * MARGIN_PX, page_height), "white")
+    page.paste(Image.fromarray(picture), (MARGIN_PX, MARGIN_PX))
+    draw = ImageDraw.Draw(page)
+    draw.rectangle(
+        (MARGIN_PX - 1, MARGIN_PX - 1, MARGIN_PX + width, MARGIN_PX + height), outline=(205,) * 3
+    )
+    left = width + 2 * MARGIN_PX
+    bottom = _draw_legend(draw, left, legend)
+    _draw_scale_bar(draw, left, bottom + 18, mpp)
+    return page
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, left: int, legend: Legend) -> int:
+    """Write title, subtitle and one line per class; return where the legend ends."""
+    font, small = ImageFont.load_default(FONT_PX), ImageFont.load_default(FONT_PX - 4)
+    top = MARGIN_PX
+    draw.text((left, top), _shortened(legend.title, 28), fill=INK, font=font)
+    draw.text((left, top + 28), _shortened(legend.subtitle, 38), fill=FAINT_INK, font=small)
+    top += 68
+    for entry in legend.classes:
+        box = (left, top + 2, left + 20, top + 22)
+        draw.rectangle(box, fill=entry.colour, outline=FAINT_INK)
+        draw.text((left + 32, top), _shortened(entry.name, 22), fill=INK, font=font)
+        share = f"{legend.percent.get(entry.index, 0.0):.1f} %"
+        draw.text((left + LEGEND_WIDTH_PX, top), share, fill=FAINT_INK, font=font, anchor="ra")
+        top += 34
+    return top
+
+
+def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) -> None:
+    """Draw a bar of a round length, at most half the legend wide."""
+    length_um = _round_length(mpp * LEGEND_WIDTH_PX / 2)
+    length_px = max(1, round(length_um / mpp))
+    draw.rectangle((left, top, left + length_px, top + 5), fill=INK)
+    text = f"{length_um / 1000:g} mm" if length_um >= 1000 else f"{length_um:g} µm"
+    draw.text((left, top + 12), text, fill=INK, font=ImageFont.load_default(FONT_PX - 4))
+
+
+def _round_length(limit_um: float) -> float:
+    """Return the largest of 1, 2, 5, 10, ... µm within a limit."""
+    power = 10.0 ** math.floor(math.log10(limit_um))
+    return max(step * power for step in (1, 2, 5) if step * power <= limit_um)
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

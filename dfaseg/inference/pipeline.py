@@ -1,0 +1,267 @@
+"""A slide through the network: the one place where the whole way of the data can be read.
+
+    slide → rows at the model's resolution → patches → logits → blended band → mask rows
+          → Zarr shards and pyramid, polygons, areas
+
+Nothing of the slide's height is ever held. At the end of a row of tiles the run can be stopped:
+what the parts still hold is saved, and a later run with the same recipe goes on from there and
+ends with the same bytes.
+"""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfaseg.annotation.geojson import compress_geojson
+from dfaseg.errors import StoppedError
+from dfaseg.geometry import Tile
+from dfaseg.inference.job import Job, prepare_job
+from dfaseg.inference.limits import available_cores
+from dfaseg.inference.outputs import OutputPaths, locked
+from dfaseg.inference.report import PredictResult, write_pictures_and_areas, write_record
+from dfaseg.inference.results import Results, make_results
+from dfaseg.inference.sink import ResultSink
+from dfaseg.inference.spec import PredictSpec
+from dfaseg.inference.state import (
+    SavedState,
+    State,
+    has_recipe,
+    joined,
+    load_state,
+    part_of,
+    save_recipe,
+    save_state,
+)
+from dfaseg.model.network import Network, load_network
+from dfaseg.model.resolve import resolve_model
+from dfaseg.slide import Slide, open_slide
+from dfaseg.slide.sample import open_sample
+from dfaseg.stitcher.canvas import Canvas
+from dfaseg.stitcher.labels import LabelUpsampler
+from dfaseg.tiler.stream import PatchBatch, PatchStream
+
+log = logging.getLogger(__name__)
+
+SAMPLE = "sample"
+"""Name under which the built-in slide is opened."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of patches done and the number of all patches."""
+
+
+def predict_slide(
+    spec: PredictSpec,
+    *,
+    progress: Progress = lambda _done, _all: None,
+    stop: threading.Event | None = None,
+) -> PredictResult:
+    """Segment one slide and write all its results.
+
+    Args:
+        spec: What to do.
+        progress: Told after each batch how far the run is.
+        stop: Set from elsewhere to stop at the end of the row of tiles under way.
+
+    Returns:
+        Where the results lie, and the areas found.
+
+    Raises:
+        SlideError: The slide cannot be used.
+        CheckpointError: The model cannot be used.
+        ConfigError: A setting is impossible.
+        OutputError: A result cannot be written, or is there already.
+        StoppedError: ``stop`` was set; the same call goes on from there.
+    """
+    started = time.monotonic()
+    paths = OutputPaths.beside(spec.out, spec.geojson)
+    paths.check(overwrite=spec.overwrite)
+    torch.set_num_threads(available_cores())
+    network = load_network(resolve_model(spec.model), device=spec.device, precision=spec.precision)
+    with closing(_open(spec)) as slide, locked(paths.partial):
+        try:
+            run = PredictRun(slide, network, prepare_job(slide, network, spec), spec, paths)
+            run.go(progress, stop or threading.Event())
+            result = run.report(started)
+        except BaseException:
+            if load_state(paths.partial) is None:
+                # Nothing to go on from: leave no trace.
+                shutil.rmtree(paths.partial, ignore_errors=True)
+            raise
+        paths.publish()
+    return result
+
+
+def _open(spec: PredictSpec) -> Slide:
+    """Open the slide and pass its warnings on."""
+    slide = open_sample() if spec.slide == SAMPLE else open_slide(spec.slide, mpp=spec.mpp)
+    for warning in slide.info.warnings:
+        log.warning("slide '%s': %s", slide.info.slide_id, warning)
+    return slide
+
+
+class PredictRun:
+    """The parts of one run and the loop that moves data through them.
+
+    Args:
+        slide: Open slide; stays open.
+        network: Loaded network.
+        job: What was planned for the two.
+        spec: What the user asked for.
+        paths: Where results go.
+    """
+
+    def __init__(
+        self, slide: Slide, network: Network, job: Job, spec: PredictSpec, paths: OutputPaths
+    ) -> None:
+        self._slide = slide
+        self._network = network
+        self._job = job
+        self._spec = spec
+        self._paths = paths
+        self._unreadable: dict[tuple[int, int], str] = {}
+        self._last_save = time.monotonic()
+        num_classes, stride = len(network.card.classes), network.logit_stride
+        self._canvas = Canvas(num_classes, job.grid, stride, spec.blend, network.device)
+        self._upsampler = LabelUpsampler(num_classes, job.plan.width, job.plan.height, stride)
+        self._results: Results = make_results(slide.info, network, job, spec, paths)
+
+    def go(self, progress: Progress, stop: threading.Event) -> None:
+        """Move all patches through, from the start or from where an equal run was stopped."""
+        job = self._job
+        if job.tissue.is_empty:
+            log.warning("slide '%s': %s", self._slide.info.slide_id, job.tissue.note)
+        with ResultSink(self._upsampler, job.tissue, self._results.consumers) as sink:
+            first_row = self._begin_or_restore(sink)
+            stream = PatchStream(
+                self._slide,
+                job.plan,
+                job.grid,
+                job.selected,
+                batch_size=job.batch_size,
+                num_workers=job.num_workers,
+                first_row=first_row,
+            )
+            done, row = int(job.selected[:first_row].sum()), first_row
+            progress(done, job.num_tiles)
+            for batch in stream:
+                logits = self._network.logits(self._to_device(batch))
+                self._unreadable |= stream.unreadable
+                for tiles, tile_logits in _by_row(batch.tiles, logits):
+                    if tiles[0].row != row:
+                        row = tiles[0].row
+                        self._release(sink, tiles[0].mask_rect.y, stream)
+                        self._save_if_due(sink, row, stop)
+                    self._canvas.add(tiles, tile_logits)
+                done += len(batch.tiles)
+                progress(done, job.num_tiles)
+            self._release(sink, job.plan.height, stream)
+            sink.finish()
+
+    def report(self, started: float) -> PredictResult:
+        """Write what is made from finished results: pictures, areas, record.
+
+        Args:
+            started: ``time.monotonic()`` when the call began.
+        """
+        info, network, job, paths = self._slide.info, self._network, self._job, self._paths
+        areas = self._results.areas.counter.table()
+        write_pictures_and_areas(info, network, job, areas, paths)
+        if paths.polygons.suffix == ".gz":
+            compress_geojson(paths.polygons_text, paths.made(paths.polygons))
+        result = PredictResult(
+            paths=paths,
+            areas=areas,
+            num_tiles=job.num_tiles,
+            num_polygons=self._results.polygons.writer.num_features,
+            num_unreadable=len(self._unreadable),
+            note=job.tissue.note,
+            seconds=time.monotonic() - started,
+        )
+        write_record(info, network, job, self._spec, result, self._unreadable)
+        return result
+
+    def _begin_or_restore(self, sink: ResultSink) -> int:
+        """Return the row of tiles to begin with."""
+        partial, recipe = self._paths.partial, self._job.recipe
+        state = load_state(partial) if has_recipe(partial, recipe) else None
+        if state is None:
+            _clear(partial)
+            save_recipe(partial, recipe)
+            sink.begin()
+            return 0
+        self._canvas.restore(part_of(state, "canvas"))
+        sink.restore(part_of(state, "sink"))
+        self._unreadable = _unreadable_from(part_of(state, "unreadable"))
+        row = int(state["next_row"])
+        log.info("going on from row %d of %d", row + 1, self._job.grid.num_rows)
+        return row
+
+    def _release(self, sink: ResultSink, until_px: int, stream: PatchStream) -> None:
+        """Hand on the rows that no later tile can touch."""
+        for rows in self._canvas.drain(until_px):
+            sink.add(rows, stream.unreadable_rects)
+
+    def _save_if_due(self, sink: ResultSink, next_row: int, stop: threading.Event) -> None:
+        """Save the state now and then; between two rows of tiles all parts agree.
+
+        Raises:
+            StoppedError: ``stop`` is set; the state is saved.
+        """
+        is_due = time.monotonic() - self._last_save >= self._spec.checkpoint_seconds
+        if not (is_due or stop.is_set()):
+            return
+        state: State = {"next_row": np.array(next_row)}
+        state |= joined(
+            {
+                "canvas": self._canvas.state(),
+                "sink": sink.state(),
+                "unreadable": _unreadable_state(self._unreadable),
+            }
+        )
+        save_state(self._paths.partial, state)
+        self._last_save = time.monotonic()
+        if stop.is_set():
+            raise StoppedError(
+                f"slide '{self._slide.info.slide_id}': stopped at row {next_row} of "
+                f"{self._job.grid.num_rows}; run the same command again to go on"
+            )
+
+    def _to_device(self, batch: PatchBatch) -> Tensor:
+        return torch.from_numpy(batch.pixels).to(self._network.device)
+
+
+def _clear(partial: Path) -> None:
+    """Remove what another recipe left in the hidden folder; the lock is ours."""
+    for leftover in partial.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        elif leftover.name != "lock":
+            leftover.unlink()
+
+
+def _unreadable_state(unreadable: dict[tuple[int, int], str]) -> State:
+    tiles = np.array(list(unreadable), np.int64).reshape(-1, 2)
+    return {"tiles": tiles, "problems": np.array(list(unreadable.values()), np.str_)}
+
+
+def _unreadable_from(state: SavedState) -> dict[tuple[int, int], str]:
+    tiles = [(int(col), int(row)) for col, row in np.asarray(state["tiles"], np.int64)]
+    return dict(zip(tiles, map(str, state["problems"]), strict=True))
+
+
+def _by_row(tiles: tuple[Tile, ...], logits: Tensor) -> Iterator[tuple[list[Tile], Tensor]]:
+    """Split a batch where a row of tiles ends."""
+    start = 0
+    for _, group in groupby(tiles, key=lambda tile: tile.row):
+        same_row = list(group)
+        yield same_row, logits[start : start + len(same_row)]
+        start += len(same_row)

@@ -1,0 +1,134 @@
+"""What a finished run says of itself: areas, overlay picture, run record."""
+
+import resource
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import dfaseg
+from dfaseg.files import write_json
+from dfaseg.inference.job import Job
+from dfaseg.inference.limits import available_cores, peak_memory_bytes
+from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.overlay import Legend, save_overlay
+from dfaseg.inference.spec import PredictSpec
+from dfaseg.model.network import Network
+from dfaseg.provenance import recipe_hash, software_record
+from dfaseg.slide.slide import SlideInfo
+from dfaseg.stitcher.areas import AreaTable
+from dfaseg.stitcher.mask_reader import open_mask
+
+
+@dataclass(frozen=True, slots=True)
+class PredictResult:
+    """What a run found and where it is.
+
+    Attributes:
+        paths: The files.
+        areas: Pixels, mm² and percent per class.
+        num_tiles: Patches that went through the network.
+        num_polygons: GeoJSON features written.
+        num_unreadable: Native tiles that could not be decoded; their pixels are 255.
+        note: Why nothing was analysed; empty where something was.
+        seconds: How long this call took.
+    """
+
+    paths: OutputPaths
+    areas: AreaTable
+    num_tiles: int
+    num_polygons: int
+    num_unreadable: int
+    note: str
+    seconds: float
+
+
+def mask_attributes(info: SlideInfo, network: Network, job: Job) -> dict[str, Any]:
+    """Return the record inside the mask: what it is made of, without times or places."""
+    return {
+        "tool": "dfaseg",
+        "version": dfaseg.__version__,
+        "recipe": job.recipe,
+        "recipe_hash": recipe_hash(job.recipe),
+        "slide": {
+            "id": info.slide_id,
+            "fingerprint": info.fingerprint,
+            "reader": info.reader,
+            "mpp": info.mpp,
+            "mpp_source": info.mpp_source,
+            "width": info.levels[0].width,
+            "height": info.levels[0].height,
+        },
+        "model": {"name": network.card.name, "sha256": network.sha256},
+        "level0_px_per_mask_px": [job.plan.downsample_x, job.plan.downsample_y],
+    }
+
+
+def write_pictures_and_areas(
+    info: SlideInfo, network: Network, job: Job, areas: AreaTable, paths: OutputPaths
+) -> None:
+    """Write the overlay picture and the table of areas.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    areas.write_csv(paths.made(paths.areas))
+    reader = open_mask(paths.made(paths.mask))
+    level = min(job.tissue.factor.bit_length() - 1, reader.num_levels - 1)
+    legend = Legend(
+        title=info.slide_id,
+        subtitle=f"model {network.card.name}",
+        classes=network.card.classes,
+        percent={area.index: area.percent for area in areas.areas},
+    )
+    save_overlay(
+        paths.made(paths.overlay),
+        job.overview,
+        reader.read(level),
+        job.plan.mpp * job.tissue.factor,
+        legend,
+    )
+
+
+def write_record(
+    info: SlideInfo,
+    network: Network,
+    job: Job,
+    spec: PredictSpec,
+    result: PredictResult,
+    unreadable: dict[tuple[int, int], str],
+) -> None:
+    """Write the run record, with everything that may help to understand a result later.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    record: dict[str, Any] = {
+        "software": software_record(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "host": socket.gethostname(),
+        "slide": {"location": info.location, "properties": dict(info.properties)},
+        "result": mask_attributes(info, network, job),
+        "settings": {
+            "device": str(network.device),
+            "precision": str(network.precision),
+            "batch_size": job.batch_size,
+            "workers": job.num_workers,
+            "cores": available_cores(),
+            "level": job.plan.level,
+            "checkpoint_seconds": spec.checkpoint_seconds,
+        },
+        "files": [path.name for path in result.paths.finals],
+        "note": result.note,
+        "tiles": {"analysed": result.num_tiles, "in_grid": int(job.selected.size)},
+        "polygons": result.num_polygons,
+        "unreadable_native_tiles": [
+            {"column": col, "row": row, "problem": problem}
+            for (col, row), problem in sorted(unreadable.items())
+        ],
+        "seconds": round(result.seconds, 3),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+    write_json(result.paths.made(result.paths.record), record)

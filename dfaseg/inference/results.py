@@ -1,0 +1,201 @@
+"""The results of one run: each takes finished mask rows, can be saved and can be restored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.annotation.geojson import GeoJsonWriter
+from dfaseg.annotation.polygonize import Polygonizer
+from dfaseg.errors import ConfigError
+from dfaseg.inference.job import Job
+from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.report import mask_attributes
+from dfaseg.inference.spec import Origin, PredictSpec
+from dfaseg.inference.state import SavedState, State, joined, part_of
+from dfaseg.model.network import Network
+from dfaseg.provenance import recipe_hash
+from dfaseg.slide.slide import SlideInfo
+from dfaseg.stitcher.areas import AreaCounter
+from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.ome import MaskSpec
+
+
+class RowConsumer(Protocol):
+    """Takes finished mask rows from top to bottom."""
+
+    def begin(self) -> None:
+        """Start anew, before the first row."""
+        ...
+
+    def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
+        """Take the next rows, shape ``(n, width)``."""
+        ...
+
+    def finish(self) -> None:
+        """Complete the result after the last row."""
+        ...
+
+    def state(self) -> State:
+        """Put everything taken so far on disk and return what a later run needs to go on."""
+        ...
+
+    def restore(self, state: SavedState) -> None:
+        """Go on from what ``state`` returned, instead of ``begin``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MaskResult:
+    """The OME-Zarr mask."""
+
+    writer: MaskWriter
+    overview: Overview
+    attributes: Mapping[str, Any]
+
+    def begin(self) -> None:
+        """Make the store with its metadata and overview."""
+        self.writer.begin(self.overview)
+
+    def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
+        """Write rows; whole shards go to disk."""
+        self.writer.write_rows(mask_rows)
+
+    def finish(self) -> None:
+        """Write the last shards and the run record."""
+        self.writer.finish(self.attributes)
+
+    def state(self) -> State:
+        """Flush the shards that are not whole yet."""
+        self.writer.flush()
+        return {"next_row": np.array(self.writer.next_row)}
+
+    def restore(self, state: SavedState) -> None:
+        """Read the pending shards back."""
+        self.writer.resume(int(state["next_row"]))
+
+
+@dataclass(frozen=True, slots=True)
+class PolygonResult:
+    """The GeoJSON polygons, streamed to a file while regions finish."""
+
+    polygonizer: Polygonizer
+    writer: GeoJsonWriter
+
+    def begin(self) -> None:
+        """Write the head of the file."""
+        self.writer.begin()
+
+    def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
+        """Trace rows and write the regions that end in them."""
+        self.writer.write(self.polygonizer.add_rows(mask_rows))
+
+    def finish(self) -> None:
+        """Write the regions that reach the last row, and the tail of the file."""
+        self.writer.write(self.polygonizer.finish())
+        self.writer.finish()
+
+    def state(self) -> State:
+        """Keep the open regions, and how far the file has come."""
+        return joined({"tracing": self.polygonizer.state(), "file": self.writer.state()})
+
+    def restore(self, state: SavedState) -> None:
+        """Take the open regions up again and cut the file back to where they were saved."""
+        self.polygonizer.restore(part_of(state, "tracing"))
+        self.writer.restore(part_of(state, "file"))
+
+
+@dataclass(frozen=True, slots=True)
+class AreaResult:
+    """Pixels per class."""
+
+    counter: AreaCounter
+
+    def begin(self) -> None:
+        """Nothing to prepare: counting starts at 0."""
+
+    def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
+        """Count rows."""
+        self.counter.add(mask_rows)
+
+    def finish(self) -> None:
+        """Nothing to complete: the table is made on demand."""
+
+    def state(self) -> State:
+        """Return the counts."""
+        return self.counter.state()
+
+    def restore(self, state: SavedState) -> None:
+        """Count on from earlier counts."""
+        self.counter.restore(state)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All results of one run."""
+
+    mask: MaskResult
+    polygons: PolygonResult
+    areas: AreaResult
+
+    @property
+    def consumers(self) -> dict[str, RowConsumer]:
+        """The results by name, in the order in which they take rows."""
+        return {"mask": self.mask, "polygons": self.polygons, "areas": self.areas}
+
+
+def make_results(
+    info: SlideInfo, network: Network, job: Job, spec: PredictSpec, paths: OutputPaths
+) -> Results:
+    """Set up all results of a run, not begun yet."""
+    plan, classes = job.plan, network.card.classes
+    mpp_x, mpp_y = info.mpp * plan.downsample_x, info.mpp * plan.downsample_y
+    mask_spec = MaskSpec(
+        width=plan.width,
+        height=plan.height,
+        classes=classes,
+        mpp_x=mpp_x,
+        mpp_y=mpp_y,
+        # Viewers place pixel centres, and that of the slide's own first pixel at 0.
+        origin_x_um=(plan.downsample_x - 1) / 2 * info.mpp,
+        origin_y_um=(plan.downsample_y - 1) / 2 * info.mpp,
+    )
+    mask = MaskResult(
+        MaskWriter(paths.made(paths.mask), mask_spec),
+        Overview(job.overview, job.tissue.factor),
+        mask_attributes(info, network, job),
+    )
+    polygons = PolygonResult(
+        Polygonizer(plan.width, spool=paths.partial / "polygons.spool"),
+        GeoJsonWriter(
+            paths.polygons_text,
+            classes=classes,
+            scale_x=plan.downsample_x,
+            scale_y=plan.downsample_y,
+            origin=polygon_origin(info, spec.origin),
+            pixel_area_um2=mpp_x * mpp_y,
+            simplify_px=spec.simplify_um / plan.mpp,
+            min_area_um2=spec.min_area_um2,
+            identity=recipe_hash(job.recipe),
+            metadata={"slide": info.slide_id, "model": network.card.name},
+        ),
+    )
+    return Results(mask, polygons, AreaResult(AreaCounter(classes, mpp_x, mpp_y)))
+
+
+def polygon_origin(info: SlideInfo, origin: Origin) -> tuple[int, int]:
+    """Return the level-0 pixel at which polygons have (0, 0).
+
+    Raises:
+        ConfigError: The bounds are asked for and the slide states none.
+    """
+    bounds = info.level0_bounds
+    if origin == "level0" or (origin == "auto" and bounds is None):
+        return 0, 0
+    if bounds is None:
+        raise ConfigError(
+            f"--origin bounds: slide '{info.slide_id}' states no bounds; use auto or level0"
+        )
+    return bounds.x, bounds.y

@@ -1,0 +1,112 @@
+"""Where finished rows go: labels, mask, polygons and areas, in a thread of their own."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.geometry import Rect
+from dfaseg.inference.results import RowConsumer
+from dfaseg.inference.state import SavedState, State, joined, part_of
+from dfaseg.stitcher.canvas import ReleasedRows
+from dfaseg.stitcher.labels import LabelUpsampler
+from dfaseg.tiler.tissue import TissueMask
+
+ROWS_AHEAD = 2
+"""Groups of rows that wait for the writing thread; more would only hold memory."""
+
+
+class ResultSink:
+    """Turns blended logits into mask rows and hands them to every consumer.
+
+    Work is done in one thread beside the network's, in order, so that results do not depend on it.
+
+    Args:
+        upsampler: Makes mask rows of logits.
+        tissue: Part of the slide that is analysed; all else becomes 255.
+        consumers: Where mask rows go, by name.
+    """
+
+    def __init__(
+        self,
+        upsampler: LabelUpsampler,
+        tissue: TissueMask,
+        consumers: Mapping[str, RowConsumer],
+    ) -> None:
+        self._upsampler = upsampler
+        self._tissue = tissue
+        self._consumers = consumers
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="results")
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def begin(self) -> None:
+        """Start all results anew."""
+        for consumer in self._consumers.values():
+            consumer.begin()
+
+    def add(self, rows: ReleasedRows, unreadable: Sequence[Rect]) -> None:
+        """Take the next rows of blended logits; waits while too many are under way.
+
+        Args:
+            rows: Rows of cells, from top to bottom without gaps.
+            unreadable: Mask pixels whose native tile could not be decoded; complete for the
+                mask rows that these cells finish.
+        """
+        while len(self._waiting) >= ROWS_AHEAD:
+            self._waiting.popleft().result()
+        logits, covered = rows.logits.cpu().numpy(), rows.covered.cpu().numpy()
+        self._waiting.append(self._thread.submit(self._process, logits, covered, tuple(unreadable)))
+
+    def drain(self) -> None:
+        """Wait until everything added so far has reached the consumers."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def finish(self) -> None:
+        """Complete all results after the last row."""
+        self.drain()
+        for consumer in self._consumers.values():
+            consumer.finish()
+
+    def state(self) -> State:
+        """Return what a later run needs to go on from here."""
+        self.drain()
+        consumers = {name: consumer.state() for name, consumer in self._consumers.items()}
+        return joined({"labels": self._upsampler.state(), **consumers})
+
+    def restore(self, state: SavedState) -> None:
+        """Go on from what ``state`` returned."""
+        self._upsampler.restore(part_of(state, "labels"))
+        for name, consumer in self._consumers.items():
+            consumer.restore(part_of(state, name))
+
+    def _process(
+        self, logits: NDArray[np.float32], covered: NDArray[np.bool_], unreadable: tuple[Rect, ...]
+    ) -> None:
+        y = self._upsampler.next_row_px
+        mask_rows = self._upsampler.add(logits, covered)
+        if len(mask_rows) == 0:
+            return
+        height, width = mask_rows.shape
+        mask_rows[~self._tissue.rows(y, height, width)] = IGNORE_INDEX
+        here = Rect(0, y, width, height)
+        for rect in unreadable:
+            mask_rows[rect.intersection(here).shifted(0, -y).slices] = IGNORE_INDEX
+        for consumer in self._consumers.values():
+            consumer.write_rows(mask_rows)

@@ -1,0 +1,67 @@
+"""What a prediction run is asked to do, checked once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dfaseg.errors import ConfigError
+
+Origin = Literal["auto", "level0", "bounds"]
+"""Where polygons have (0, 0): the slide's corner (``level0``), the corner of its scanned part
+(``bounds``), or whichever QuPath uses (``auto``: the bounds where the slide states them)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictSpec:
+    """One slide, one network, one result.
+
+    Attributes:
+        slide: Path, URL, or ``sample`` for the built-in slide.
+        out: The mask to write, ``*.zarr``; the other results lie beside it.
+        model: Name, path or URL of a model file; ``None`` is the default model.
+        geojson: Where polygons go; ``None`` is beside the mask. ``.gz`` compresses them.
+        mpp: The slide's µm per pixel, in place of what its file says.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        batch_size: Patches per forward pass; ``None`` suits the device.
+        workers: Threads that read the slide; ``None`` suits the job's cores.
+        patch_px: Side of a patch; ``None`` is the model's.
+        overlap_px: Overlap of neighbouring patches; ``None`` is the model's.
+        blend: How overlapping patches share a pixel.
+        tissue: ``auto``, ``none`` (analyse everything) or the path of a tissue picture.
+        simplify_um: Tolerance for simplified polygons; 0 keeps every corner.
+        min_area_um2: Smaller polygons are left out; 0 keeps all.
+        origin: Frame of the polygons.
+        overwrite: Replace results that are there.
+        checkpoint_seconds: Time between two resumable states.
+    """
+
+    slide: str
+    out: Path
+    model: str | None = None
+    geojson: Path | None = None
+    mpp: float | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    patch_px: int | None = None
+    overlap_px: int | None = None
+    blend: Literal["gaussian", "uniform", "none"] = "gaussian"
+    tissue: str = "auto"
+    simplify_um: float = 0.0
+    min_area_um2: float = 0.0
+    origin: Origin = "auto"
+    overwrite: bool = False
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.out.suffix != ".zarr":
+            raise ConfigError(f"output '{self.out}': the mask's name must end in .zarr")
+        if self.geojson is not None and not self.geojson.name.endswith(
+            (".geojson", ".json", ".geojson.gz", ".json.gz")
+        ):
+            raise ConfigError(f"polygons '{self.geojson}': must end in .geojson or .geojson.gz")
+        for name, value in (("simplify", self.simplify_um), ("min-area", self.min_area_um2)):
+            if value < 0:
+                raise ConfigError(f"--{name} {value}: must not be negative")

@@ -1,0 +1,41 @@
+"""Files appear whole or not at all."""
+
+import pytest
+
+from dfaseg.errors import OutputError
+from dfaseg.files import write_aside
+
+
+def test_file_appears_when_the_block_succeeds(tmp_path):
+    """The content is there under the final name, and nothing else is."""
+    path = tmp_path / "a.txt"
+
+    with write_aside(path) as aside:
+        aside.write_text("new", encoding="utf-8")
+        assert not path.exists()
+
+    assert path.read_text(encoding="utf-8") == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_failure_leaves_the_old_file(tmp_path):
+    """A failing block changes nothing and leaves nothing."""
+    path = tmp_path / "a.txt"
+    path.write_text("old", encoding="utf-8")
+
+    def write_half():
+        with write_aside(path) as aside:
+            aside.write_text("half", encoding="utf-8")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
+
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_missing_folder_is_an_output_error(tmp_path):
+    """The error names the file that cannot be written."""
+    with pytest.raises(OutputError, match=r"a\.txt"), write_aside(tmp_path / "no" / "a.txt"):
+        pass

@@ -1,0 +1,100 @@
+"""Read plans: which level, how much to shrink, how large the mask."""
+
+from fractions import Fraction
+
+import pytest
+
+from dfaseg.errors import ConfigError
+from dfaseg.geometry import Rect
+from dfaseg.slide.slide import Level, SlideInfo
+from dfaseg.tiler.plan import overview_factor, plan_overview, plan_reading
+
+
+def info(mpp, *levels):
+    """A slide of 256 px tiles with the given (width, height, downsample) levels."""
+    return SlideInfo(
+        slide_id="s",
+        location="s.svs",
+        reader="test",
+        fingerprint="0",
+        mpp=mpp,
+        mpp_source="test",
+        levels=tuple(Level(w, h, d, d, 256, 256) for w, h, d in levels),
+    )
+
+
+PYRAMID = [(40000, 30000, 1.0), (10000, 7500, 4.0), (2500, 1875, 16.0)]
+
+
+@pytest.mark.parametrize(
+    ("mpp", "level", "scale"),
+    [
+        (0.25, 0, Fraction(1)),
+        (0.5, 0, Fraction(2)),
+        (0.9999, 1, Fraction(1)),
+        (1.4, 1, Fraction(7, 5)),
+        (8.0, 2, Fraction(2)),
+        (0.2, 0, Fraction(4, 5)),
+    ],
+    ids=["same", "half", "almost level 1", "between", "coarse", "finer than the slide"],
+)
+def test_coarsest_sufficient_level_is_read(mpp, level, scale):
+    """A plan never reads finer pixels than it needs, nor enlarges where it need not."""
+    plan = plan_reading(info(0.25, *PYRAMID), mpp)
+
+    assert (plan.level, plan.scale_x, plan.scale_y) == (level, scale, scale)
+    assert plan.mpp == pytest.approx(mpp, rel=0.006)
+
+
+def test_mask_covers_the_slide_to_the_last_pixel():
+    """An incomplete last mask pixel is still a pixel of the mask."""
+    plan = plan_reading(info(0.5, (1001, 999, 1.0)), 1.0)
+
+    assert (plan.width, plan.height) == (501, 500)
+
+
+def test_per_axis_downsample_is_kept():
+    """A level that is oblong relative to level 0 gives different scales per axis."""
+    levels = (Level(1000, 1000, 1.0, 1.0, 256, 256), Level(500, 250, 2.0, 4.0, 256, 256))
+    oblong = SlideInfo("s", "s", "test", "0", 0.5, "test", levels)
+
+    plan = plan_reading(oblong, 2.0)
+
+    assert (plan.scale_x, plan.scale_y) == (Fraction(2), Fraction(1))
+    assert (plan.downsample_x, plan.downsample_y) == (4.0, 4.0)
+
+
+def test_overview_lies_on_the_mask_grid():
+    """One overview pixel is exactly factor x factor mask pixels, whatever level it comes from."""
+    slide = info(0.25, *PYRAMID)
+    plan = plan_reading(slide, 1.4)
+
+    overview = plan_overview(slide, plan, 8)
+
+    assert (plan.level, overview.level) == (1, 2)
+    assert overview.downsample_x == pytest.approx(8 * plan.downsample_x)
+    assert overview.width == -(-plan.width // 8)
+
+
+def test_overview_factor_spares_small_slides():
+    """The factor aims at a resolution but leaves small slides large enough to look at."""
+    large = plan_reading(info(0.5, (100_000, 80_000, 1.0)), 1.0)
+    small = plan_reading(info(0.5, (4000, 3000, 1.0)), 1.0)
+
+    assert overview_factor(large, mpp=8.0, min_side=1024) == 8
+    assert overview_factor(small, mpp=8.0, min_side=1024) == 1
+
+
+def test_mask_rect_holds_every_touched_pixel():
+    """A level rectangle maps to all mask pixels it touches, within the mask."""
+    plan = plan_reading(info(0.5, (1000, 1000, 1.0)), 1.5)
+
+    assert plan.mask_rect_of(Rect(4, 3, 6, 3)) == Rect(1, 1, 3, 1)
+    assert plan.mask_rect_of(Rect(995, 995, 500, 500)).right == plan.width
+
+
+@pytest.mark.parametrize("mpp", [0.0, -1.0, float("nan")])
+def test_impossible_resolution_is_refused(mpp):
+    """A resolution must be a positive number."""
+    with pytest.raises(ConfigError, match="positive"):
+        plan_reading(info(0.5, (10, 10, 1.0)), mpp)

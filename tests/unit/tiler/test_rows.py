@@ -1,0 +1,143 @@
+"""Rows at the wanted resolution: right pixels, each native tile once, bad tiles told."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfaseg.geometry import Rect
+from dfaseg.slide import ArraySlide
+from dfaseg.tiler.plan import plan_reading
+from dfaseg.tiler.rows import RowReader
+
+
+class CountingSlide:
+    """A slide that counts how often each tile is decoded."""
+
+    def __init__(self, slide):
+        self._slide = slide
+        self._lock = Lock()
+        self.info = slide.info
+        self.reads = {}
+
+    def read_tile(self, level, col, row):
+        """Decode one tile and note that."""
+        with self._lock:
+            self.reads[col, row] = self.reads.get((col, row), 0) + 1
+        return self._slide.read_tile(level, col, row)
+
+    def close(self):
+        """Close the slide."""
+        self._slide.close()
+
+
+def picture(height, width, seed=0):
+    """Smooth random colours."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 1.5)
+
+
+def read_all(slide, plan, *, first_row=0, needed=None, workers=2):
+    """Read the rows from ``first_row`` on; earlier rows are cut off."""
+    with ThreadPoolExecutor(workers) as executor:
+        reader = RowReader(slide, plan, executor, needed)
+        strips = list(reader.strips(first_row))
+    rows = np.concatenate([strip.pixels for strip in strips])
+    return rows[first_row - strips[0].y :], reader
+
+
+def whole_resampled(pixels, plan):
+    """The same by resampling the whole picture at once, padded white to whole periods."""
+    period = plan.scale_x.numerator
+    height, width = (-(-side // period) * period for side in pixels.shape[:2])
+    padded = np.full((height, width, 3), 255, np.uint8)
+    padded[: pixels.shape[0], : pixels.shape[1]] = pixels
+    size = (int(width / plan.scale_x), int(height / plan.scale_y))
+    shrunk = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+    return shrunk[: plan.height, : plan.width]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.integers(8, 70),
+    st.floats(0.5, 5.0),
+    st.integers(0, 2**16),
+)
+def test_strips_equal_the_whole_picture_resampled(height, width, tile_px, mpp, seed):
+    """Cutting a slide into tiles and strips changes nothing, and each tile is decoded once."""
+    pixels = picture(height, width, seed)
+    slide = CountingSlide(ArraySlide(pixels, mpp=0.5, tile_px=tile_px))
+    plan = plan_reading(slide.info, mpp)
+
+    rows, _ = read_all(slide, plan)
+
+    # Weights are summed in single precision: a tie may round the other way.
+    assert np.abs(rows.astype(int) - whole_resampled(pixels, plan)).max() <= 1
+    level = slide.info.levels[0]
+    assert len(slide.reads) == level.num_tile_cols * level.num_tile_rows
+    assert set(slide.reads.values()) == {1}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.45, 4.0), st.integers(8, 40), st.integers(1, 4), st.data())
+def test_rows_do_not_depend_on_where_reading_begins(mpp, tile_px, workers, data):
+    """A run that goes on in the middle sees the very same bytes."""
+    slide = ArraySlide(picture(120, 90), mpp=0.5, tile_px=tile_px)
+    plan = plan_reading(slide.info, mpp)
+    first_row = data.draw(st.integers(0, plan.height - 1))
+
+    whole, _ = read_all(slide, plan, workers=1)
+    rest, _ = read_all(slide, plan, first_row=first_row, workers=workers)
+
+    assert np.array_equal(whole[first_row:], rest)
+
+
+def test_tiles_nobody_needs_are_white_and_not_decoded():
+    """Glass costs nothing."""
+    slide = CountingSlide(ArraySlide(np.zeros((64, 64, 3), np.uint8), mpp=0.5, tile_px=16))
+    needed = np.zeros((4, 4), bool)
+    needed[1, 2] = True
+
+    rows, _ = read_all(slide, plan_reading(slide.info, 0.5), needed=needed)
+
+    assert slide.reads == {(2, 1): 1}
+    assert (rows[16:32, 32:48] == 0).all()
+    assert (rows == 0).sum() == 16 * 16 * 3
+
+
+def test_missing_tile_is_white():
+    """Where a sparse slide stores nothing, there is glass."""
+    slide = ArraySlide(np.zeros((32, 32, 3), np.uint8), mpp=0.5, tile_px=16, missing=[(0, 1, 0)])
+
+    rows, reader = read_all(slide, plan_reading(slide.info, 0.5))
+
+    assert (rows[:16, 16:] == 255).all()
+    assert (rows[16:] == 0).all()
+    assert reader.unreadable == {}
+
+
+def test_failing_tile_is_white_and_reported():
+    """One bad tile does not stop the slide; its place in the mask is known."""
+    slide = ArraySlide(np.zeros((32, 32, 3), np.uint8), mpp=0.5, tile_px=16, failing=[(0, 0, 1)])
+
+    rows, reader = read_all(slide, plan_reading(slide.info, 1.0))
+
+    assert list(reader.unreadable) == [(0, 1)]
+    assert reader.mask_rect_of_tile(0, 1) == Rect(0, 8, 8, 8)
+    assert (rows[8:, :8] == 255).all()
+    assert (rows[:8] == 0).all()
+
+
+def test_other_errors_reach_the_caller():
+    """What is not a bad tile is not swallowed."""
+    slide = CountingSlide(ArraySlide(np.zeros((32, 32, 3), np.uint8), mpp=0.5, tile_px=16))
+    slide.read_tile = lambda *_: 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        read_all(slide, plan_reading(slide.info, 0.5))
