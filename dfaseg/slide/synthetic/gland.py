@@ -74,10 +74,10 @@ LOW_GRADE = GlandKind(
 )  # fmt: skip
 """An adenoma's tubule: crowded, elongated, its pencil-like nuclei in several rows."""
 CARCINOMA = GlandKind(
-    spacing=136, radius=125, smallest=0.62, elongation=1.45, raggedness=0.13, gap=5, lumen=0.09,
+    spacing=126, radius=125, smallest=0.7, elongation=1.45, raggedness=0.13, gap=5, lumen=0.09,
     cytoplasm=(40, 70), goblet_share=0.03, goblet_reach=(0.35, 0.6),
     nuclear_layers=(11.0, 22.0), nuclear_step=13.5, nuclear_size=(15.5, 10.5),
-    nuclear_density=150, clearing=(0.45, 0.95), disorder=0.7, is_cribriform=True,
+    nuclear_density=165, clearing=(0.5, 0.95), disorder=0.7, is_cribriform=True,
 )  # fmt: skip
 """An irregular gland with lumens within lumens and large, uneven nuclei."""
 NEST = GlandKind(

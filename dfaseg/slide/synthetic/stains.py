@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dfaseg.slide.synthetic.shapes import SUBPIXEL_BITS, Points, fixed_point
 
-HAEMATOXYLIN_OD = (0.90, 1.24, 0.44)
+HAEMATOXYLIN_OD = (0.98, 1.36, 0.45)
 """Optical density (R, G, B) of 100 units of haematoxylin, as seen in nuclei."""
 EOSIN_OD = (0.10, 0.66, 0.25)
 """Optical density (R, G, B) of 100 units of eosin."""
