@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dfaseg.classmap import ClassMap
-from dfaseg.errors import CheckpointError, ClassMapError
+from dfaseg.errors import CheckpointError, ClassMapError, ConfigError
 from dfaseg.geometry import MIN_PLAUSIBLE_MPP
 from dfaseg.model.card_table import CardTable
 
@@ -53,9 +53,7 @@ class Normalisation:
 
     def __post_init__(self) -> None:
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise CheckpointError(
-                "normalisation: mean and std must hold three numbers each, std above 0"
-            )
+            raise ConfigError("normalisation: mean and std need three numbers each, std above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ class ModelCard:
         format_version: Version of the card itself.
 
     Raises:
-        CheckpointError: Two entries contradict each other or one is out of range.
+        ConfigError: Two entries contradict each other or one is out of range.
     """
 
     name: str
@@ -141,7 +139,7 @@ class ModelCard:
     def __post_init__(self) -> None:
         problem = _contradiction(self)
         if problem:
-            raise CheckpointError(f"model card '{self.name}': {problem}")
+            raise ConfigError(f"model card '{self.name}': {problem}")
 
     def accepts_mpp(self, mpp: float) -> bool:
         """Tell whether a slide whose level 0 has this resolution (µm per pixel) may be fed."""
@@ -205,7 +203,7 @@ class ModelCard:
         _refuse_newer(table)
         try:
             return cls(**_parse_fields(table))
-        except ClassMapError as error:
+        except (ClassMapError, ConfigError) as error:
             raise CheckpointError(f"model '{source}': {error}; correct its card") from error
 
 
@@ -221,6 +219,8 @@ def _null_if_not_finite(value: Any) -> Any:
     """Replace NaN and infinities, which JSON cannot hold, all the way down."""
     if isinstance(value, Mapping):
         return {key: _null_if_not_finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_null_if_not_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -267,6 +267,8 @@ def _parse_bias(table: CardTable) -> BiasRecord:
 
 
 def _contradiction(card: ModelCard) -> str | None:
+    if len(card.mpp_range) != 2:
+        return "mpp_range must hold two numbers, the finest and the coarsest resolution"
     finest, coarsest = card.mpp_range
     stride = card.logit_stride
     num_classes = len(card.classes)

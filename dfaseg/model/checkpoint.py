@@ -135,6 +135,7 @@ def _build(path: Path, card: ModelCard) -> DfaSegmenter:
     """Build the network the card describes, leaving the caller's random numbers as they were."""
     try:
         spec = ModelSpec.from_record(card.architecture)
+        _refuse_other_class_count(path, card, spec)
         with torch.random.fork_rng(devices=[]):
             return build_segmenter(spec)
     except ConfigError as error:
@@ -142,6 +143,14 @@ def _build(path: Path, card: ModelCard) -> DfaSegmenter:
             f"model '{path}': its architecture cannot be built ({error}); "
             "upgrade dfaseg or get the file again"
         ) from error
+
+
+def _refuse_other_class_count(path: Path, card: ModelCard, spec: ModelSpec) -> None:
+    if spec.num_classes != len(card.classes):
+        raise CheckpointError(
+            f"model '{path}': {len(card.classes)} classes in its card, {spec.num_classes} in its "
+            "architecture; get the file again"
+        )
 
 
 def _refuse_misfit(path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -17,7 +17,7 @@ import importlib
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class ForeignModel:
     """A network that was not made here.
 
     Attributes:
-        card: Its card.
+        card: Its card, completed with the stride its logits were found to have.
         sha256: Hash of the hashes of its file and its card, for both decide the result.
         forward: Runs it.
         fixed_batch: Number of patches it insists on; None if it takes any.
@@ -92,6 +92,8 @@ def load_foreign(path: Path, kind: ModelKind, device: torch.device) -> ForeignMo
     forward, fixed_batch = load(path, device)
     stride = _try_out(path, card, forward, fixed_batch or 1, device)
     digest = hashlib.sha256((hash_file(path) + hash_file(card_path)).encode()).hexdigest()
+    overlap_px = card.overlap_px - card.overlap_px % stride  # patches are laid out in whole logits
+    card = replace(card, logit_stride=stride, overlap_px=overlap_px)
     return ForeignModel(card, digest, forward, fixed_batch, stride)
 
 

@@ -58,7 +58,7 @@ class Network:
     """A loaded network, ready to run.
 
     Attributes:
-        card: What it sees and answers; its ``logit_stride`` may be None, the network's is not.
+        card: What it sees and answers.
         sha256: Hash of its file.
         device: Where patches must lie and logits will.
         precision: Number format of its arithmetic.

@@ -1,0 +1,181 @@
+"""What prediction runs: right numbers, whatever the batch size, or a clear refusal."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.model.card import Normalisation
+from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.model.device import Precision
+from dfaseg.model.network import Network, PixelScaling, load_network
+from tests.model_files import tiny_card, write_tiny_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model file."""
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def network(model_path: Path) -> Network:
+    """The tiny network on the CPU."""
+    return load_network(model_path, device="cpu", precision="fp32")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def patches(count: int, side: int = 64) -> Tensor:
+    """Return random patches."""
+    generator = torch.Generator().manual_seed(5)
+    shape = (count, side, side, 3)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+def network_of(forward: object, **changes: object) -> Network:
+    """Return a network that answers what a function says, two classes at stride 1."""
+    return Network(
+        card=tiny_card(2),
+        sha256="0" * 64,
+        device=CPU,
+        precision=Precision.FP32,
+        logit_stride=1,
+        scaling=PixelScaling.on_device(Normalisation((0, 0, 0), (1, 1, 1)), CPU),
+        forward=forward,
+        **changes,
+    )
+
+
+def test_scaling_is_the_textbook_formula() -> None:
+    """One multiply-add equals (x / 255 - mean) / std, channel by channel."""
+    norm = Normalisation((0.1, 0.5, 0.9), (0.2, 0.3, 0.4))
+    pixels = patches(2, 8)
+
+    scaled = PixelScaling.on_device(norm, CPU)(pixels)
+
+    mean, std = torch.tensor(norm.mean), torch.tensor(norm.std)
+    wanted = ((pixels / 255 - mean) / std).permute(0, 3, 1, 2)
+    assert torch.allclose(scaled, wanted, atol=1e-6)
+    assert scaled.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_logits_equal_the_plain_model(model_path: Path, network: Network) -> None:
+    """Folded normalisation and channels-last memory change no more than rounding."""
+    model = load_checkpoint(model_path).model
+    pixels = patches(2)
+    with torch.no_grad():
+        wanted = model(network.scaling(pixels)).logits
+
+    logits = network.logits(pixels)
+
+    assert logits.dtype is torch.float32
+    assert logits.shape == (2, 3, 16, 16)
+    assert torch.allclose(logits, wanted, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_logits_do_not_depend_on_the_batch_size(network: Network, batch_size: int) -> None:
+    """A patch's logits are the same bits in a batch of any size."""
+    pixels = patches(8)
+    wanted = network.logits(pixels)
+
+    found = torch.cat([network.logits(batch) for batch in torch.split(pixels, batch_size)])
+
+    assert torch.equal(found, wanted)
+
+
+def test_network_always_sees_whole_chunks() -> None:
+    """A short rest is filled up with blank patches, whose logits are cut off."""
+    seen: list[int] = []
+
+    def forward(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return images[:, :2]
+
+    logits = network_of(forward, fixed_batch=4).logits(patches(6, 8))
+
+    assert seen == [4, 4]
+    assert torch.allclose(logits, patches(6, 8).permute(0, 3, 1, 2)[:, :2] / 255)
+
+
+@pytest.mark.parametrize(("side", "size"), [(1024, 1), (512, 1), (256, 4)])
+def test_chunk_fits_the_cache(network: Network, side: int, size: int) -> None:
+    """Small patches run several at once on the CPU, large ones one by one."""
+    assert network.chunk_size(side, side) == size
+
+
+def test_logits_that_are_not_finite_are_named() -> None:
+    """NaN and infinity are no prediction; the message counts the patches."""
+
+    def forward(images: Tensor) -> Tensor:
+        images[1, 0, 0, 0], images[3, 0, 0, 0] = float("nan"), float("inf")
+        return images[:, :2]
+
+    with pytest.raises(CheckpointError, match="not finite for patch 1, 3 of a batch of 4 in fp32"):
+        network_of(forward, fixed_batch=4).logits(patches(4, 8))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_wrong_number_of_classes_is_refused(channels: int) -> None:
+    """The answer must have one channel per class of the card."""
+    with pytest.raises(CheckpointError, match=rf"answers \({channels}, 8, 8\) to a patch"):
+        network_of(lambda images: images[:, :channels]).logits(patches(1, 8))
+
+
+def test_impossible_patch_size_is_refused(network: Network) -> None:
+    """A patch whose side the network cannot divide is a setting to change."""
+    with pytest.raises(ConfigError, match="multiples of"):
+        network.logits(patches(1, 60))
+
+
+def test_bf16_agrees_with_fp32(model_path: Path, network: Network) -> None:
+    """Half the bits give nearly the same logits, and they come back as float32."""
+    half = load_network(model_path, device="cpu", precision="bf16")
+    wanted = network.logits(patches(1))
+
+    logits = half.logits(patches(1))
+
+    assert logits.dtype is torch.float32
+    assert torch.allclose(logits, wanted, atol=0.1 * float(wanted.abs().max()))
+
+
+def test_loaded_network_tells_where_and_how_it_runs(model_path: Path, network: Network) -> None:
+    """Card, hash, device and precision are there for the run record."""
+    loaded = load_checkpoint(model_path)
+
+    assert (network.card, network.sha256) == (loaded.card, loaded.sha256)
+    assert (network.device, network.precision, network.logit_stride) == (CPU, "fp32", 4)
+
+
+@pytest.mark.gpu
+def test_gpu_agrees_with_cpu(model_path: Path, network: Network) -> None:
+    """The same patches give the same logits on a GPU, to rounding."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    on_gpu = load_network(model_path, device="cuda", precision="fp32")
+    wanted = network.logits(patches(3))
+
+    logits = on_gpu.logits(patches(3).cuda()).cpu()
+
+    assert torch.allclose(logits, wanted, atol=5e-3 * float(wanted.abs().max()))
+
+
+def test_network_is_a_value(network: Network) -> None:
+    """A network cannot be changed by accident."""
+    assert replace(network, fixed_batch=2).fixed_batch == 2
+    with pytest.raises(AttributeError):
+        network.sha256 = ""  # type: ignore[misc]
