@@ -10,6 +10,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from dfaseg.geometry import Rect
+from dfaseg.slide import Slide
+
 Compression = Literal["jpeg", "jpeg2000", "webp", "lzw", "deflate", "zstd", "none"]
 TileAddress = tuple[int, int, int]
 """Level, column and row of a native tile."""
@@ -79,6 +82,46 @@ def write_tiff_slide(
     for address in missing:
         _patch_tile(path, address, offset=0, byte_count=0)
     return path
+
+
+def write_scn_slide(
+    path: Path,
+    image: NDArray[np.uint8],
+    *,
+    level0_bounds: Rect,
+    canvas: tuple[int, int],
+    mpp: float | None = 0.5,
+    **options: Any,
+) -> Path:
+    """Write a Leica SCN: one scanned area on a larger canvas, which only OpenSlide lays out.
+
+    Args:
+        path: File to write; ends in ``.scn``.
+        image: Pixels of the scanned area, as large as ``level0_bounds``.
+        level0_bounds: Where on the canvas the area lies, in level-0 px.
+        canvas: Width and height of the whole slide in level-0 px.
+        mpp: µm per pixel to state.
+        options: Passed on to ``write_tiff_slide``.
+    """
+    description = _scn_description(level0_bounds, canvas)
+    return write_tiff_slide(path, image, mpp=mpp, bigtiff=True, description=description, **options)
+
+
+def read_level(slide: Slide, level: int = 0) -> NDArray[np.uint8]:
+    """Assemble a whole level from its tiles; missing tiles are white."""
+    place = slide.info.levels[level]
+    canvas = np.full(
+        (place.num_tile_rows * place.tile_height, place.num_tile_cols * place.tile_width, 3),
+        255,
+        np.uint8,
+    )
+    for row in range(place.num_tile_rows):
+        for col in range(place.num_tile_cols):
+            patch = slide.read_tile(level, col, row)
+            if patch is not None:
+                x, y = col * place.tile_width, row * place.tile_height
+                canvas[y : y + place.tile_height, x : x + place.tile_width] = patch
+    return canvas[: place.height, : place.width]
 
 
 def corrupt_tile(path: Path, level: int, col: int, row: int) -> None:
@@ -159,13 +202,35 @@ def _write_aperio(
     fields = {"AppMag": appmag, "MPP": mpp}
     text = "|".join([head, *(f"{key} = {v:g}" for key, v in fields.items() if v is not None)])
     writer.write(levels[0], **(layout.arguments() | {"description": text}))
-    striped = {"photometric": "rgb", "metadata": None, "rowsperstrip": 16}
+    striped: dict[str, Any] = {"photometric": "rgb", "metadata": None, "rowsperstrip": 16}
     writer.write(_shrunk(levels[0], 8), description=head + " thumbnail", **striped)
     for level in levels[1:]:
         writer.write(level, **(layout.arguments() | {"description": head}))
     label = np.full((40, 40, 3), 200, np.uint8)
     writer.write(label, subfiletype=1, description="Aperio\r\nlabel 40x40", **striped)
     writer.write(label[:20], subfiletype=9, description="Aperio\r\nmacro 40x20", **striped)
+
+
+def _scn_description(bounds: Rect, canvas: tuple[int, int]) -> str:
+    """Return the XML by which Leica states its layout; lengths are in nm, at 500 nm per pixel."""
+    width, height = bounds.width, bounds.height
+    levels = "".join(
+        f'<dimension sizeX="{width // factor}" sizeY="{height // factor}" r="{i}" ifd="{i}"/>'
+        for i, factor in enumerate((1, 4))
+    )
+    return (
+        '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">'
+        f'<collection name="c" sizeX="{canvas[0] * 500}" sizeY="{canvas[1] * 500}"><barcode/>'
+        '<image name="i"><device model="Leica SCN400" version="1"/>'
+        "<creationDate>2020-01-01</creationDate>"
+        f'<pixels sizeX="{width}" sizeY="{height}">{levels}</pixels>'
+        f'<view sizeX="{width * 500}" sizeY="{height * 500}" offsetX="{bounds.x * 500}" '
+        f'offsetY="{bounds.y * 500}" spacingZ="1"/>'
+        "<scanSettings><objectiveSettings><objective>20</objective></objectiveSettings>"
+        "<illuminationSettings><numericalAperture>0.4</numericalAperture>"
+        "<illuminationSource>brightfield</illuminationSource></illuminationSettings>"
+        "</scanSettings></image></collection></scn>"
+    )
 
 
 def _resolution(mpp: float) -> dict[str, Any]:
@@ -185,9 +250,10 @@ def _patch_tile(path: Path, address: TileAddress, *, offset: int, byte_count: in
 
 def _find_tile(tiff: tifffile.TiffFile, address: TileAddress) -> tuple[tifffile.TiffPage, int]:
     level, col, row = address
-    first = tiff.pages.first
-    pages = [page for page in tiff.pages if page.is_tiled]
-    pages += [tifffile.TiffPage(tiff, (0, i), offset=o) for i, o in enumerate(first.subifds or ())]
+    pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage) and page.is_tiled]
+    for index, offset in enumerate(pages[0].subifds or ()):
+        tiff.filehandle.seek(offset)
+        pages.append(tifffile.TiffPage(tiff, (0, index)))
     page = pages[level]
     return page, row * -(-page.imagewidth // page.tilewidth) + col
 
@@ -198,7 +264,8 @@ def _smooth_noise(
     """Return noise in 0..1 with about ``cells`` bumps across, shape ``(height, width)``."""
     rows = max(2, round(cells * height / width))
     coarse = rng.random((rows, cells)).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth, np.float32)
 
 
 def _shrunk(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
@@ -207,4 +274,4 @@ def _shrunk(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
         return image
     height, width = image.shape[0] // factor, image.shape[1] // factor
     whole = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -31,10 +31,7 @@ def fingerprint(source: ByteSource, companions: tuple[str, ...] = ()) -> str:
 
 
 def folder_listing(folder: Path) -> tuple[str, ...]:
-    """Return name and size of each file in a slide's companion folder; empty where there is none.
-
-    MRXS slides keep their pixels in a folder of the slide's name, beside a small index file.
-    """
+    """Return name and size of each file in a companion folder; empty where there is none."""
     if not folder.is_dir():
         return ()
     files = sorted(path for path in folder.iterdir() if path.is_file())

@@ -7,7 +7,6 @@ from dfaseg.slide.bytesource import FileSource
 from dfaseg.slide.identity import Identity, identify
 from dfaseg.slide.openslide import open_with_openslide
 from dfaseg.slide.picture import open_picture
-from dfaseg.slide.remote import open_remote
 from dfaseg.slide.slide import Slide
 from dfaseg.slide.tiff import TiffSlide, open_tiff
 
@@ -33,6 +32,9 @@ def open_slide(location: str | Path, *, mpp: float | None = None) -> Slide:
     """
     identity = identify(location)
     if identity.is_remote:
+        # Late, because the network libraries take as long to load as all else together.
+        from dfaseg.slide.remote import open_remote  # noqa: PLC0415
+
         return open_remote(identity, mpp)
     try:
         return _open_local(identity, mpp)

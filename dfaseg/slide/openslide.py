@@ -140,7 +140,11 @@ def _open_handle(path: Path) -> openslide.OpenSlide:
 def _fingerprint(path: Path, properties: Mapping[str, str]) -> str:
     """Hash the file; OpenSlide's own hash stands for the other files of the slide."""
     quickhash = properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
-    companions = (quickhash, *folder_listing(path.with_suffix("")))
+    is_mirax = properties.get(openslide.PROPERTY_NAME_VENDOR) == "mirax"
+    # MRXS keeps its pixels in a folder of the slide's name; beside other slides such a folder may
+    # be anybody's, results of an earlier run included.
+    listing = folder_listing(path.with_suffix("")) if is_mirax else ()
+    companions = (quickhash, *listing)
     source = FileSource(path)
     try:
         return fingerprint(source, companions)

@@ -1,6 +1,7 @@
 """Plain pictures (PNG, JPEG, striped TIFF, ...) as slides of one level, held in memory."""
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ _OPAQUE_MODES = frozenset({"1", "L", "P", "RGB", "YCbCr", "CMYK"})
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA"})
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError)
 """``SyntaxError`` is Pillow's word for a broken PNG."""
-_pillow_limit = threading.Lock()
+_pillow_settings = threading.Lock()
+"""Pillow's settings are the process's own, so that one picture is opened at a time."""
 
 
 class PictureSlide:
@@ -63,7 +65,7 @@ def open_picture(path: Path, identity: Identity, mpp: float | None) -> PictureSl
         MissingResolutionError: No believable resolution is stated and ``mpp`` is not given.
     """
     try:
-        with _without_pillow_limit(), Image.open(path) as image:
+        with _tamed_pillow(), Image.open(path) as image:
             _check_picture(image, identity)
             stated = _stated_resolution(image)
             pixels = _decode(image)
@@ -87,9 +89,10 @@ def open_picture(path: Path, identity: Identity, mpp: float | None) -> PictureSl
 
 
 @contextmanager
-def _without_pillow_limit() -> Iterator[None]:
-    """Lift Pillow's own limit of 89 Mpx while a picture is opened; ours takes its place."""
-    with _pillow_limit:
+def _tamed_pillow() -> Iterator[None]:
+    """Lift Pillow's own limit of 89 Mpx, ours takes its place, and mute its remarks on metadata."""
+    with _pillow_settings, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             yield
@@ -118,7 +121,7 @@ def _decode(image: Image.Image) -> NDArray[np.uint8]:
 
 def _stated_resolution(image: Image.Image) -> tuple[StatedResolution, ...]:
     density = image.info.get("dpi")
-    if not density or not all(float(axis) > 0 for axis in density):
+    if not density or not all(float(axis) > 1 for axis in density):
         return ()
     mpp_x, mpp_y = (_UM_PER_INCH / float(axis) for axis in density)
     return (StatedResolution(mpp_x, mpp_y, "dots per inch"),)

@@ -26,7 +26,10 @@ class RemoteSource:
         try:
             self._files, self._path = fsspec.core.url_to_fs(url)
             size = self._files.info(self._path).get("size")
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            # fsspec calls a file missing, too, whose server does not answer.
+            if isinstance(error.__cause__, aiohttp.ClientConnectionError):
+                raise OSError(str(error.__cause__)) from error
             raise
         except _REMOTE_ERRORS as error:
             raise OSError(str(error) or type(error).__name__) from error
@@ -80,7 +83,7 @@ def open_remote(identity: Identity, mpp: float | None) -> Slide:
         source = RemoteSource(identity.location)
         return _open_on_bytes(source, identity, mpp)
     except FileNotFoundError as error:
-        raise SlideError(identity.name, f"no such file ('{identity.location}')") from error
+        raise SlideError(identity.name, f"no such file '{identity.location}'") from error
     except OSError as error:
         raise SlideError(identity.name, f"cannot be reached ({error})") from error
 

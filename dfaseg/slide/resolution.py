@@ -75,16 +75,17 @@ def choose_resolution(
     """
     if wanted_mpp is not None:
         return _resolution_by_hand(wanted_mpp)
-    doubted = [statement for statement in stated if not statement.is_plausible]
+    doubted: list[StatedResolution] = []
     for statement in stated:
         if statement.is_plausible:
             return _resolution_from(slide_name, statement, doubted)
+        doubted.append(statement)
     if objective_power is not None and 1 <= objective_power <= _MAX_OBJECTIVE_POWER:
         return _resolution_from_objective(objective_power, doubted)
     if doubted:
         raise MissingResolutionError(
             slide_name,
-            f"its {doubted[0].source} states {doubted[0].mpp:.4g} µm/px, which no slide has "
+            f"states {doubted[0].mpp:.4g} µm/px ({doubted[0].source}), which no slide has "
             f"({_PLAUSIBLE}); pass --mpp (µm per pixel), e.g. --mpp 0.25",
         )
     raise MissingResolutionError(
@@ -109,8 +110,8 @@ def _resolution_from(
     if statement.anisotropy > _MAX_ANISOTROPY:
         raise MissingResolutionError(
             slide_name,
-            f"its {statement.source} states {axes}; pixels must be square, "
-            "pass --mpp (µm per pixel) to treat them so, e.g. --mpp 0.25",
+            f"states {axes} ({statement.source}), but pixels must be square; "
+            "pass --mpp (µm per pixel) to treat them as such, e.g. --mpp 0.25",
         )
     warnings = _doubts(doubted)
     if statement.anisotropy > _MAX_QUIET_ANISOTROPY:
@@ -129,6 +130,6 @@ def _resolution_from_objective(power: float, doubted: Sequence[StatedResolution]
 
 def _doubts(doubted: Sequence[StatedResolution]) -> tuple[str, ...]:
     return tuple(
-        f"its {statement.source} states {statement.mpp:.4g} µm/px, which no slide has; ignored"
+        f"states {statement.mpp:.4g} µm/px ({statement.source}), which no slide has; ignored"
         for statement in doubted
     )

@@ -72,7 +72,8 @@ def tag_resolution(page: TiffPage) -> StatedResolution | None:
     """Return the resolution of the TIFF tags, pixels per inch or centimetre, in µm per pixel."""
     um = _UM_PER_RESOLUTION_UNIT.get(int(page.tags.valueof(296) or 2))
     density_x, density_y = (_ratio(page.tags.valueof(code)) for code in (282, 283))
-    if um is None or not density_x or not density_y:
+    # One pixel per inch is what writers put into these required tags when they know nothing.
+    if um is None or min(density_x, density_y) <= 1:
         return None
     return StatedResolution(um / density_x, um / density_y, "tiff tags")
 

@@ -1,4 +1,8 @@
-"""tiffslide reader: slides on other machines that are not a plain grid of TIFF tiles."""
+"""tiffslide reader: NDPI and Philips TIFF on other machines, which OpenSlide cannot reach.
+
+Of the formats that are not a plain grid of TIFF tiles, these are the two that tiffslide lays out
+as OpenSlide does; it ignores the overlaps of others and leaves gaps black.
+"""
 
 import io
 import threading
@@ -92,7 +96,7 @@ def open_with_tiffslide(
                 if value is not None
             }
             sizes = reader.level_dimensions
-            _check_samples(reader)
+            _check_kind(reader)
     except PARSE_ERRORS as error:
         raise UnsupportedSlideError(identity.name, f"tiffslide cannot read it ({error})") from error
     power = objective_power(stated)
@@ -121,12 +125,15 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _check_samples(reader: tiffslide.TiffSlide) -> None:
-    """Refuse what is not 8-bit RGB.
+def _check_kind(reader: tiffslide.TiffSlide) -> None:
+    """Refuse what tiffslide may get wrong.
 
     Raises:
-        ValueError: Of another kind.
+        ValueError: Neither NDPI nor Philips TIFF, or not 8-bit RGB.
     """
+    tiff = reader.ts_tifffile
+    if not tiff.is_ndpi and not tiff.is_philips:
+        raise ValueError("neither NDPI nor Philips TIFF")
     pixel = reader.read_region((0, 0), 0, (1, 1), as_array=True)
     if pixel.dtype != np.uint8 or pixel.shape[2:] not in {(3,), (4,)}:
         raise ValueError(f"pixels of type {pixel.dtype}, shape {pixel.shape}")

@@ -1,0 +1,45 @@
+"""Names of slides."""
+
+from pathlib import Path
+
+import pytest
+
+from dfaseg.slide.identity import identify
+
+
+@pytest.mark.parametrize(
+    ("location", "name", "slide_id", "is_remote"),
+    [
+        ("/a/b.svs", "b.svs", "b", False),
+        ("b.ome.tif", "b.ome.tif", "b.ome", False),
+        ("https://host/x/b%20c.svs?sig=1/2", "b c.svs", "b c", True),
+        ("s3://bucket/b.tiff", "b.tiff", "b", True),
+        ("file:///a/b%20c.svs", "b c.svs", "b c", False),
+        ("https://host", "https://host", "host", True),
+    ],
+    ids=["path", "two endings", "http", "s3", "file", "no path"],
+)
+def test_slide_is_named_after_its_file(
+    location: str, name: str, slide_id: str, is_remote: bool
+) -> None:
+    """Folders, queries and escapes are no part of the name."""
+    identity = identify(location)
+
+    assert (identity.name, identity.slide_id, identity.is_remote) == (name, slide_id, is_remote)
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [("/a/b c.svs", "/a/b c.svs"), ("file:///a/b%20c.svs", "/a/b c.svs")],
+    ids=["path", "file url"],
+)
+def test_local_location_has_a_path(location: str, path: str) -> None:
+    """A file URL is a local path."""
+    assert identify(location).path == Path(path)
+
+
+def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tilde that the shell left alone, as in a list of slides, means the home folder."""
+    monkeypatch.setenv("HOME", "/home/me")
+
+    assert identify("~/a.svs").path == Path("/home/me/a.svs")
