@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 import timm
+import torch
+from safetensors import SafetensorError
 from timm.models import FeatureInfo
 from torch import Tensor, nn
 
@@ -32,7 +34,8 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, name: str, *, weights: EncoderWeights = None) -> None:
         super().__init__()
-        self.net = _create_net(name, weights)
+        _check_source(name, weights)
+        self.net = _create_net(name) if weights is None else _create_pretrained(name, weights)
         info = cast("FeatureInfo", self.net.feature_info)  # torch types attributes as modules
         strides, channels = info.reduction(), info.channels()
         # Of several maps with one stride the last has seen most; stride 2 serves no one here.
@@ -54,35 +57,60 @@ class ImageEncoder(nn.Module):
         return tuple(feature_maps[index] for index in self._indices)
 
 
-def _create_net(name: str, weights: EncoderWeights) -> nn.Module:
+def _check_source(name: str, weights: EncoderWeights) -> None:
     if not timm.is_model(name):
         raise ConfigError(
             f"encoder '{name}': timm {timm.__version__} has no such network; "
             "see timm.list_models() for names"
         )
-    overlay = {"file": str(weights)} if isinstance(weights, Path) else None
     if isinstance(weights, Path) and not weights.is_file():
         raise CheckpointError(f"encoder weights '{weights}': no such file; check the path")
+
+
+def _create_net(name: str) -> nn.Module:
     try:
-        net: nn.Module = timm.create_model(
-            name,
-            features_only=True,
-            pretrained=weights is not None,
-            pretrained_cfg_overlay=overlay,
-        )
-    except (RuntimeError, OSError, ValueError, KeyError) as error:
-        raise _creation_error(name, weights, error) from error
+        net: nn.Module = timm.create_model(name, features_only=True)
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"encoder '{name}': gives no feature maps ({_first_line(error)}); choose another"
+        ) from error
     return net
 
 
-def _creation_error(
-    name: str, weights: EncoderWeights, error: Exception
-) -> CheckpointError | ConfigError:
-    reason = str(error).partition("\n")[0]
-    if weights is None:
-        return ConfigError(f"encoder '{name}': gives no feature maps ({reason}); choose another")
+def _create_pretrained(name: str, weights: Path | Literal["hub"]) -> nn.Module:
+    random_state = torch.get_rng_state()
+    untrained = _create_net(name)
+    torch.set_rng_state(random_state)
     source = "the Hugging Face hub" if weights == "hub" else f"'{weights}'"
-    return CheckpointError(
-        f"encoder '{name}': its weights cannot be loaded from {source} ({reason}); "
-        "check the connection, access rights and the file, or start without weights"
-    )
+    overlay = {"file": str(weights)} if isinstance(weights, Path) else None
+    try:
+        net: nn.Module = timm.create_model(
+            name, features_only=True, pretrained=True, pretrained_cfg_overlay=overlay
+        )
+    except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
+        raise CheckpointError(
+            f"encoder '{name}': its weights cannot be loaded from {source} "
+            f"({_first_line(error)}); check connection, access rights and file"
+        ) from error
+    untouched = _equal_weights(net, untrained)
+    if untouched:
+        raise CheckpointError(
+            f"encoder '{name}': the weights from {source} do not fit, '{untouched[0]}' and "
+            f"{len(untouched) - 1} more are not among them; use the weights of this network"
+        )
+    return net
+
+
+def _equal_weights(net: nn.Module, untrained: nn.Module) -> list[str]:
+    """Name the weights that loading left as they were; timm only logs what a file lacks."""
+    before = dict(untrained.named_parameters())
+    # Vectors may be constants both at random start and after training, matrices never are.
+    return [
+        name
+        for name, weight in net.named_parameters()
+        if weight.ndim > 1 and torch.equal(weight, before[name])
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,180 @@
+"""The whole network."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.export import Dim, export
+
+from dfaseg.errors import ConfigError
+from dfaseg.model.build import build_segmenter, preset_spec
+from dfaseg.model.class_bias import BIAS_RULES, BiasMode, BiasScope
+from dfaseg.model.segmenter import DfaSegmenter
+
+FREQUENCIES = (0.5, 0.3, 0.2)
+
+
+def make_segmenter(
+    mode: BiasMode = "dfa", scope: BiasScope = "shared", *, predicts_iou: bool = False
+) -> DfaSegmenter:
+    """Build the tiny network of three classes, in evaluation mode."""
+    torch.manual_seed(0)
+    spec = replace(
+        preset_spec("tiny", num_classes=3, bias_mode=mode),
+        bias_scope=scope,
+        predicts_iou=predicts_iou,
+        position_encoding=predicts_iou,
+    )
+    segmenter = build_segmenter(spec, pixel_frequencies=FREQUENCIES, baseline_dice=(0.9, 0.5, 0.7))
+    return segmenter.eval()
+
+
+def make_images(*shape: int) -> Tensor:
+    """Draw normalised images of the given ``(n, h, w)``."""
+    num, height, width = shape
+    return torch.randn(num, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 32), (32, 96)])
+def test_any_multiple_of_the_coarsest_stride_works(height: int, width: int) -> None:
+    """Logits have a quarter of the image's size."""
+    segmenter = make_segmenter()
+
+    logits, iou = segmenter(make_images(1, height, width))
+
+    assert segmenter.logit_stride == 4
+    assert logits.shape == (1, 3, height // 4, width // 4)
+    assert iou is None
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 32), (32, 33)])
+def test_other_sizes_are_refused(height: int, width: int) -> None:
+    """The message says what sizes work."""
+    with pytest.raises(ConfigError, match="multiples of 32"):
+        make_segmenter()(make_images(1, height, width))
+
+
+@pytest.mark.parametrize("predicts_iou", [False, True], ids=["plain", "iou and positions"])
+def test_batch_equals_one_by_one(predicts_iou: bool) -> None:
+    """Images of a batch do not see each other."""
+    segmenter = make_segmenter(predicts_iou=predicts_iou)
+    images = make_images(3, 64, 32)
+
+    batched = segmenter(images).logits
+    single = torch.cat([segmenter(image[None]).logits for image in images])
+
+    torch.testing.assert_close(batched, single, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", BIAS_RULES)
+def test_gradient_reaches_delta_only_where_it_is_learned(mode: BiasMode) -> None:
+    """Fixed modes stay fixed; learned ones get a gradient for every class."""
+    segmenter = make_segmenter(mode)
+
+    segmenter(make_images(1, 32, 32)).logits.square().sum().backward()
+
+    gradient = segmenter.class_bias.delta.grad
+    if segmenter.class_bias.learned:
+        assert gradient is not None
+        assert (gradient != 0).all()
+    else:
+        assert gradient is None
+
+
+@pytest.mark.parametrize("scope", ["layer", "head"])
+def test_gradient_reaches_delta_of_every_layer_and_head(scope: BiasScope) -> None:
+    """No layer or head has a bias that does nothing."""
+    segmenter = make_segmenter("dfa", scope)
+
+    segmenter(make_images(1, 32, 32)).logits.square().sum().backward()
+
+    gradient = segmenter.class_bias.delta.grad
+    assert gradient is not None
+    assert (gradient != 0).all()
+
+
+def test_every_trained_parameter_gets_a_gradient() -> None:
+    """No weight is dead, as distributed training requires."""
+    segmenter = make_segmenter(predicts_iou=True).train()
+
+    logits, iou = segmenter(make_images(2, 32, 32))
+    assert iou is not None
+    (logits.square().sum() + iou.sum()).backward()
+
+    silent = [name for name, p in segmenter.named_parameters() if p.grad is None]
+    assert silent == []
+
+
+def test_zero_bias_equals_no_bias_bit_for_bit() -> None:
+    """Cold starts exactly where the network without bias stands."""
+    images = make_images(1, 32, 32)
+
+    assert torch.equal(make_segmenter("cold")(images).logits, make_segmenter("none")(images).logits)
+
+
+def test_channels_last_gives_the_same_logits() -> None:
+    """The memory format is a matter of speed alone."""
+    images = make_images(2, 32, 64)
+    expected = make_segmenter()(images).logits
+
+    segmenter = make_segmenter().to(memory_format=torch.channels_last)
+    logits = segmenter(images.to(memory_format=torch.channels_last)).logits
+
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_bf16_autocast_stays_close_and_returns_float32() -> None:
+    """Half precision changes digits, not the answer's type."""
+    segmenter, images = make_segmenter(), make_images(1, 32, 32)
+
+    with torch.inference_mode():
+        expected = segmenter(images).logits
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = segmenter(images).logits
+
+    assert logits.dtype == torch.float32
+    assert float((logits - expected).abs().max()) < 0.2 * float(expected.abs().max())
+
+
+def test_model_in_half_precision_runs() -> None:
+    """Weights themselves may be bfloat16."""
+    segmenter = make_segmenter().bfloat16()
+
+    assert segmenter(make_images(1, 32, 32).bfloat16()).logits.isfinite().all()
+
+
+@pytest.mark.slow
+def test_export_serves_any_batch_and_size() -> None:
+    """torch.export keeps batch, height and width free, from 64 px on."""
+    segmenter = make_segmenter()
+    height, width = Dim("height32", min=2, max=64), Dim("width32", min=2, max=64)
+    shapes = ({0: Dim("batch"), 2: 32 * height, 3: 32 * width},)
+
+    program = export(segmenter, (make_images(2, 64, 96),), dynamic_shapes=shapes)
+
+    images = make_images(3, 64, 128)
+    torch.testing.assert_close(program.module()(images).logits, segmenter(images).logits)
+
+
+@pytest.mark.slow
+def test_graph_is_whole_for_compilation() -> None:
+    """torch.compile finds no break in the graph."""
+    segmenter, images = make_segmenter(), make_images(1, 32, 32)
+
+    compiled = torch.compile(segmenter, fullgraph=True, backend="eager")
+
+    torch.testing.assert_close(
+        compiled(images).logits, segmenter(images).logits, atol=1e-5, rtol=1e-4
+    )
+
+
+def test_encoder_without_stride_16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the strides there are."""
+    monkeypatch.setattr(
+        "dfaseg.model.segmenter.ImageEncoder",
+        lambda *_, **__: SimpleNamespace(strides=(14,), channels=(8,)),
+    )
+    with pytest.raises(ConfigError, match=r"strides \(14,\) but none of stride 16"):
+        DfaSegmenter(preset_spec("tiny", num_classes=2))
