@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Tensors in tests are tiny: waiting for torch's threads would take several times the work itself.
+# Set before anything imports torch, and inherited by commands that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
