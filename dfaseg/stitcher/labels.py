@@ -94,6 +94,8 @@ class LabelUpsampler:
         Raises:
             ValueError: There are more rows than the mask has.
         """
+        if not covered.all():
+            logits = np.where(covered, logits, np.float32(0))
         cells = _CellRows(logits, covered)
         num_rows = len(covered)
         if self._next_cell_row + num_rows > self._height_cells:
@@ -184,25 +186,12 @@ class LabelUpsampler:
         corners = [rows * width + left, rows * width + right]
         corners += [corner + width for corner in corners]
         covered = [cells.covered.reshape(-1)[corner] for corner in corners]
-        best = np.full((self._stride, self._stride, len(rows)), -np.inf, np.float32)
-        labels = np.zeros(best.shape, np.uint8)
-        for index, plane in enumerate(cells.logits.reshape(self._num_classes, -1)):
-            values = [
-                np.where(inside, plane[at], 0) for at, inside in zip(corners, covered, strict=True)
-            ]
-            blended = self._interpolate(values)
-            better = blended > best
-            np.copyto(labels, np.uint8(index), where=better)
-            np.copyto(best, blended, where=better)
-        half = self._stride // 2
-        quarters = [
-            (y, x)
-            for y in (slice(half), slice(half, None))
-            for x in (slice(half), slice(half, None))
-        ]
-        for (y, x), inside in zip(quarters, covered, strict=True):
-            labels[y, x, ~inside] = IGNORE_INDEX
-        return np.moveaxis(labels, -1, 0)
+        race = _Race((self._stride, self._stride, len(rows)))
+        for plane in cells.logits.reshape(self._num_classes, -1):
+            values = [plane[corner] for corner in corners]
+            race.enter(self._interpolate(values))
+        _leave_out(race.winners, covered)
+        return np.moveaxis(race.winners, -1, 0)
 
     def _interpolate(self, corners: list[Logits]) -> Logits:
         """Blend four corner values ``(m,)`` at each pixel of a square, ``(stride, stride, m)``."""
@@ -219,13 +208,40 @@ def _corner_weights(stride: int) -> tuple[Logits, Logits]:
     return np.float32(1) - far, far
 
 
+def _leave_out(labels: Labels, covered: list[Flags]) -> None:
+    """Set the quarters of squares, ``(stride, stride, m)``, to 255 where their cell is not covered.
+
+    Args:
+        labels: Changed in place.
+        covered: Flags ``(m,)`` of the upper left, upper right, lower left and lower right cell.
+    """
+    first, second = slice(len(labels) // 2), slice(len(labels) // 2, None)
+    quarters = [(first, first), (first, second), (second, first), (second, second)]
+    for (rows, cols), inside in zip(quarters, covered, strict=True):
+        labels[rows, cols, ~inside] = IGNORE_INDEX
+
+
+class _Race:
+    """Argmax over planes that come one by one, the first class of largest value winning."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._best = np.full(shape, -np.inf, np.float32)
+        self._index = 0
+        self.winners = np.zeros(shape, np.uint8)
+
+    def enter(self, plane: Logits) -> None:
+        """Take the next class's values."""
+        # Indices only grow, so the winner is the largest index that was better when it came.
+        better = (plane > self._best).view(np.uint8)
+        np.maximum(self.winners, better * np.uint8(self._index), out=self.winners)
+        np.maximum(self._best, plane, out=self._best)
+        self._index += 1
+
+
 def _class_of_cells(cells: _CellRows) -> Labels:
     """Return the first class of largest logit, 255 where not covered, shape ``(n, w)``."""
-    best = cells.logits[0].copy()
-    classes = np.zeros(best.shape, np.uint8)
-    for index in range(1, len(cells.logits)):
-        plane = cells.logits[index]
-        np.copyto(classes, np.uint8(index), where=plane > best)
-        np.maximum(best, plane, out=best)
-    classes[~cells.covered] = IGNORE_INDEX
-    return classes
+    race = _Race(cells.covered.shape)
+    for plane in cells.logits:
+        race.enter(plane)
+    race.winners[~cells.covered] = IGNORE_INDEX
+    return race.winners
