@@ -132,7 +132,8 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) 
     length_um = _round_length(mpp * LEGEND_WIDTH_PX / 2)
     length_px = max(1, round(length_um / mpp))
     draw.rectangle((left, top, left + length_px, top + 5), fill=INK)
-    text = f"{length_um / 1000:g} mm" if length_um >= 1000 else f"{length_um:g} µm"
+    # In mm throughout: Pillow's own font has no µ.
+    text = f"{length_um / 1000:g} mm"
     draw.text((left, top + 12), text, fill=INK, font=ImageFont.load_default(FONT_PX - 4))
 
 

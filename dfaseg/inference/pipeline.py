@@ -86,7 +86,7 @@ def predict_slide(
     paths.check(overwrite=spec.overwrite)
     torch.set_num_threads(available_cores())
     network = load_network(resolve_model(spec.model), device=spec.device, precision=spec.precision)
-    with closing(_open(spec)) as slide, locked(paths.partial):
+    with closing(open_any_slide(spec)) as slide, locked(paths.partial):
         try:
             run = PredictRun(slide, network, prepare_job(slide, network, spec), spec, paths)
             run.go(progress, stop or threading.Event())
@@ -100,8 +100,12 @@ def predict_slide(
     return result
 
 
-def _open(spec: PredictSpec) -> Slide:
-    """Open the slide and pass its warnings on."""
+def open_any_slide(spec: PredictSpec) -> Slide:
+    """Open the slide, or the built-in one, and pass its warnings on.
+
+    Raises:
+        SlideError: It cannot be opened.
+    """
     slide = open_sample() if spec.slide == SAMPLE else open_slide(spec.slide, mpp=spec.mpp)
     for warning in slide.info.warnings:
         log.warning("slide '%s': %s", slide.info.slide_id, warning)

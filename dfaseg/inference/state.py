@@ -46,9 +46,10 @@ def save_state(folder: Path, state: SavedState) -> None:
 def load_state(folder: Path) -> State | None:
     """Return the saved state of an interrupted run; None where there is none to trust."""
     try:
-        with np.load(folder / STATE_FILE, allow_pickle=False) as saved:
+        with (folder / STATE_FILE).open("rb") as file:
+            saved = np.load(file, allow_pickle=False)
             return {name: saved[name] for name in saved.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         return None
 
 

@@ -144,7 +144,7 @@ class PatchStream:
         if not rows_left:
             return
         band = _RowBand(self._plan, self._grid)
-        reader = RowReader(self._slide, self._plan, executor, self._needed_native_tiles())
+        reader = RowReader(self._slide, self._plan, executor, self.needed_native_tiles())
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
             self._note_unreadable(reader)
             band.append(strip)
@@ -163,7 +163,7 @@ class PatchStream:
                 self._unreadable[col, row] = reason
                 self._unreadable_rects.append(reader.mask_rect_of_tile(col, row))
 
-    def _needed_native_tiles(self) -> NDArray[np.bool_]:
+    def needed_native_tiles(self) -> NDArray[np.bool_]:
         """Tell which native tiles touch a selected tile."""
         level = self._slide.info.levels[self._plan.level]
         stride, side = self._grid.stride_px, self._grid.patch_px

@@ -1,0 +1,48 @@
+"""The job's own limits count, not the host's."""
+
+import os
+
+import pytest
+
+from dfaseg.inference import limits
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine with 16 cores, no quota and no SLURM."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    quota = tmp_path / "cpu.max"
+    quota.write_text("max 100000\n", encoding="ascii")
+    monkeypatch.setattr(limits, "_CGROUP_CPU_MAX", quota)
+    return quota
+
+
+@pytest.mark.usefixtures("machine")
+def test_affinity_counts():
+    """Without other limits, the cores the process may run on."""
+    assert limits.available_cores() == 16
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("400000 100000", 4), ("50000 100000", 1)])
+def test_cgroup_quota_counts(machine, quota, cores):
+    """A container's quota is rounded up to whole cores."""
+    machine.write_text(quota, encoding="ascii")
+
+    assert limits.available_cores() == cores
+
+
+@pytest.mark.usefixtures("machine")
+def test_slurm_allocation_counts(monkeypatch):
+    """A SLURM job uses what it was given."""
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+
+    assert limits.available_cores() == 2
+
+
+def test_peak_memory_is_at_least_what_was_just_used():
+    """The peak is in bytes and grows with what the process touches."""
+    before = limits.peak_memory_bytes()
+    block = bytearray(os.urandom(1)) * 300_000_000
+
+    assert limits.peak_memory_bytes() >= max(before, len(block))
