@@ -13,6 +13,9 @@ from dfaseg.errors import ConfigError
 from dfaseg.geometry import Tile, TileGrid
 from dfaseg.stitcher.blend import BlendMode, blend_weights
 
+_RELEASED_CELLS = 1 << 19
+"""Most cells released at a time, 15 MB for 7 classes; several such parts may be under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReleasedRows:
@@ -103,8 +106,9 @@ class Canvas:
     def release(self, until_px: int) -> ReleasedRows | None:
         """Take finished rows off the top of the band.
 
-        At most one step of the grid is released at a time, so that a tall gap in the tissue costs
-        no more memory than a row of tiles: call again until nothing is left.
+        Only part of a wide slide's rows, and never more than one step of the grid, is released at
+        a time, so that neither width nor a tall gap in the tissue costs memory: call again until
+        nothing is left.
 
         Args:
             until_px: Mask row that no later tile reaches above; the grid's height, or more, once
@@ -114,7 +118,8 @@ class Canvas:
             The next rows, or ``None`` when every row above ``until_px`` is released.
         """
         until_row = self.height_cells if until_px >= self._grid.height else until_px // self._stride
-        num_rows = min(until_row - self._first_row, self._step)
+        most_rows = min(self._step, max(1, _RELEASED_CELLS // self.width_cells))
+        num_rows = min(until_row - self._first_row, most_rows)
         if num_rows <= 0:
             return None
         first_row = self._first_row
@@ -138,7 +143,7 @@ class Canvas:
             start += len(same_row)
 
     def drain(self, until_px: int) -> Iterator[ReleasedRows]:
-        """Yield all rows above ``until_px``, one step of the grid at a time."""
+        """Yield all rows above ``until_px``, some at a time."""
         while (rows := self.release(until_px)) is not None:
             yield rows
 

@@ -94,8 +94,6 @@ class LabelUpsampler:
         Raises:
             ValueError: There are more rows than the mask has.
         """
-        if not covered.all():
-            logits = np.where(covered, logits, np.float32(0))
         cells = _CellRows(logits, covered)
         num_rows = len(covered)
         if self._next_cell_row + num_rows > self._height_cells:
@@ -140,6 +138,8 @@ class LabelUpsampler:
         self._next_cell_row += len(cells.covered)
         if self._stride == 1:
             return _class_of_cells(cells)
+        if not cells.covered.all():
+            cells = _CellRows(np.where(cells.covered, cells.logits, 0), cells.covered)
         # Clamped edges: the first and the last row of cells meet themselves.
         above = self._last or cells.rows(0, 1)
         last = cells.rows(-1, len(cells.covered))

@@ -6,6 +6,7 @@ import torch
 
 from dfaseg.errors import ConfigError
 from dfaseg.geometry import TileGrid
+from dfaseg.stitcher import canvas as canvas_module
 from dfaseg.stitcher.canvas import Canvas, ReleasedRows
 
 GRID = TileGrid(width=44, height=60, patch_px=16, overlap_px=4)
@@ -96,6 +97,19 @@ def test_a_tall_gap_is_released_step_by_step() -> None:
 
     assert max(sizes) == 8
     assert sum(sizes) == 8000
+
+
+def test_a_wide_slide_is_released_in_parts(
+    logits: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer rows at a time hold less memory and change nothing."""
+    whole = joined(stitch(Canvas(3, GRID, 2, "gaussian"), logits))
+    monkeypatch.setattr(canvas_module, "_RELEASED_CELLS", 2 * 22)
+
+    rows = stitch(Canvas(3, GRID, 2, "gaussian"), logits)
+
+    assert max(len(part.covered) for part in rows) == 2
+    assert torch.equal(joined(rows), whole)
 
 
 def test_tile_outside_the_band_is_refused(logits: torch.Tensor) -> None:
