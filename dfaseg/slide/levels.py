@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from dfaseg.slide.slide import Level
 
+MAX_TILE_PX = 2**28
+"""Pixels of the largest tile that is believed. A damaged header may state one of a terabyte, and
+libraries that try to allocate it end the process."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLevel:

@@ -108,7 +108,7 @@ def open_with_openslide(path: Path, identity: Identity, mpp: float | None) -> Op
     try:
         handle = _open_handle(path)
         properties = dict(handle.properties)
-        sizes = handle.level_dimensions
+        levels = make_levels(stored_levels(properties, handle.level_dimensions))
     except openslide.OpenSlideUnsupportedFormatError as error:
         raise UnsupportedSlideError(identity.name, "not a format OpenSlide knows") from error
     except _OPENSLIDE_ERRORS as error:
@@ -122,7 +122,7 @@ def open_with_openslide(path: Path, identity: Identity, mpp: float | None) -> Op
         fingerprint=_fingerprint(path, properties),
         mpp=resolution.mpp,
         mpp_source=resolution.source,
-        levels=make_levels(stored_levels(properties, sizes)),
+        levels=levels,
         level0_bounds=stated_bounds(properties),
         properties=properties,
         objective_power=power,

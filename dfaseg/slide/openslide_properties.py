@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import openslide
 
 from dfaseg.geometry import Rect
-from dfaseg.slide.levels import StoredLevel
-from dfaseg.slide.regions import block_side
+from dfaseg.slide.levels import MAX_TILE_PX, StoredLevel
+from dfaseg.slide.regions import MAX_BLOCK_HEIGHT_PX, MAX_BLOCK_WIDTH_PX, block_side
 from dfaseg.slide.resolution import StatedResolution
 from dfaseg.slide.tiff_metadata import to_number
 
@@ -47,6 +47,9 @@ def stored_levels(
     Args:
         properties: The slide's properties.
         sizes: Width and height of each level in its own px.
+
+    Raises:
+        ValueError: A tile is impossibly large.
     """
     return [_stored_level(properties, index, *size) for index, size in enumerate(sizes)]
 
@@ -55,13 +58,15 @@ def _stored_level(
     properties: Mapping[str, str], index: int, width: int, height: int
 ) -> StoredLevel:
     tile_width, tile_height = (
-        to_number(properties.get(f"openslide.level[{index}].tile-{side}"))
+        # 0 where it is not stated.
+        int(to_number(properties.get(f"openslide.level[{index}].tile-{side}")) or 0)
         for side in ("width", "height")
     )
+    if tile_width * tile_height > MAX_TILE_PX:
+        raise ValueError(f"level {index} has tiles of {tile_width} × {tile_height} px")
     return StoredLevel(
-        width, height, _block_side(tile_width, width), _block_side(tile_height, height)
+        width,
+        height,
+        block_side(tile_width, width, MAX_BLOCK_WIDTH_PX),
+        block_side(tile_height, height, MAX_BLOCK_HEIGHT_PX),
     )
-
-
-def _block_side(tile_px: float | None, level_px: int) -> int:
-    return block_side(None if tile_px is None else int(tile_px), level_px)

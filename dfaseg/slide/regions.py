@@ -6,7 +6,11 @@ from dfaseg.slide.slide import Level
 
 _BLOCK_PX = 512
 """Wanted side of a block; more decodes too much at once, less calls the library too often."""
-_MAX_BLOCK_PX = 1024
+MAX_BLOCK_WIDTH_PX = 4096
+"""Hamamatsu's strips are a few thousand px wide and 8 px high; cut across, they would be decoded
+once per block."""
+MAX_BLOCK_HEIGHT_PX = 1024
+"""Rows of blocks are held in memory over the width of the slide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +23,17 @@ class Region:
     height: int
 
 
-def block_side(tile_px: int | None, level_px: int) -> int:
+def block_side(tile_px: int, level_px: int, max_block_px: int) -> int:
     """Return the side of the blocks to read along one axis.
 
     A block is a whole number of the file's own tiles, so that no tile is decoded for two blocks.
 
     Args:
-        tile_px: Side of the file's own tile; ``None`` where it is unknown.
+        tile_px: Side of the file's own tile; 0 where it is unknown.
         level_px: Length of the level, which a block need not exceed.
+        max_block_px: Tiles larger than this are cut, and left to the library's cache.
     """
-    if not tile_px or tile_px > _MAX_BLOCK_PX:
-        # Strips as wide as the slide: the library's cache keeps a row of them for the neighbours.
+    if not 0 < tile_px <= max_block_px:
         return min(_BLOCK_PX, level_px)
     return min(tile_px * max(1, round(_BLOCK_PX / tile_px)), level_px)
 

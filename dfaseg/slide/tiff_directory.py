@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from dfaseg.slide.codecs import Decoder, TileEncoding, UnknownEncodingError, tile_decoder
-from dfaseg.slide.levels import StoredLevel, whole_factor
+from dfaseg.slide.levels import MAX_TILE_PX, StoredLevel, whole_factor
 
 PARSE_ERRORS = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
@@ -125,6 +125,8 @@ def _is_smaller_version(page: TiffPage, first: TiffPage, is_aperio: bool) -> boo
 def _read_level(page: TiffPage) -> TiffLevel:
     """Check a directory and take over what reading its tiles needs."""
     size = StoredLevel(page.imagewidth, page.imagelength, page.tilewidth, page.tilelength)
+    if size.tile_width * size.tile_height > MAX_TILE_PX:
+        raise UnknownEncodingError(f"tiles of {size.tile_width} × {size.tile_height} px")
     num_cols = -(-size.width // size.tile_width)
     num_tiles = num_cols * -(-size.height // size.tile_height)
     offsets = np.array(page.dataoffsets, np.uint64)

@@ -95,7 +95,7 @@ def open_with_tiffslide(
                 for key, value in reader.properties.items()
                 if value is not None
             }
-            sizes = reader.level_dimensions
+            levels = make_levels(stored_levels(stated, reader.level_dimensions))
             _check_kind(reader)
     except PARSE_ERRORS as error:
         raise UnsupportedSlideError(identity.name, f"tiffslide cannot read it ({error})") from error
@@ -108,7 +108,7 @@ def open_with_tiffslide(
         fingerprint=fingerprint(source),
         mpp=resolution.mpp,
         mpp_source=resolution.source,
-        levels=make_levels(stored_levels(stated, sizes)),
+        levels=levels,
         level0_bounds=stated_bounds(stated),
         properties=stated,
         objective_power=power,

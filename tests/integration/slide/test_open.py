@@ -1,5 +1,6 @@
 """Which reader opens what, and what is said when none does."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,35 @@ def test_failed_opening_leaves_no_file_open(tmp_path: Path) -> None:
             open_slide(path)
 
     assert _open_files() == before
+
+
+@pytest.mark.parametrize("aperio", [False, True], ids=["generic", "aperio"])
+def test_damaged_headers_raise_known_errors_only(tmp_path: Path, aperio: bool) -> None:
+    """Whatever bytes of the header are wrong, one slide fails in one way and the run goes on."""
+    path = write_tiff_slide(tmp_path / "a.svs", IMAGE, tile_px=32, aperio=aperio)
+    intact = path.read_bytes()
+    rng = random.Random(7)
+    outcomes = set()
+
+    for _ in range(40):
+        damaged = bytearray(intact)
+        for _ in range(3):
+            damaged[rng.randrange(4, 300)] = rng.randrange(256)
+        path.write_bytes(damaged)
+        outcomes.add(_try_to_read(path))
+
+    assert outcomes <= {"read", "refused"}
+    assert len(outcomes) == 2
+
+
+def _try_to_read(path: Path) -> str:
+    try:
+        slide = open_slide(path, mpp=0.5)
+        slide.read_tile(0, 0, 0)
+    except SlideError:
+        return "refused"
+    slide.close()
+    return "read"
 
 
 def _write(folder: Path, kind: str) -> Path:

@@ -166,7 +166,7 @@ def test_ndpi_is_the_same_remotely(server: Server, real_data: Path) -> None:
 
     assert there.info.reader == "tiffslide"
     assert there.info.mpp == pytest.approx(here.info.mpp)
-    patch, same = there.read_tile(1, 1, 1), here.read_tile(1, 1, 1)
+    patch, same = there.read_tile(1, 0, 1), here.read_tile(1, 0, 1)
     assert patch is not None
     assert same is not None
     assert np.abs(patch.astype(int) - same).max() <= 1

@@ -9,9 +9,10 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
+from numpy.typing import NDArray
 
 from dfaseg.errors import MissingResolutionError, ReadError, SlideError
-from dfaseg.slide import open_slide
+from dfaseg.slide import Slide, open_slide
 from tests.factories import (
     Compression,
     corrupt_tile,
@@ -236,10 +237,10 @@ def test_threads_read_the_same_pixels(tmp_path: Path) -> None:
     path = write_tiff_slide(tmp_path / "a.tif", IMAGE, tile_px=32, compression="jpeg")
     slide = open_slide(path)
     places = [(col, row) for row in range(7) for col in range(10)] * 3
-    alone = {place: slide.read_tile(0, *place) for place in places}
+    alone = {place: _read(slide, place) for place in places}
 
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda place: slide.read_tile(0, *place), places))
+        together = list(pool.map(lambda place: _read(slide, place), places))
 
     assert all(
         np.array_equal(patch, alone[place]) for patch, place in zip(together, places, strict=True)
@@ -266,3 +267,9 @@ def test_fingerprint_follows_content_not_name(tmp_path: Path) -> None:
     prints = [open_slide(path).info.fingerprint for path in (first, copy, other)]
 
     assert prints[0] == prints[1] != prints[2]
+
+
+def _read(slide: Slide, place: tuple[int, int]) -> NDArray[np.uint8]:
+    patch = slide.read_tile(0, *place)
+    assert patch is not None
+    return patch

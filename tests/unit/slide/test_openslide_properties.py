@@ -50,3 +50,21 @@ def test_blocks_follow_the_native_tiles_of_each_level() -> None:
     levels = stored_levels(properties, [(5000, 4000), (1250, 100)])
 
     assert levels == [StoredLevel(5000, 4000, 480, 1024), StoredLevel(1250, 100, 512, 100)]
+
+
+def test_strips_are_not_cut_across() -> None:
+    """Hamamatsu's tiles are wide and low; a block is one of them wide."""
+    properties = {"openslide.level[0].tile-width": "3968", "openslide.level[0].tile-height": "8"}
+
+    assert stored_levels(properties, [(7936, 4864)]) == [StoredLevel(7936, 4864, 3968, 512)]
+
+
+def test_impossible_tile_is_refused() -> None:
+    """OpenSlide would end the process when it allocates such a tile."""
+    properties = {
+        "openslide.level[0].tile-width": "738197632",
+        "openslide.level[0].tile-height": "8",
+    }
+
+    with pytest.raises(ValueError, match="level 0 has tiles of 738197632 × 8 px"):
+        stored_levels(properties, [(5000, 4000)])
