@@ -1,0 +1,151 @@
+"""A class mask turned into exact polygons while its rows stream by."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.annotation.gathering import Gathering, RingTable, gather, tabulate_rings
+from dfaseg.annotation.parking import hand_on, merge_batches, park_chains, park_rings
+from dfaseg.annotation.regions import Polygons, SpooledHoles, join_polygons
+from dfaseg.annotation.rings import vertices_of
+from dfaseg.annotation.spool import Spool
+from dfaseg.annotation.tracing import trace_strip
+from dfaseg.annotation.unfinished import Batch, Unfinished
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.errors import ConfigError
+
+_MAX_STRIP_PX = 1 << 23
+"""Pixels traced at a time; bounds the memory for corners."""
+
+
+class Polygonizer:
+    """Turns rows of a mask into the polygons of its regions, each as soon as it is finished.
+
+    A region is a 4-connected set of pixels of equal class; pixels of class 255 belong to none.
+    Polygons come in the order of their region's last row, then first pixel, and do not depend on
+    how the mask is cut into strips. Memory depends on the mask's width, not on its height: borders
+    of unfinished regions wait in a spool file.
+
+    Args:
+        width: Width of the mask in px.
+        spool: File for the borders of unfinished regions; made here, removed by the caller.
+
+    Raises:
+        ConfigError: The mask has no column.
+        OutputError: The spool cannot be written or read.
+    """
+
+    def __init__(self, width: int, *, spool: Path) -> None:
+        if width <= 0:
+            raise ConfigError(f"mask {width} px wide: it must have at least one column")
+        self._width = width
+        self._spool = Spool(spool)
+        self._next_row = 0
+        self._strip = 0
+        self._last_row = np.full(width + 2, IGNORE_INDEX, np.uint8)
+        self._unfinished = Unfinished.nothing()
+
+    @property
+    def next_row(self) -> int:
+        """The mask row that ``add_rows`` takes next."""
+        return self._next_row
+
+    def add_rows(self, mask: NDArray[np.uint8]) -> Polygons:
+        """Take the next rows ``(h, width)``; return the polygons of the regions they finish.
+
+        Raises:
+            ConfigError: The rows are not of the mask's width.
+            OutputError: The spool cannot be written or read.
+        """
+        if mask.ndim != 2 or mask.shape[1] != self._width or len(mask) == 0:
+            raise ConfigError(
+                f"mask rows of shape {mask.shape}: must be (h, {self._width}), h at least 1"
+            )
+        step = max(1, _MAX_STRIP_PX // self._width)
+        parts = [self._trace(mask[first : first + step]) for first in range(0, len(mask), step)]
+        return join_polygons(parts)
+
+    def finish(self) -> Polygons:
+        """Return the polygons of the regions that reach the mask's last row."""
+        return self._trace(np.full((1, self._width), IGNORE_INDEX, np.uint8))
+
+    def close(self) -> None:
+        """Close the spool; polygons returned before can no longer read holes from it."""
+        self._spool.close()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that is needed, with the spool, to go on from the next row after a kill."""
+        return {
+            "next_row": np.array(self._next_row),
+            "strip": np.array(self._strip),
+            "num_spooled": np.array(self._spool.num_records),
+            "last_row": self._last_row,
+            **self._unfinished.to_arrays(),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where ``state`` was taken, with the same spool file.
+
+        Raises:
+            ConfigError: The state is that of a mask of another width.
+            OutputError: The spool holds less than it did then.
+        """
+        width = state["last_row"].size - 2
+        if width != self._width:
+            raise ConfigError(
+                f"saved polygons: of a mask {width} px wide, this one has {self._width}; start anew"
+            )
+        self._spool.resume(int(state["num_spooled"]))
+        self._next_row = int(state["next_row"])
+        self._strip = int(state["strip"])
+        self._last_row = state["last_row"].astype(np.uint8)
+        self._unfinished = Unfinished.from_arrays(state)
+
+    def _trace(self, rows: NDArray[np.uint8]) -> Polygons:
+        padded = np.full((len(rows) + 1, self._width + 2), IGNORE_INDEX, np.uint8)
+        padded[0] = self._last_row
+        padded[1:, 1:-1] = rows
+        before = self._unfinished
+        chains = trace_strip(padded, self._next_row, before.frontier)
+        gathering = gather(chains, before, padded, self._next_row)
+        pieces = park_chains(chains, before.pieces, self._spool)
+        closed = np.flatnonzero(chains.is_old & ~chains.is_open).tolist()
+        joined = {chain: self._spool.read(pieces[chain]) for chain in closed}
+        rings = tabulate_rings(chains, gathering, joined, self._width + 1)
+        batches = merge_batches(before.regions, gathering)
+        polygons = self._finished(rings, gathering, batches)
+        num_finished = polygons.ring_bounds.size - 1
+        for region, batch in park_rings(rings, num_finished, self._strip, self._spool):
+            batches.setdefault(region, []).append(batch)
+        self._unfinished = hand_on(chains, gathering, pieces, batches)
+        self._last_row = padded[-1].copy()
+        self._next_row += len(rows)
+        self._strip += 1
+        return polygons
+
+    def _finished(
+        self, rings: RingTable, gathering: Gathering, batches: Mapping[int, list[Batch]]
+    ) -> Polygons:
+        count = gathering.num_finished
+        first_ring = np.searchsorted(rings.region, np.arange(count + 1))
+        bounds = np.zeros(int(first_ring[-1]) + 1, np.intp)
+        np.cumsum(2 * rings.counts[: bounds.size - 1], out=bounds[1:])
+        row, x = np.divmod(gathering.first_key[:count], self._width + 1)
+        more_holes: dict[int, SpooledHoles] = {}
+        polygons = Polygons(
+            gathering.class_index[:count],
+            gathering.num_pixels[:count],
+            np.stack([x, row], axis=1),
+            first_ring,
+            bounds,
+            vertices_of(rings.edges)[: bounds[-1]],
+            more_holes,
+        )
+        for region in batches.keys() & range(count):
+            first, end = first_ring[region : region + 2].tolist()
+            recent = [polygons.ring(hole) for hole in range(first + 1, end)]
+            more_holes[region] = SpooledHoles(self._spool, batches[region], recent)
+        return polygons

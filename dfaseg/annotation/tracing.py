@@ -1,0 +1,171 @@
+"""One strip of mask rows turned into chains, and which chains bound the same region."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.annotation.chains import (
+    OPEN,
+    Edges,
+    Frontier,
+    Links,
+    Order,
+    link_edges,
+    order_nodes,
+    pair_corners,
+)
+from dfaseg.annotation.contacts import find_contacts
+from dfaseg.annotation.cracks import BELOW, LEFT_END, Corners, find_corners
+from dfaseg.annotation.rings import find_tops, split_order
+
+_NO_KEY = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The chains of a strip, and what each adds to its region.
+
+    Nodes are the frontier's chains, then the strip's edges. A vertex's *key* is
+    ``y * (width + 1) + x``.
+    """
+
+    num_frontier: int
+    edges: NDArray[np.int32]
+    """By node ``(n, 4)``: begin_x, y, end_x, y in mask px; y is -1 for the frontier's chains."""
+    order: Order
+    of_node: NDArray[np.int32]
+    """The chain of each node."""
+    is_open: NDArray[np.bool_]
+    """The chain runs out of the strip."""
+    is_old: NDArray[np.bool_]
+    """The chain holds a chain of the frontier."""
+    frontier: Frontier
+    """Ends of the open chains."""
+    area: NDArray[np.int64]
+    """Share of the region's signed area."""
+    first_key: NDArray[np.int64]
+    """Smallest key of the vertices that this strip adds."""
+    last_line: NDArray[np.int32]
+    """Largest y of the vertices that this strip adds."""
+    contacts: NDArray[np.intp]
+    """Pairs of chains of one region, ``(m, 2)``; they lead from each hole to its exterior."""
+    rings: Order
+    """The same nodes, but the chains closed in this strip are split where they touch themselves;
+    the rings that result begin with their topmost, then leftmost edge."""
+
+    @property
+    def is_ring(self) -> NDArray[np.bool_]:
+        """The chain was begun and closed in this strip."""
+        return ~(self.is_open | self.is_old)
+
+
+def trace_strip(padded: NDArray[np.uint8], first_line: int, frontier: Frontier) -> Chains:
+    """Trace the borders on the lines between rows.
+
+    Args:
+        padded: Rows as ``find_corners`` takes them.
+        first_line: The y of the line between the first two rows.
+        frontier: Chains that come from the strips above.
+    """
+    corners = find_corners(padded)
+    pairs = pair_corners(corners)
+    links = link_edges(corners, pairs, frontier, padded[-1])
+    num_frontier = len(frontier)
+    edges = _place_edges(corners, pairs, first_line, num_frontier)
+    tops = find_tops(links.following, edges)
+    starters = np.concatenate([links.heads, np.arange(num_frontier), tops])
+    order = order_nodes(links.following, starters)
+    of_node = order.chain_of_node()
+    is_open = np.zeros(len(order), bool)
+    is_open[of_node[links.heads]] = True
+    is_old = np.zeros(len(order), bool)
+    is_old[of_node[:num_frontier]] = True
+    area, first_key, last_line = _measure(edges, order, padded.shape[1] - 1, num_frontier)
+    return Chains(
+        num_frontier=num_frontier,
+        edges=edges,
+        order=order,
+        of_node=of_node,
+        is_open=is_open,
+        is_old=is_old,
+        frontier=_next_frontier(links, of_node, len(order), is_open),
+        area=area,
+        first_key=first_key,
+        last_line=last_line,
+        contacts=of_node[find_contacts(padded, first_line, edges, tops, links)],
+        rings=_split_closed(corners, pairs, links, order, ~(is_open | is_old), of_node, edges),
+    )
+
+
+def _place_edges(
+    corners: Corners, pairs: Edges, first_line: int, num_frontier: int
+) -> NDArray[np.int32]:
+    edges = np.empty((num_frontier + pairs.begin.size, 4), np.int32)
+    edges[:num_frontier] = (0, -1, 0, -1)
+    placed = edges[num_frontier:]
+    placed[:, 0] = corners.x[pairs.begin]
+    placed[:, 2] = corners.x[pairs.end]
+    placed[:, 1] = placed[:, 3] = corners.line[pairs.begin] + np.int32(first_line)
+    return edges
+
+
+def _next_frontier(
+    links: Links, of_node: NDArray[np.int32], num_chains: int, is_open: NDArray[np.bool_]
+) -> Frontier:
+    ends = np.empty((2, num_chains), np.intp)
+    ends[0, of_node[links.heads]] = links.head_x
+    ends[1, of_node[links.tails]] = links.tail_x
+    head_x, tail_x = ends[:, is_open]
+    return Frontier(head_x, tail_x)
+
+
+def _measure(
+    edges: NDArray[np.int32], order: Order, num_columns: int, num_frontier: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Return signed area, smallest key and last line of each chain.
+
+    Args:
+        edges: Edges by node; rows of the frontier's chains add nothing.
+        order: The chains.
+        num_columns: Lattice columns, one more than the mask has pixels.
+        num_frontier: Nodes that are chains of the frontier.
+    """
+    if len(order) == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
+    begin_x, y, end_x, _ = edges[order.nodes].T
+    wide_y = y.astype(np.int64)
+    area = wide_y * (begin_x - end_x)
+    key = wide_y * num_columns + np.minimum(begin_x, end_x)
+    if num_frontier:
+        key[order.nodes < num_frontier] = _NO_KEY
+    return (
+        np.add.reduceat(area, order.starts),
+        np.minimum.reduceat(key, order.starts),
+        np.maximum.reduceat(y, order.starts),
+    )
+
+
+def _split_closed(
+    corners: Corners,
+    pairs: Edges,
+    links: Links,
+    order: Order,
+    is_ring: NDArray[np.bool_],
+    of_node: NDArray[np.int32],
+    edges: NDArray[np.int32],
+) -> Order:
+    """Split the chains closed in this strip where they touch themselves.
+
+    Chains with parts in other strips are left whole: all their vertices are needed.
+    """
+    touching = pairs.of_corner[corners.pinches].astype(np.intp) + len(edges) - pairs.begin.size
+    chains = of_node[touching]
+    is_split = (chains[:, 0] == chains[:, 1]) & is_ring[chains[:, 0]]
+    if not is_split.any():
+        return order
+    # Edges with the region below begin at their left end, the others at their right end.
+    kind = corners.kind[corners.pinches[is_split, 0]]
+    is_begin = ((kind & BELOW) != 0) == ((kind & LEFT_END) != 0)
+    touching = touching[is_split]
+    return split_order(order, links.following, edges, touching[is_begin], touching[~is_begin])

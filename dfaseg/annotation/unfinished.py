@@ -1,0 +1,100 @@
+"""What is known of regions that the next rows may still add to, and how it is saved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.annotation.chains import Frontier
+from dfaseg.annotation.spool import Piece
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Batch:
+    """Where the holes that one strip closed in one region lie in the spool."""
+
+    strip: int
+    first_header: int
+    """The headers of ``RingTable``, one record per ring."""
+    num_rings: int
+    first_edge: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRegions:
+    """Regions that reach the last row seen, one entry per region."""
+
+    class_index: NDArray[np.uint8]
+    num_pixels: NDArray[np.int64]
+    """Signed area of the edges so far; the number of pixels once all rings are closed."""
+    first_key: NDArray[np.int64]
+    """``y * (width + 1) + x`` of the first pixel so far."""
+    batches: list[list[Batch]]
+
+    def __len__(self) -> int:
+        return self.first_key.size
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Everything that a strip hands to the next."""
+
+    frontier: Frontier
+    pieces: list[list[Piece]]
+    """Where the edges of each of the frontier's chains lie in the spool."""
+    region_of_frontier: NDArray[np.intp]
+    regions: OpenRegions
+
+    @classmethod
+    def nothing(cls) -> "Unfinished":
+        """Return the state before the first row."""
+        none = np.empty(0, np.intp)
+        no_regions = OpenRegions(
+            np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64), []
+        )
+        return cls(Frontier(none, none), [], none, no_regions)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return plain arrays that ``from_arrays`` reads back."""
+        batches = self.regions.batches
+        return {
+            "head_x": self.frontier.head_x,
+            "tail_x": self.frontier.tail_x,
+            "region_of_frontier": self.region_of_frontier,
+            "piece_counts": np.array([len(pieces) for pieces in self.pieces], np.int64),
+            "pieces": np.array(
+                [piece for pieces in self.pieces for piece in pieces], np.int64
+            ).reshape(-1, 2),
+            "class_index": self.regions.class_index,
+            "num_pixels": self.regions.num_pixels,
+            "first_key": self.regions.first_key,
+            "batch_counts": np.array([len(of_region) for of_region in batches], np.int64),
+            "batches": np.array(
+                [
+                    (batch.strip, batch.first_header, batch.num_rings, batch.first_edge)
+                    for of_region in batches
+                    for batch in of_region
+                ],
+                np.int64,
+            ).reshape(-1, 4),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Unfinished":
+        """Build the state from the arrays of ``to_arrays``."""
+        pieces = iter([(int(first), int(count)) for first, count in arrays["pieces"]])
+        batches = iter([Batch(*(int(number) for number in row)) for row in arrays["batches"]])
+        regions = OpenRegions(
+            arrays["class_index"].astype(np.uint8),
+            arrays["num_pixels"].astype(np.int64),
+            arrays["first_key"].astype(np.int64),
+            [[next(batches) for _ in range(count)] for count in arrays["batch_counts"]],
+        )
+        return cls(
+            Frontier(arrays["head_x"].astype(np.intp), arrays["tail_x"].astype(np.intp)),
+            [[next(pieces) for _ in range(count)] for count in arrays["piece_counts"]],
+            arrays["region_of_frontier"].astype(np.intp),
+            regions,
+        )
