@@ -10,6 +10,7 @@
     ├── AnnotationError             polygons cannot be read or written
     ├── CheckpointError             a model file or training state cannot be used
     ├── DatasetError                a training set is missing, incomplete or inconsistent
+    ├── TrainingError               learning cannot go on, e.g. the loss is not a number
     ├── OutputError                 a result cannot be written
     │   └── OutputExistsError       the result is already there (also a FileExistsError)
     └── StoppedError                a person or the scheduler asked to stop; run again to go on
@@ -67,6 +68,10 @@ class CheckpointError(DfasegError):
 
 class DatasetError(DfasegError):
     """A training set is missing, incomplete or inconsistent."""
+
+
+class TrainingError(DfasegError):
+    """Learning cannot go on; what was kept before stays."""
 
 
 class OutputError(DfasegError):

@@ -1,0 +1,105 @@
+"""Scores of a segmentation, from its confusion matrix only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.evaluation.confusion import ConfusionMatrix
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores per class, shape ``(k,)`` each, and over classes.
+
+    NaN marks what is not defined: all scores of a class that occurs neither in truth nor in
+    prediction, the precision of a class never predicted, the recall of a class not in truth.
+
+    Attributes:
+        dice: 2 |A ∩ B| / (|A| + |B|).
+        iou: |A ∩ B| / |A ∪ B|.
+        precision: Share of the class's predicted pixels that are right.
+        recall: Share of the class's true pixels that are found.
+        pixel_accuracy: Share of all pixels that are right (the same as micro Dice).
+        frequency_weighted_iou: IoU weighted by the true share of each class.
+    """
+
+    dice: FloatArray
+    iou: FloatArray
+    precision: FloatArray
+    recall: FloatArray
+    pixel_accuracy: float
+    frequency_weighted_iou: float
+
+    @property
+    def macro_dice(self) -> float:
+        """Mean Dice over the classes that occur in truth or prediction."""
+        return _mean_defined(self.dice)
+
+    @property
+    def macro_iou(self) -> float:
+        """Mean IoU over the classes that occur in truth or prediction."""
+        return _mean_defined(self.iou)
+
+    @property
+    def worst_dice(self) -> float:
+        """Dice of the worst class that occurs."""
+        defined = self.dice[np.isfinite(self.dice)]
+        return float(defined.min()) if defined.size else float("nan")
+
+    def to_record(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """Return a plain table for JSON; what is not defined becomes None.
+
+        Args:
+            class_names: Names in index order, one per class.
+        """
+        per_class = ("dice", "iou", "precision", "recall")
+        overall = (
+            "macro_dice", "macro_iou", "worst_dice", "pixel_accuracy", "frequency_weighted_iou",
+        )  # fmt: skip
+        record: dict[str, Any] = {name: _plain(getattr(self, name)) for name in overall}
+        record["classes"] = {
+            class_name: {name: _plain(getattr(self, name)[index]) for name in per_class}
+            for index, class_name in enumerate(class_names)
+        }
+        record["absent_classes"] = [
+            name for name, dice in zip(class_names, self.dice, strict=True) if np.isnan(dice)
+        ]
+        return record
+
+
+def compute_scores(confusion: ConfusionMatrix) -> Scores:
+    """Compute all scores from one confusion matrix over the whole split."""
+    counts = confusion.counts.astype(np.float64)
+    right = np.diagonal(counts)
+    in_truth, in_mask = counts.sum(axis=1), counts.sum(axis=0)
+    total = counts.sum()
+    iou = _ratio(right, in_truth + in_mask - right)
+    return Scores(
+        dice=_ratio(2 * right, in_truth + in_mask),
+        iou=iou,
+        precision=_ratio(right, in_mask),
+        recall=_ratio(right, in_truth),
+        pixel_accuracy=float(right.sum() / total) if total else float("nan"),
+        frequency_weighted_iou=(
+            float(np.nansum(iou * in_truth) / total) if total else float("nan")
+        ),
+    )
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    undefined = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    return undefined
+
+
+def _mean_defined(values: FloatArray) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def _plain(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None

@@ -1,0 +1,135 @@
+"""Compose a varied training patch; image and label always move together."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.training.colour import vary_colour
+from dfaseg.training.dataset import Split
+from dfaseg.training.spec import AugmentSpec
+
+Patch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""RGB image ``(h, w, 3)`` and label ``(h, w)``."""
+
+
+class PatchComposer:
+    """Makes varied patches from a split; the same random numbers give the same patch.
+
+    Attributes:
+        side_px: Width and height of the patches.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        weights: NDArray[np.float64],
+        spec: AugmentSpec,
+        *,
+        side_px: int,
+        glass_index: int | None,
+    ) -> None:
+        self.side_px = side_px
+        self._split = split
+        self._cumulative = np.cumsum(weights) / np.sum(weights)
+        self._spec = spec
+        self._glass_index = glass_index
+
+    def compose(self, index: int, rng: np.random.Generator) -> Patch:
+        """Compose the patch of one training image.
+
+        Args:
+            index: Position of the image in the split.
+            rng: Source of all random numbers of this patch.
+
+        Returns:
+            Image, uint8 ``(side_px, side_px, 3)``, and label, uint8 ``(side_px, side_px)``.
+        """
+        is_mosaic = rng.random() < self._spec.mosaic
+        image, label = self._mosaic(index, rng) if is_mosaic else self._single(index, rng)
+        if self._glass_index is not None and rng.random() < self._spec.glass:
+            _lay_glass(image, label, self._glass_index, rng)
+        return image, label
+
+    def _single(self, index: int, rng: np.random.Generator) -> Patch:
+        return self._cut(index, self.side_px, self.side_px, rng)
+
+    def _mosaic(self, index: int, rng: np.random.Generator) -> Patch:
+        """Put four images around a random centre, so that classes meet as on a slide."""
+        side = self.side_px
+        image = np.empty((side, side, 3), np.uint8)
+        label = np.empty((side, side), np.uint8)
+        x, y = rng.integers(side // 4, side - side // 4, 2)
+        others = np.searchsorted(self._cumulative, rng.random(3), side="right")
+        quarters = ((0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side))
+        for source, (left, top, right, bottom) in zip((index, *others), quarters, strict=True):
+            part = self._cut(int(source), int(right - left), int(bottom - top), rng)
+            image[top:bottom, left:right], label[top:bottom, left:right] = part
+        return image, label
+
+    def _cut(self, index: int, width: int, height: int, rng: np.random.Generator) -> Patch:
+        image, label = self._split.images[index], self._split.labels[index]
+        to_source = draw_placement(image.shape[1], image.shape[0], width, height, rng, self._spec)
+        image = _warp(image, to_source, (width, height), cv2.INTER_LINEAR)
+        label = _warp(label, to_source, (width, height), cv2.INTER_NEAREST)
+        return vary_colour(image, rng, self._spec), label
+
+
+def draw_placement(
+    source_width: int,
+    source_height: int,
+    width: int,
+    height: int,
+    rng: np.random.Generator,
+    spec: AugmentSpec,
+) -> NDArray[np.float64]:
+    """Draw a zoom, one of the eight flips and turns, and a place to cut.
+
+    Args:
+        source_width: Width of the image to cut from.
+        source_height: Its height.
+        width: Width of the patch.
+        height: Its height.
+        rng: Source of random numbers.
+        spec: Range of the zoom.
+
+    Returns:
+        Affine map ``(2, 3)`` from patch (x, y) to image (x, y), pixel centres at integers. The
+        patch lies inside the image where it fits.
+    """
+    zoom = np.exp(rng.uniform(*np.log(spec.scale)))
+    flip = np.diag(rng.choice([-1.0, 1.0], 2))
+    turn = np.eye(2)[:, ::-1] if rng.random() < 0.5 else np.eye(2)
+    linear = flip @ turn / zoom
+    half_extent = np.abs(linear) @ np.array([width, height]) / 2
+    bounds = np.stack([half_extent, np.array([source_width, source_height]) - half_extent])
+    centre = rng.uniform(bounds.min(axis=0), bounds.max(axis=0)) - 0.5
+    offset = centre - linear @ np.array([width - 1, height - 1]) / 2
+    return np.column_stack([linear, offset])
+
+
+def _warp(
+    pixels: NDArray[np.uint8], to_source: NDArray[np.float64], size: tuple[int, int], mode: int
+) -> NDArray[np.uint8]:
+    flags = mode | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(pixels, to_source, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(warped, np.uint8)
+
+
+def _lay_glass(
+    image: NDArray[np.uint8], label: NDArray[np.uint8], index: int, rng: np.random.Generator
+) -> None:
+    """Cover a part of the patch, at times all of it, by empty glass with a ragged border."""
+    side = label.shape[0]
+    coarse = rng.standard_normal((4, 4), np.float32)
+    fine = rng.standard_normal((24, 24), np.float32)
+    size = (side, side)
+    relief = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
+    ragged = np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR))
+    glass = relief + 0.15 * ragged > rng.uniform(-1.5, 1.0)
+    if rng.random() < 0.1:
+        glass[:] = True
+    tint = rng.uniform(218, 252) + rng.uniform(-5, 5, 3)
+    grain = rng.uniform(0.3, 2.5) * rng.standard_normal((side, side, 1), np.float32)
+    white = np.clip(tint.astype(np.float32) + grain, 0, 255).astype(np.uint8)
+    image[glass] = white[glass]
+    label[glass] = index

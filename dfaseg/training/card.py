@@ -1,0 +1,70 @@
+"""The card of a trained model: what it is, what it was trained on, how well it does."""
+
+from collections.abc import Mapping
+
+from dfaseg import __version__
+from dfaseg.evaluation.metrics import Scores
+from dfaseg.model.card import BiasRecord, ModelCard, TrainingData, default_mpp_range
+from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.training.dataset import DatasetInfo
+from dfaseg.training.spec import TrainSpec
+
+
+def write_card(
+    network: DfaSegmenter,
+    spec: TrainSpec,
+    info: DatasetInfo,
+    frequencies: tuple[float, ...],
+    patch_px: int,
+    scores: Mapping[str, Scores],
+    epoch: int,
+) -> ModelCard:
+    """Return the complete card of a trained network.
+
+    Args:
+        network: The network whose weights the card will accompany.
+        spec: Settings of the run.
+        info: The data set.
+        frequencies: Measured share of each class in the training pixels.
+        patch_px: Side of the training patches.
+        scores: Scores by name of the split.
+        epoch: Epoch of the weights, from 1.
+    """
+    names = info.class_map.names
+    metrics = {split: split_scores.to_record(names) for split, split_scores in scores.items()}
+    return ModelCard(
+        name=f"{spec.dataset}-{spec.preset}",
+        description=(
+            f"{spec.preset} network with class bias '{spec.bias_mode}', trained on {info.name}"
+            f" ({info.mpp:g} µm/px, {info.mpp_note})."
+        ),
+        architecture=network.spec.to_record(),
+        classes=info.class_map,
+        mpp=info.mpp,
+        mpp_range=default_mpp_range(info.mpp),
+        patch_px=patch_px,
+        overlap_px=patch_px // 4,
+        logit_stride=network.logit_stride,
+        pixel_frequencies=frequencies,
+        bias=_bias_record(network),
+        training_data=TrainingData(
+            name=info.name, licence=info.licence, attribution=info.attribution, url=info.source
+        ),
+        licence=info.weights_licence,
+        intended_use=info.intended_use,
+        limits=info.limits,
+        metrics={"epoch": epoch, **metrics},
+        tool_version=__version__,
+        seed=spec.seed,
+    )
+
+
+def _bias_record(network: DfaSegmenter) -> BiasRecord:
+    class_bias = network.class_bias
+    learned = [value for p in class_bias.delta_parameters() for value in p.detach().flatten()]
+    return BiasRecord(
+        mode=network.spec.bias_mode,
+        b=tuple(float(value) for value in class_bias.bias().detach().flatten()),
+        delta=tuple(float(value) for value in learned),
+        b_centred=tuple(float(value) for value in class_bias.centred().flatten()),
+    )

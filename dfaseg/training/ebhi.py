@@ -1,0 +1,143 @@
+"""EBHI-Seg: 1,981 colorectal biopsy images with six tissue classes and background."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.errors import DatasetError
+from dfaseg.training.dataset import DatasetInfo, Split, TrainingData
+
+SOURCE = "https://doi.org/10.6084/m9.figshare.21540159"
+SIDE_PX = 224
+FRAME_PX = 2
+"""A dark frame one pixel wide runs round the images; JPEG smears it into the next pixel."""
+
+# Neutral grey for background, blue-green to yellow for what is harmless, orange to dark red
+# for what is not: after the palette of Okabe & Ito, which colour-blind people can tell apart.
+_CLASSES = (
+    ("Background", "#d9d9d9"),
+    ("Normal", "#009e73"),
+    ("Polyp", "#56b4e9"),
+    ("Low-grade IN", "#f0e442"),
+    ("High-grade IN", "#e69f00"),
+    ("Adenocarcinoma", "#c1121f"),
+    ("Serrated adenoma", "#8b5fbf"),
+)
+
+INFO = DatasetInfo(
+    name="EBHI-Seg",
+    class_map=ClassMap.from_records(
+        [{"index": i, "name": name, "colour": hue} for i, (name, hue) in enumerate(_CLASSES)]
+    ),
+    mpp=1.4,
+    mpp_note="estimated from the size of nuclei and crypts; the authors publish none",
+    source=SOURCE,
+    licence="CC BY 4.0",
+    attribution="Hu et al., EBHI-Seg, figshare 21540159",
+    glass_index=0,
+    weights_licence="CC BY 4.0 (attribution: Hu et al., EBHI-Seg, figshare 21540159)",
+    intended_use="Research on H&E-stained colorectal biopsies; a first look at glands and lesions.",
+    limits=(
+        "Not for diagnosis. Trained on biopsies of one centre at one magnification; other organs,"
+        " stains and scanners were not seen. The grades of neoplasia look alike in small fields"
+        " of view, and nearly every training image shows one kind of lesion only."
+    ),
+)
+
+
+def read_ebhi(root: Path) -> TrainingData:
+    """Read EBHI-Seg as split by case: folders train, val, test and ``split.csv``.
+
+    Args:
+        root: Folder with ``split.csv`` and, per split, ``images/*.jpg`` and ``masks/*.png``.
+
+    Returns:
+        The decoded data set.
+
+    Raises:
+        DatasetError: A file is missing or unreadable, or a case lies in two splits.
+    """
+    rows = _read_split_table(root)
+    _check_cases(rows)
+    train, val, test = (_read_split(root, rows, split) for split in ("train", "val", "test"))
+    return TrainingData(INFO, train, val, test)
+
+
+def _read_split_table(root: Path) -> list[dict[str, str]]:
+    table = root / "split.csv"
+    if not table.is_file():
+        raise DatasetError(
+            f"data set '{root}': no split.csv; --root must be the folder of EBHI-Seg with"
+            f" train, val, test and split.csv (images: {SOURCE})"
+        )
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    missing = {"split", "name", "case"} - set(rows[0] if rows else ())
+    if missing:
+        raise DatasetError(f"table '{table}': lacks the column '{min(missing)}'")
+    return rows
+
+
+def _check_cases(rows: Iterable[dict[str, str]]) -> None:
+    splits: dict[str, str] = {}
+    for row in rows:
+        if splits.setdefault(row["case"], row["split"]) != row["split"]:
+            raise DatasetError(
+                f"case '{row['case']}': lies in the splits {splits[row['case']]} and"
+                f" {row['split']}; a case must lie in one, or the scores are too good"
+            )
+
+
+def _read_split(root: Path, rows: Iterable[dict[str, str]], split: str) -> Split:
+    names = tuple(row["name"] for row in rows if row["split"] == split)
+    if not names:
+        raise DatasetError(f"data set '{root}': split.csv names no image of the split '{split}'")
+    files = [(_image_path(root, split, name), _mask_path(root, split, name)) for name in names]
+    absent = [path for pair in files for path in pair if not path.is_file()]
+    if absent:
+        raise DatasetError(
+            f"data set '{root}': {len(absent)} of {2 * len(files)} files of the split '{split}'"
+            f" are missing, the first is '{absent[0]}'; download the data again from {SOURCE}"
+        )
+    images = tuple(_without_frame(_decode(path, cv2.IMREAD_COLOR_RGB)) for path, _ in files)
+    labels = tuple(_ignore_frame(_decode(path, cv2.IMREAD_GRAYSCALE)) for _, path in files)
+    return Split(names, images, labels)
+
+
+def _image_path(root: Path, split: str, name: str) -> Path:
+    return root / split / "images" / f"{name}.jpg"
+
+
+def _mask_path(root: Path, split: str, name: str) -> Path:
+    return root / split / "masks" / f"{name}.png"
+
+
+def _decode(path: Path, flags: int) -> NDArray[np.uint8]:
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    if pixels is None:
+        raise DatasetError(
+            f"file '{path}': not a readable picture; download it again from {SOURCE}"
+        )
+    if pixels.shape[:2] != (SIDE_PX, SIDE_PX):
+        height, width = pixels.shape[:2]
+        raise DatasetError(
+            f"file '{path}': {width} × {height} px, but EBHI-Seg is {SIDE_PX} × {SIDE_PX} px;"
+            f" download it again from {SOURCE}"
+        )
+    return np.asarray(pixels, np.uint8)
+
+
+def _without_frame(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Replace the frame by its inner neighbours, so that no network learns from it."""
+    inner = image[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX]
+    return np.pad(inner, ((FRAME_PX, FRAME_PX), (FRAME_PX, FRAME_PX), (0, 0)), mode="edge")
+
+
+def _ignore_frame(label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    inner = label[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX]
+    return np.pad(inner, FRAME_PX, constant_values=IGNORE_INDEX)

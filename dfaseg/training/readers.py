@@ -1,0 +1,26 @@
+"""The data sets by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dfaseg.errors import ConfigError
+from dfaseg.training.dataset import TrainingData
+from dfaseg.training.ebhi import read_ebhi
+
+READERS: Mapping[str, Callable[[Path], TrainingData]] = {"ebhi": read_ebhi}
+
+
+def read_dataset(name: str, root: Path) -> TrainingData:
+    """Read a data set as downloaded.
+
+    Args:
+        name: Key of ``READERS``.
+        root: Folder of the data set.
+
+    Raises:
+        ConfigError: The name is unknown.
+        DatasetError: The folder is not that data set, or not all of it.
+    """
+    if name not in READERS:
+        raise ConfigError(f"data set '{name}': unknown; use one of {', '.join(READERS)}")
+    return READERS[name](root)

@@ -1,0 +1,166 @@
+"""The state of a run between two epochs, in one file without pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim import AdamW
+
+from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.files import write_aside
+from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.training.runlog import EpochRecord
+from dfaseg.training.spec import TrainSpec
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a run has reached.
+
+    Attributes:
+        finished: Epochs done.
+        best_dice: Highest macro Dice on the validation split so far.
+        best_epoch: Epoch of it, from 1; 0 before the first.
+        history: One record per finished epoch.
+    """
+
+    finished: int = 0
+    best_dice: float = -1.0
+    best_epoch: int = 0
+    history: list[EpochRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainState:
+    """Everything that changes while a run goes on.
+
+    Random numbers are no part of it: each epoch draws its own from (seed, epoch).
+
+    Attributes:
+        network: The network being trained.
+        average: Its averaged weights; the same object when averaging is off.
+        optimiser: AdamW over the network's parameters.
+        progress: What the run has reached.
+    """
+
+    network: DfaSegmenter
+    average: DfaSegmenter
+    optimiser: AdamW
+    progress: Progress
+
+
+def save_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
+    """Write the state to one safetensors file, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    tensors = _named(state.network.state_dict(), "network") | _optimiser_tensors(state.optimiser)
+    if state.average is not state.network:
+        tensors |= _named(state.average.state_dict(), "average")
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    metadata = {"progress": json.dumps(asdict(state.progress)), "spec": spec.to_json()}
+    with write_aside(path) as aside:
+        save_file(copies, aside, metadata=metadata)
+
+
+def load_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
+    """Fill a fresh state from a file, so that the run goes on as if it had never stopped.
+
+    Args:
+        path: File that ``save_state`` wrote.
+        state: Built from the same spec; changed in place.
+        spec: Settings of the run that goes on.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+        ConfigError: It was written with other settings.
+    """
+    metadata, tensors = _read(path)
+    try:
+        progress: dict[str, Any] = json.loads(metadata["progress"])
+        stored = TrainSpec.from_json(metadata["spec"])
+        _check_same_spec(path, stored, spec, int(progress["finished"]))
+        history = [EpochRecord(**record) for record in progress.pop("history")]
+        state.network.load_state_dict(_under(tensors, "network"))
+        if state.average is not state.network:
+            state.average.load_state_dict(_under(tensors, "average"))
+        _load_optimiser(state.optimiser, tensors)
+    except (KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"training state '{path}': does not fit this network ({error}); start a new run"
+        ) from error
+    state.progress.history = history
+    for name, value in progress.items():
+        setattr(state.progress, name, value)
+
+
+def _read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, tensors
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"training state '{path}': not there; leave out --resume to start a new run"
+        ) from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"training state '{path}': damaged ({error}); start a new run"
+        ) from error
+
+
+def _check_same_spec(path: Path, stored: TrainSpec, wanted: TrainSpec, finished: int) -> None:
+    was, now = asdict(stored), asdict(wanted)
+    may_differ: set[str] = set()
+    if finished <= min(stored.holds_until(), wanted.holds_until()):
+        may_differ = {"epochs", "decay_epochs"}
+    names = [name for name in now if was[name] != now[name] and name not in may_differ]
+    changed = [f"{name} {was[name]} (now {now[name]})" for name in names]
+    if changed:
+        raise ConfigError(
+            f"training state '{path}': was written with {', '.join(changed)}; resume with the"
+            " same settings or start a new run in another folder"
+        )
+
+
+def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+
+
+def _optimiser_tensors(optimiser: AdamW) -> dict[str, Tensor]:
+    return {
+        f"optimiser.{index}.{name}": tensor
+        for index, moments in optimiser.state_dict()["state"].items()
+        for name, tensor in moments.items()
+    }
+
+
+def _load_optimiser(optimiser: AdamW, tensors: Mapping[str, Tensor]) -> None:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in _under(tensors, "optimiser").items():
+        index, name = key.split(".", 1)
+        parameter = parameters[int(index)]
+        # Fused AdamW walks through memory: moments must lie as their parameter does.
+        is_moment = tensor.shape == parameter.shape
+        value = torch.empty_like(parameter).copy_(tensor) if is_moment else tensor
+        moments.setdefault(int(index), {})[name] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Start the network's random numbers (dropped paths) anew, from (seed, epoch) alone."""
+    torch.manual_seed((seed << 20) + epoch + 1)
