@@ -6,6 +6,7 @@ from typing import Literal, cast
 import timm
 import torch
 from safetensors import SafetensorError
+from timm.layers.format import Format
 from timm.models import FeatureInfo
 from torch import Tensor, nn
 
@@ -43,6 +44,8 @@ class ImageEncoder(nn.Module):
         self.strides = tuple(sorted(last_index))
         self.channels = tuple(channels[last_index[stride]] for stride in self.strides)
         self._indices = tuple(last_index[stride] for stride in self.strides)
+        # Swin and its kin put channels last in the shape itself.
+        self._is_nhwc = getattr(self.net, "output_fmt", Format.NCHW) == Format.NHWC
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Encode normalised images.
@@ -54,7 +57,10 @@ class ImageEncoder(nn.Module):
             One feature map per stride s, ``(n, channels, h / s, w / s)``.
         """
         feature_maps = self.net(images)
-        return tuple(feature_maps[index] for index in self._indices)
+        chosen = (feature_maps[index] for index in self._indices)
+        if self._is_nhwc:
+            return tuple(feature_map.permute(0, 3, 1, 2) for feature_map in chosen)
+        return tuple(chosen)
 
 
 def _check_source(name: str, weights: EncoderWeights) -> None:

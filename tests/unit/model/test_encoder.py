@@ -1,10 +1,14 @@
 """The image encoder around timm networks."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers.format import Format
+from torch import Tensor, nn
 
 from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.encoder import ImageEncoder
@@ -23,6 +27,29 @@ def test_feature_maps_have_the_strides_and_widths_told() -> None:
         (1, width, 64 // stride, 96 // stride)
         for width, stride in zip(encoder.channels, encoder.strides, strict=True)
     ]
+
+
+class ChannelsLastNet(nn.Module):
+    """Gives one map of stride 16 and width 5 with channels last, as Swin transformers do."""
+
+    output_fmt = Format.NHWC
+    feature_info = SimpleNamespace(reduction=lambda: [16], channels=lambda: [5])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return zeros of the right shape."""
+        num, _, height, width = images.shape
+        return [torch.zeros(num, height // 16, width // 16, 5)]
+
+
+def test_maps_with_channels_last_in_their_shape_are_turned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every encoder's maps come out as ``(n, c, h, w)``."""
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: ChannelsLastNet())
+
+    (feature_map,) = ImageEncoder(TINY)(torch.zeros(1, 3, 32, 48))
+
+    assert feature_map.shape == (1, 5, 2, 3)
 
 
 def test_unknown_encoder_is_refused() -> None:
