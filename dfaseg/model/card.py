@@ -236,7 +236,7 @@ def _refuse_newer(table: CardTable) -> None:
 def _parse_fields(table: CardTable) -> dict[str, Any]:
     mpp = table.number("mpp")
     patch_px = table.integer("patch_px")
-    finest_coarsest = table.optional("mpp_range", table.numbers)
+    finest_coarsest = table.optional("mpp_range", table.pair)
     overlap_px = table.optional("overlap_px", table.integer)
     texts = ("name", "description", "licence", "intended_use", "limits", "tool_version")
     bias, data = table.table("bias"), table.table("training_data")
@@ -267,8 +267,6 @@ def _parse_bias(table: CardTable) -> BiasRecord:
 
 
 def _contradiction(card: ModelCard) -> str | None:
-    if len(card.mpp_range) != 2:
-        return "mpp_range must hold two numbers, the finest and the coarsest resolution"
     finest, coarsest = card.mpp_range
     stride = card.logit_stride
     num_classes = len(card.classes)

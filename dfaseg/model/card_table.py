@@ -45,6 +45,11 @@ class CardTable:
             self._refuse(key, "a list of numbers")
         return tuple(float(entry) for entry in value)
 
+    def pair(self, key: str) -> tuple[float, float]:
+        """Return a list of two finite numbers."""
+        value = self.numbers(key)
+        return (value[0], value[1]) if len(value) == 2 else self._refuse(key, "two numbers")
+
     def records(self, key: str) -> list[Mapping[str, Any]]:
         """Return a list of tables."""
         value = self._value(key)

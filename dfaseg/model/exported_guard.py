@@ -11,7 +11,7 @@ import json
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,14 @@ _DATA_MEMBER = re.compile(
     r"|models/[\w.]+\.json|data/(weights|constants)/[\w.]+(?<!\.pt)|data/sample_inputs/[\w.]+\.pt"
 )
 _SYMBOL = re.compile(r"Symbol\('[su]\d+'(, (positive|nonnegative|integer)=True)*\)")
-_ARITHMETIC = re.compile(r"([su]\d+|\d+|Max|Min|Mod|FloorDiv|CeilDiv|PythonMod|[-+*/(), ])*")
+_FUNCTIONS = (
+    "Add|Mul|Pow|Integer|Rational|Max|Min|Mod|PythonMod|FloorDiv|CeilDiv|CleanDiv|ModularIndexing"
+    "|IntTrueDiv|TruncToInt|CeilToInt|FloorToInt|RoundToInt|ToFloat|Eq|Ne|Lt|Le|Gt|Ge"
+    "|Equality|Unequality|StrictLessThan|LessThan|StrictGreaterThan|GreaterThan|And|Or|Not"
+)
+_ARITHMETIC = re.compile(rf"([su]\d+|\d+|({_FUNCTIONS})(?=\()|[-+*/(), ])*")
+_INPUT_SIZE = re.compile(r"L\['\w+'\]\.size\(\)\[\d\]")
+_COMPARISON = re.compile(r"([-+*/%()<>=!,\d ]|and |or |not |torch\.sym_(max|min)(?=\())*")
 _OPERATOR = re.compile(
     r"torch\.ops\.aten\.\w+\.\w+"
     r"|torch\.sym_(int|float|max|min|not|sum|ite)|math\.(ceil|floor|trunc)"
@@ -46,18 +53,14 @@ def refuse_code(path: Path) -> None:
         for name, member in zip(names, archive.infolist(), strict=True):
             if not _DATA_MEMBER.fullmatch(name):
                 raise _refusal(path, f"the member '{name}'")
-            problem = _problem_of(name, archive.read(member))
+            if name.startswith("data/sample_inputs/"):
+                problem = _problem_of_inputs(archive.read(member))
+            elif name.endswith(".json") and not name.startswith("extra/"):
+                problem = next(_problems_in(json.loads(archive.read(member))), None)
+            else:
+                continue
             if problem:
                 raise _refusal(path, problem)
-
-
-def _problem_of(name: str, content: bytes) -> str | None:
-    """Name what is dangerous in one member of the archive, if anything."""
-    if name.startswith("data/sample_inputs/"):
-        return None if _is_plain_tensors(content) else "example inputs that are a pickle"
-    if name.startswith(("models/", "data/")) and name.endswith(".json"):
-        return next(_problems_in(json.loads(content)), None)
-    return None
 
 
 def _problems_in(entry: Any) -> Iterator[str]:
@@ -74,26 +77,54 @@ def _problems_in(entry: Any) -> Iterator[str]:
 
 
 def _problem_of_entry(key: str, value: Any) -> str | None:
-    is_text = isinstance(value, str)
-    if key == "use_pickle" and value is not False:
-        return "pickled tensors"
-    if key == "path_name" and is_text and not value.startswith(("weight_", "tensor_")):
-        return f"the object '{value}'"
-    if key == "guards_code" and value:
-        return "guards, which are Python code"
-    if key == "target" and is_text and not _OPERATOR.fullmatch(value):
-        return f"the operator '{value}'"
-    if key == "expr_str" and not (is_text and _ARITHMETIC.fullmatch(_SYMBOL.sub("", value))):
-        return f"the expression '{value}'"
-    return None
+    is_harmless, what = _ENTRY_CHECKS.get(key, (_anything, ""))
+    return None if is_harmless(value) else f"{what} {value!r:.100}"
 
 
-def _is_plain_tensors(content: bytes) -> bool:
+def _anything(_value: Any) -> bool:
+    return True
+
+
+def _is_unpickled(use_pickle: Any) -> bool:
+    return use_pickle is False
+
+
+def _is_tensor_name(path_name: Any) -> bool:
+    return not isinstance(path_name, str) or path_name.startswith(("weight_", "tensor_"))
+
+
+def _is_operator(target: Any) -> bool:
+    return not isinstance(target, str) or bool(_OPERATOR.fullmatch(target))
+
+
+def _is_arithmetic(expression: Any) -> bool:
+    return isinstance(expression, str) and bool(_ARITHMETIC.fullmatch(_SYMBOL.sub("", expression)))
+
+
+def _are_comparisons(guards: Any) -> bool:
+    return isinstance(guards, list) and all(
+        isinstance(guard, str) and _COMPARISON.fullmatch(_INPUT_SIZE.sub("0", guard))
+        for guard in guards
+    )
+
+
+_ENTRY_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "use_pickle": (_is_unpickled, "pickled tensors: use_pickle"),
+    "path_name": (_is_tensor_name, "the object"),
+    "target": (_is_operator, "the operator"),
+    "expr_str": (_is_arithmetic, "the expression"),
+    "guards_code": (_are_comparisons, "the guards"),
+}
+"""By key of the archive's JSON: what its value must be, and what to call one that is not."""
+
+
+def _problem_of_inputs(content: bytes) -> str | None:
+    """Try what torch tries first; where that fails, torch would go on and unpickle in full."""
     try:
         torch.load(io.BytesIO(content), weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError):
-        return False
-    return True
+        return "example inputs that are a pickle"
+    return None
 
 
 def _refusal(path: Path, what: str) -> CheckpointError:

@@ -88,7 +88,7 @@ def test_missing_entry_names_file_and_key(card: ModelCard, key: str) -> None:
         ({"mpp": True}, "'mpp' must be a number, not True"),
         ({"mpp": 0}, r"mpp 0\.0 must be above 0; correct its card"),
         ({"mpp_range": [0.6, 0.7]}, r"mpp_range 0\.6 to 0\.7 must hold mpp 0\.5"),
-        ({"mpp_range": [0.6]}, "mpp_range must hold two numbers"),
+        ({"mpp_range": [0.6]}, "'mpp_range' must be two numbers"),
         ({"patch_px": 512.5}, "'patch_px' must be a whole number"),
         ({"patch_px": -4, "overlap_px": 0}, "patch_px -4 must be above 0"),
         ({"overlap_px": 512}, "overlap_px 512 must be at least 0 and below"),

@@ -245,9 +245,9 @@ def test_pickled_weights_of_an_export_are_refused(tmp_path: Path) -> None:
     [
         ("target", "torch.os.system", "the operator 'torch.os.system'"),
         ("target", "_operator.methodcaller", "the operator '_operator.methodcaller'"),
-        ("expr_str", "__import__('os').system('id')", "the expression '__import__"),
-        ("expr_str", "Symbol('s1', positive=exit())", "the expression 'Symbol"),
-        ("guards_code", ["exit()"], "guards, which are Python code"),
+        ("expr_str", "__import__('os').system('id')", 'the expression "__import__'),
+        ("expr_str", "Symbol('s1', positive=exit())", 'the expression "Symbol'),
+        ("guards_code", ["exit()"], r"the guards \['exit\(\)'\]"),
     ],
 )
 def test_code_in_an_export_is_refused(
@@ -265,6 +265,25 @@ def test_code_in_an_export_is_refused(
 
     with pytest.raises(CheckpointError, match=f"holds {message}"):
         load(tmp_path / "net.pt2")
+
+
+def test_export_for_any_patch_size_is_accepted(tmp_path: Path) -> None:
+    """Shape arithmetic and guards that torch writes itself do no harm."""
+    size = torch.export.Dim.DYNAMIC
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(
+            torch.nn.Sequential(
+                foreign_module(), torch.nn.PixelUnshuffle(2), torch.nn.Conv2d(8, 2, 1)
+            ),
+            (torch.zeros(2, 3, 32, 48),),
+            dynamic_shapes=({0: size, 2: size, 3: size},),
+        )
+        torch.export.save(program, tmp_path / "net.pt2")
+
+    network = load(tmp_path / "net.pt2")
+
+    assert network.logits(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).shape == (1, 2, 8, 8)
 
 
 def test_compiled_code_in_an_export_is_refused(tmp_path: Path) -> None:
