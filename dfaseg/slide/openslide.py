@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError, UnsupportedSlideError
 from dfaseg.slide.bytesource import FileSource
-from dfaseg.slide.fingerprint import fingerprint, folder_listing
+from dfaseg.slide.fingerprint import fingerprint
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.levels import make_levels
 from dfaseg.slide.openslide_properties import (
+    companion_facts,
     objective_power,
     stated_bounds,
     stated_resolutions,
@@ -65,7 +66,7 @@ class OpenSlideSlide:
         with self._lock:
             self._handle = None
 
-    def _read_afresh(self, level: int, col: int, row: int) -> NDArray[np.uint8]:
+    def _read_afresh(self, level: int, col: int, row: int) -> NDArray[np.uint8] | None:
         """Read through a handle of one's own, which replaces the failed one if it succeeds."""
         try:
             handle = _open_handle(self._path)
@@ -79,14 +80,17 @@ class OpenSlideSlide:
 
     def _read(
         self, handle: openslide.OpenSlide, level: int, col: int, row: int
-    ) -> NDArray[np.uint8]:
+    ) -> NDArray[np.uint8] | None:
         place = self._info.levels[level]
         region = block_region(place, col, row, handle.level_downsamples[level])
         image = handle.read_region(
             (region.level0_x, region.level0_y), level, (region.width, region.height)
         )
+        rgba = np.asarray(image)
+        if not rgba[..., 3].any():
+            return None  # never scanned
         # Python's OpenSlide hands out colours that are not premultiplied.
-        pixels = over_white(np.asarray(image), is_premultiplied=False)
+        pixels = over_white(rgba, is_premultiplied=False)
         if pixels.shape[:2] == (place.tile_height, place.tile_width):
             return pixels
         return padded_white(pixels, place.tile_width, place.tile_height)
@@ -138,15 +142,8 @@ def _open_handle(path: Path) -> openslide.OpenSlide:
 
 
 def _fingerprint(path: Path, properties: Mapping[str, str]) -> str:
-    """Hash the file; OpenSlide's own hash stands for the other files of the slide."""
-    quickhash = properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
-    is_mirax = properties.get(openslide.PROPERTY_NAME_VENDOR) == "mirax"
-    # MRXS keeps its pixels in a folder of the slide's name; beside other slides such a folder may
-    # be anybody's, results of an earlier run included.
-    listing = folder_listing(path.with_suffix("")) if is_mirax else ()
-    companions = (quickhash, *listing)
     source = FileSource(path)
     try:
-        return fingerprint(source, companions)
+        return fingerprint(source, companion_facts(path, properties))
     finally:
         source.close()

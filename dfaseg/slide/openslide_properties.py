@@ -1,10 +1,12 @@
 """What OpenSlide's properties say of a slide: resolution, bounds, objective, native tiles."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import openslide
 
 from dfaseg.geometry import Rect
+from dfaseg.slide.fingerprint import folder_listing
 from dfaseg.slide.levels import MAX_TILE_PX, StoredLevel
 from dfaseg.slide.regions import MAX_BLOCK_HEIGHT_PX, MAX_BLOCK_WIDTH_PX, block_side
 from dfaseg.slide.resolution import StatedResolution
@@ -37,6 +39,18 @@ def stated_bounds(properties: Mapping[str, str]) -> Rect | None:
     numbers = [to_number(properties.get(name)) for name in _BOUNDS]
     stated = [int(number) for number in numbers if number is not None]
     return Rect(*stated) if len(stated) == len(_BOUNDS) else None
+
+
+def companion_facts(path: Path, properties: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what identifies the other files of a slide, for its fingerprint.
+
+    OpenSlide's own hash covers metadata and the smallest level, over all files. MRXS keeps its
+    pixels in a folder of the slide's name, which is listed too; beside other slides such a folder
+    may be anybody's, results of an earlier run included.
+    """
+    quickhash = properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
+    is_mirax = properties.get(openslide.PROPERTY_NAME_VENDOR) == "mirax"
+    return (quickhash, *(folder_listing(path.with_suffix("")) if is_mirax else ()))
 
 
 def stored_levels(

@@ -1,5 +1,7 @@
 """Slides on other machines, read piece by piece through fsspec (http, s3, gs, az, ...)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -9,9 +11,6 @@ from dfaseg.errors import SlideError, UnsupportedSlideError
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.slide import Slide
 from dfaseg.slide.tiff import is_tiff, open_tiff
-
-_REMOTE_ERRORS = (OSError, aiohttp.ClientError, ImportError, ValueError, RuntimeError)
-"""What fsspec's file systems raise; ``ImportError`` where the protocol's package is missing."""
 
 
 class RemoteSource:
@@ -23,16 +22,9 @@ class RemoteSource:
         Raises:
             OSError: The file cannot be reached, or its length is not known.
         """
-        try:
+        with _as_os_errors():
             self._files, self._path = fsspec.core.url_to_fs(url)
             size = self._files.info(self._path).get("size")
-        except FileNotFoundError as error:
-            # fsspec calls a file missing, too, whose server does not answer.
-            if isinstance(error.__cause__, aiohttp.ClientConnectionError):
-                raise OSError(str(error.__cause__)) from error
-            raise
-        except _REMOTE_ERRORS as error:
-            raise OSError(str(error) or type(error).__name__) from error
         if size is None:
             raise OSError("the server does not tell the file's length")
         self._size = int(size)
@@ -63,11 +55,27 @@ class RemoteSource:
         self._is_open = False
 
     def _fetch(self, start: int, end: int) -> bytes:
-        try:
+        with _as_os_errors():
             data: Any = self._files.cat_file(self._path, start=start, end=end)
-        except _REMOTE_ERRORS as error:
-            raise OSError(str(error) or type(error).__name__) from error
         return bytes(data)
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """Turn what a file system raises into ``OSError``."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        # fsspec calls a file missing, too, whose server does not answer.
+        if isinstance(error.__cause__, aiohttp.ClientConnectionError):
+            raise OSError(str(error.__cause__)) from error
+        raise
+    except OSError:
+        raise
+    except Exception as error:
+        # Wide, because each of fsspec's file systems is a plug-in with errors of its own: a missing
+        # package, missing credentials, an HTTP status, ...
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def open_remote(identity: Identity, mpp: float | None) -> Slide:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -179,6 +180,33 @@ def test_slide_that_tiffslide_gets_wrong_is_refused(server: Server) -> None:
 
     with pytest.raises(UnsupportedSlideError, match="copy it to this machine first"):
         open_slide(f"{server.url}/a.scn", mpp=0.5)
+
+
+def test_any_file_system_will_do(tmp_path: Path) -> None:
+    """What fsspec can reach can be read."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE, compression="none")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/remote/a.tif", path.read_bytes())
+
+    slide = open_slide("memory://remote/a.tif")
+
+    assert np.array_equal(read_level(slide), IMAGE)
+    memory.rm("/remote/a.tif")
+
+
+def test_plug_in_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing credentials and the like come in error classes of the file system's own."""
+
+    class NoCredentialsError(Exception):
+        pass
+
+    def refuse(*_: object) -> None:
+        raise NoCredentialsError("Unable to locate credentials")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", refuse)
+
+    with pytest.raises(SlideError, match=r"cannot be reached \(Unable to locate credentials\)"):
+        open_slide("s3://bucket/a.svs")
 
 
 def test_missing_remote_file_is_named(server: Server) -> None:

@@ -1,10 +1,13 @@
 """What OpenSlide's properties mean."""
 
+from pathlib import Path
+
 import pytest
 
 from dfaseg.geometry import Rect
 from dfaseg.slide.levels import StoredLevel
 from dfaseg.slide.openslide_properties import (
+    companion_facts,
     objective_power,
     stated_bounds,
     stated_resolutions,
@@ -41,6 +44,20 @@ def test_resolution_needs_both_axes() -> None:
 def test_objective_power_may_be_missing(stated: dict[str, str], power: float | None) -> None:
     """It is read where it is stated."""
     assert objective_power(stated) == power
+
+
+@pytest.mark.parametrize(
+    ("vendor", "facts"), [("mirax", ("abc", "Data0001.dat:3")), ("hamamatsu", ("abc",))]
+)
+def test_only_mrxs_counts_the_folder_of_its_name(
+    tmp_path: Path, vendor: str, facts: tuple[str, ...]
+) -> None:
+    """Beside other slides, a folder of the slide's name may hold our own results."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "Data0001.dat").write_bytes(b"123")
+    properties = {"openslide.vendor": vendor, "openslide.quickhash-1": "abc"}
+
+    assert companion_facts(tmp_path / "a.mrxs", properties) == facts
 
 
 def test_blocks_follow_the_native_tiles_of_each_level() -> None:
