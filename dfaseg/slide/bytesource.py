@@ -47,6 +47,8 @@ class FileSource:
     disk a mapped page that goes missing kills the process, and small faults are slow.
     """
 
+    _descriptor = -1
+
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self._size = os.fstat(self._descriptor).st_size
@@ -73,6 +75,9 @@ class FileSource:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class SourceReader(io.RawIOBase):

@@ -43,6 +43,17 @@ def test_closed_source_fails(source: FileSource) -> None:
         source.pread(0, 1)
 
 
+def test_forgotten_source_is_closed(tmp_path: Path) -> None:
+    """A slide that nobody closed does not keep its file open."""
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    source = FileSource(tmp_path / "a.bin")
+    del source
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_threads_do_not_disturb_each_other(source: FileSource) -> None:
     """There is no shared position."""
     with ThreadPoolExecutor(4) as pool:
