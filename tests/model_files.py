@@ -58,10 +58,11 @@ def tiny_model(num_classes: int = 3, seed: int = 0) -> DfaSegmenter:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_segmenter(preset_spec("tiny", num_classes=num_classes))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(0, 0.1, generator=generator)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 2, generator=generator)
     return model.eval()
 
 
@@ -71,7 +72,7 @@ def write_tiny_model(path: Path, num_classes: int = 3, **changes: Any) -> Path:
     return path
 
 
-def foreign_module(num_classes: int = 2, stride: int = 4) -> torch.nn.Module:
+def foreign_module(num_classes: int = 2, stride: int = 4) -> torch.nn.Sequential:
     """Return a network that was not made with this package."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)

@@ -192,6 +192,8 @@ def _picking_logits(path: Path, module: Callable[[Tensor], Any]) -> Forward:
     def forward(images: Tensor) -> Tensor:
         try:
             return _pick_logits(path, module(images))
+        except torch.OutOfMemoryError:
+            raise  # the network is fine, the batch too large
         except _LOADING_FAILURES as error:
             raise _cannot_run(path, images, error) from error
 

@@ -86,12 +86,19 @@ class Network:
 
         Raises:
             CheckpointError: Logits are not finite or do not have the shape the card states.
+            ConfigError: The device has not enough memory for the batch.
         """
         num_patches, height, width, _ = patches.shape
         size = self.chunk_size(height, width) or num_patches
-        with torch.inference_mode():
-            chunks = [self._run(chunk, size) for chunk in torch.split(patches, size)]
-            logits = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+        try:
+            with torch.inference_mode():
+                chunks = [self._run(chunk, size) for chunk in torch.split(patches, size)]
+                logits = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+        except torch.OutOfMemoryError as error:
+            raise ConfigError(
+                f"device '{self.device}': no memory left for a batch of {num_patches} patches of "
+                f"{width} x {height} px; use a smaller --batch-size or --patch-size"
+            ) from error
         self._check(logits, height, width)
         return logits
 

@@ -35,7 +35,7 @@ def test_named_model_runs_the_same_in_another_process(
     pixels = torch.arange(64 * 64 * 3).remainder(251).to(torch.uint8).view(1, 64, 64, 3)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    here = network.logits(pixels).double().sum().item().hex()
+    here = float(network.logits(pixels).double().sum()).hex()
     torch.set_num_threads(threads)
 
     elsewhere = subprocess.run(

@@ -24,7 +24,7 @@ def write_torchscript(path: Path) -> None:
     """Write the module as a TorchScript archive."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.script(foreign_module()).save(str(path))
+        torch.jit.save(torch.jit.script(foreign_module()), str(path))
 
 
 def write_exported(path: Path, batch: int | None = None) -> None:
@@ -40,6 +40,8 @@ def write_exported(path: Path, batch: int | None = None) -> None:
 def write_onnx(path: Path, batch: int | None = None) -> None:
     """Write the module as an ONNX graph, node by node."""
     conv = foreign_module()[0]
+    assert isinstance(conv, torch.nn.Conv2d)
+    assert conv.bias is not None
     arrays = {"w": conv.weight.detach().numpy(), "b": conv.bias.detach().numpy()}
     nodes = [
         helper.make_node("Conv", ["x", "w", "b"], ["c"], strides=[4, 4], pads=[1, 1, 1, 1]),

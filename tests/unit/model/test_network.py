@@ -12,6 +12,7 @@ from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.card import Normalisation
 from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.device import Precision
+from dfaseg.model.foreign import Forward
 from dfaseg.model.network import Network, PixelScaling, load_network
 from tests.model_files import tiny_card, write_tiny_model
 
@@ -46,7 +47,7 @@ def patches(count: int, side: int = 64) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
-def network_of(forward: object, **changes: object) -> Network:
+def network_of(forward: Forward, fixed_batch: int | None = None) -> Network:
     """Return a network that answers what a function says, two classes at stride 1."""
     return Network(
         card=tiny_card(2),
@@ -56,7 +57,7 @@ def network_of(forward: object, **changes: object) -> Network:
         logit_stride=1,
         scaling=PixelScaling.on_device(Normalisation((0, 0, 0), (1, 1, 1)), CPU),
         forward=forward,
-        **changes,
+        fixed_batch=fixed_batch,
     )
 
 
@@ -127,6 +128,16 @@ def test_logits_that_are_not_finite_are_named() -> None:
 
     with pytest.raises(CheckpointError, match="not finite for patch 1, 3 of a batch of 4 in fp32"):
         network_of(forward, fixed_batch=4).logits(patches(4, 8))
+
+
+def test_exhausted_gpu_asks_for_a_smaller_batch() -> None:
+    """Running out of device memory is a setting to change, not a crash."""
+
+    def forward(_images: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(ConfigError, match=r"no memory left for a batch of 2 .* --batch-size"):
+        network_of(forward, fixed_batch=2).logits(patches(2, 8))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,6 +1,7 @@
 """Models are found or fetched once, checked, and refused with what to do."""
 
 import hashlib
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -115,7 +116,7 @@ def test_unknown_name_says_where_it_looked(folder: Path, name: str) -> None:
 def test_model_folder_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without DFASEG_MODEL_DIR the user's cache folder is used."""
     monkeypatch.delenv("DFASEG_MODEL_DIR")
-    monkeypatch.setattr(resolve.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     assert model_dir() == tmp_path / "dfaseg" / "models"
