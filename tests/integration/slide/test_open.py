@@ -98,7 +98,7 @@ def test_failed_opening_leaves_no_file_open(tmp_path: Path) -> None:
         with pytest.raises(SlideError):
             open_slide(path)
 
-    assert _open_files() == before
+    assert _open_files() <= before
 
 
 @pytest.mark.parametrize("aperio", [False, True], ids=["generic", "aperio"])

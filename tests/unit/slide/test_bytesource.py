@@ -51,7 +51,7 @@ def test_forgotten_source_is_closed(tmp_path: Path) -> None:
     source = FileSource(tmp_path / "a.bin")
     del source
 
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_threads_do_not_disturb_each_other(source: FileSource) -> None:
