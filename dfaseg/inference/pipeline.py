@@ -185,7 +185,7 @@ class PredictRun:
             paths=paths,
             areas=areas,
             num_tiles=job.num_tiles,
-            num_polygons=self._results.polygons.writer.num_features,
+            num_polygons=self._results.polygons.num_features,
             num_unreadable=len(self._unreadable),
             note=job.tissue.note,
             seconds=time.monotonic() - started,

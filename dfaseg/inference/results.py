@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation.geojson import GeoJsonWriter
+from dfaseg.annotation.coordinates import MaskFrame
+from dfaseg.annotation.geojson import GeoJsonSpec, GeoJsonWriter
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.errors import ConfigError
 from dfaseg.inference.job import Job
@@ -77,34 +79,63 @@ class MaskResult:
         self.writer.resume(int(state["next_row"]))
 
 
-@dataclass(frozen=True, slots=True)
 class PolygonResult:
-    """The GeoJSON polygons, streamed to a file while regions finish."""
+    """The GeoJSON polygons, streamed to a file while regions finish.
 
-    polygonizer: Polygonizer
-    writer: GeoJsonWriter
+    Args:
+        path: File to write, not compressed.
+        spool: File for the borders of unfinished regions.
+        width: Columns of the mask.
+        spec: What is written about each polygon.
+    """
+
+    def __init__(self, path: Path, spool: Path, width: int, spec: GeoJsonSpec) -> None:
+        self._path = path
+        self._spool = spool
+        self._width = width
+        self._spec = spec
+        self._polygonizer: Polygonizer | None = None
+        self._writer: GeoJsonWriter | None = None
+
+    @property
+    def num_features(self) -> int:
+        """GeoJSON features written so far."""
+        return self._writer.num_features if self._writer else 0
 
     def begin(self) -> None:
         """Write the head of the file."""
-        self.writer.begin()
+        self._polygonizer = Polygonizer(self._width, spool=self._spool)
+        self._writer = GeoJsonWriter(self._path, self._spec)
 
     def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
         """Trace rows and write the regions that end in them."""
-        self.writer.write(self.polygonizer.add_rows(mask_rows))
+        polygonizer, writer = self._begun()
+        writer.write(polygonizer.add_rows(mask_rows))
 
     def finish(self) -> None:
         """Write the regions that reach the last row, and the tail of the file."""
-        self.writer.write(self.polygonizer.finish())
-        self.writer.finish()
+        polygonizer, writer = self._begun()
+        writer.write(polygonizer.finish())
+        writer.close()
+        polygonizer.close()
 
     def state(self) -> State:
         """Keep the open regions, and how far the file has come."""
-        return joined({"tracing": self.polygonizer.state(), "file": self.writer.state()})
+        polygonizer, writer = self._begun()
+        file = {key: np.array(value) for key, value in writer.state().items()}
+        return joined({"tracing": polygonizer.state(), "file": file})
 
     def restore(self, state: SavedState) -> None:
         """Take the open regions up again and cut the file back to where they were saved."""
-        self.polygonizer.restore(part_of(state, "tracing"))
-        self.writer.restore(part_of(state, "file"))
+        self._polygonizer = Polygonizer(self._width, spool=self._spool)
+        self._polygonizer.restore(part_of(state, "tracing"))
+        file = {key: int(value) for key, value in part_of(state, "file").items()}
+        self._writer = GeoJsonWriter(self._path, self._spec, state=file)
+
+    def _begun(self) -> tuple[Polygonizer, GeoJsonWriter]:
+        assert self._polygonizer is not None
+        assert self._writer is not None
+        return self._polygonizer, self._writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +198,25 @@ def make_results(
         Overview(job.overview, job.tissue.factor),
         mask_attributes(info, network, job),
     )
+    origin_x, origin_y = polygon_origin(info, spec.origin)
     polygons = PolygonResult(
-        Polygonizer(plan.width, spool=paths.partial / "polygons.spool"),
-        GeoJsonWriter(
-            paths.polygons_text,
+        paths.polygons_text,
+        paths.partial / "polygons.spool",
+        plan.width,
+        GeoJsonSpec(
             classes=classes,
-            scale_x=plan.downsample_x,
-            scale_y=plan.downsample_y,
-            origin=polygon_origin(info, spec.origin),
+            frame=MaskFrame(plan.downsample_x, plan.downsample_y, origin_x, origin_y),
             pixel_area_um2=mpp_x * mpp_y,
+            identity=recipe_hash(job.recipe),
+            metadata={
+                "slide": info.slide_id,
+                "model": network.card.name,
+                "origin": spec.origin,
+                "origin_level0_px": [origin_x, origin_y],
+                "level0_px_per_mask_px": [plan.downsample_x, plan.downsample_y],
+            },
             simplify_px=spec.simplify_um / plan.mpp,
             min_area_um2=spec.min_area_um2,
-            identity=recipe_hash(job.recipe),
-            metadata={"slide": info.slide_id, "model": network.card.name},
         ),
     )
     return Results(mask, polygons, AreaResult(AreaCounter(classes, mpp_x, mpp_y)))
