@@ -1,1 +1,21 @@
 """Polygons: masks to GeoJSON and back."""
+
+from dfaseg.annotation.coordinates import MaskFrame
+from dfaseg.annotation.geojson import GeoJsonSpec, GeoJsonWriter, compress_geojson
+from dfaseg.annotation.polygonize import Polygonizer
+from dfaseg.annotation.rasterize import rasterize
+from dfaseg.annotation.read_geojson import AnnotatedPolygon, read_qupath_geojson
+from dfaseg.annotation.regions import Polygons, RegionPolygon
+
+__all__ = [
+    "AnnotatedPolygon",
+    "GeoJsonSpec",
+    "GeoJsonWriter",
+    "MaskFrame",
+    "Polygonizer",
+    "Polygons",
+    "RegionPolygon",
+    "compress_geojson",
+    "rasterize",
+    "read_qupath_geojson",
+]

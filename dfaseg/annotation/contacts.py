@@ -49,7 +49,7 @@ def find_run_starts(
     position = row * stride + col
     before = np.maximum(position[:, None] - np.arange(1, _WINDOW_PX + 1), 0)
     differs = flat[before] != flat[position][:, None]
-    start = col - differs.argmax(axis=1)
+    start: NDArray[np.intp] = col - differs.argmax(axis=1)
     far = np.flatnonzero(~differs.any(axis=1))
     if far.size:
         rows, number = np.unique(row[far], return_inverse=True)

@@ -148,7 +148,5 @@ def _find_pinches(
     around = kinds.reshape(-1, 4)[vertices]
     analysed = (around == _CONVEX[one]).any(axis=1)
     vertices, around = vertices[analysed], around[analysed]
-    found = [
-        4 * vertices + np.argmax(around == _CONVEX[pixel], axis=1) for pixel in (one, other)
-    ]
+    found = [4 * vertices + np.argmax(around == _CONVEX[pixel], axis=1) for pixel in (one, other)]
     return np.searchsorted(slots, np.stack(found, axis=1))

@@ -137,4 +137,5 @@ def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.i
 def _concatenate_ranges(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return ``start, start + 1, ...`` for each start, as many as its count."""
     ends = np.cumsum(counts)
-    return np.arange(int(counts.sum())) + np.repeat(starts - (ends - counts), counts)
+    shift: NDArray[np.intp] = np.repeat(starts - (ends - counts), counts)
+    return np.arange(shift.size) + shift

@@ -59,9 +59,9 @@ def _add_piece(pieces: list[Piece], first: int, count: int) -> None:
         pieces.append((first, count))
 
 
-def park_rings(rings: RingTable, first: int, strip: int, spool: Spool) -> (
-    Iterator[tuple[int, Batch]]
-):
+def park_rings(
+    rings: RingTable, first: int, strip: int, spool: Spool
+) -> Iterator[tuple[int, Batch]]:
     """Write the rings of unfinished regions, those from number ``first``.
 
     Yields:

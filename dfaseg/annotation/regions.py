@@ -116,7 +116,8 @@ def join_polygons(parts: Sequence[Polygons]) -> Polygons:
     if len(parts) == 1:
         return parts[0]
     polygons, rings, vertices = 0, 0, 0
-    first_ring, ring_bounds, more_holes = [np.zeros(1, np.intp)], [np.zeros(1, np.intp)], {}
+    first_ring, ring_bounds = [np.zeros(1, np.intp)], [np.zeros(1, np.intp)]
+    more_holes: dict[int, SpooledHoles] = {}
     for part in parts:
         first_ring.append(part.first_ring[1:] + rings)
         ring_bounds.append(part.ring_bounds[1:] + vertices)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dfaseg.annotation.chains import OPEN, Order, order_nodes
 
-EdgePairs = NDArray[np.intp]
+EdgePairs = NDArray[np.intp] | NDArray[np.int32]
 """Pairs of edges of one ring that share a vertex, ``(m, 2)``."""
 
 
@@ -99,9 +99,7 @@ def _untangle(
     return arriving[leaving]
 
 
-def _find_pairs(
-    ring: NDArray[np.int32], x: NDArray[np.int32], y: NDArray[np.int32]
-) -> EdgePairs:
+def _find_pairs(ring: NDArray[np.int32], x: NDArray[np.int32], y: NDArray[np.int32]) -> EdgePairs:
     """Return the pairs of equal points of one ring; no point occurs more than twice."""
     order = np.lexsort((x, y, ring))
     x, y, ring = x[order], y[order], ring[order]

@@ -28,19 +28,19 @@ class Spool:
         self.path = path
         self.num_records = 0
         try:
-            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", 0)
+            path.touch()
+            self._file = path.open("r+b", buffering=0)
         except OSError as error:
             raise self._failure(error.strerror) from error
 
     def append(self, records: NDArray[np.int32]) -> int:
         """Write records ``(n, 4)`` at the end; return the number of the first."""
         first = self.num_records
-        data = memoryview(np.ascontiguousarray(records).reshape(-1).view(np.uint8))
-        offset = first * _RECORD_BYTES
+        data = memoryview(np.ascontiguousarray(records).tobytes())
         try:
+            self._file.seek(first * _RECORD_BYTES)
             while data:
-                written = os.pwrite(self._file.fileno(), data, offset)
-                data, offset = data[written:], offset + written
+                data = data[self._file.write(data) :]
         except OSError as error:
             raise self._failure(error.strerror) from error
         self.num_records += len(records)
@@ -48,12 +48,8 @@ class Spool:
 
     def read(self, pieces: Sequence[Piece]) -> NDArray[np.int32]:
         """Return the records of some pieces, one after another, ``(n, 4)``."""
-        records = np.empty((sum(count for _, count in pieces), 4), np.int32)
-        done = 0
-        for first, count in pieces:
-            self._read_into(records[done : done + count], first)
-            done += count
-        return records
+        data = b"".join(self._read_piece(*piece) for piece in pieces)
+        return np.frombuffer(data, np.int32).reshape(-1, 4)
 
     def resume(self, num_records: int) -> None:
         """Go on after an interrupted run that had written so many records."""
@@ -66,16 +62,17 @@ class Spool:
         """Close the file; it stays where it is."""
         self._file.close()
 
-    def _read_into(self, records: NDArray[np.int32], first: int) -> None:
-        view, offset = memoryview(records.reshape(-1).view(np.uint8)), first * _RECORD_BYTES
-        while view:
-            try:
-                count = os.preadv(self._file.fileno(), [view], offset)
-            except OSError as error:
-                raise self._failure(error.strerror) from error
-            if count == 0:
-                raise self._failure("is shorter than it was written; start anew")
-            view, offset = view[count:], offset + count
+    def _read_piece(self, first: int, count: int) -> bytes:
+        data = b""
+        try:
+            self._file.seek(first * _RECORD_BYTES)
+            while part := self._file.read(count * _RECORD_BYTES - len(data)):
+                data += part
+        except OSError as error:
+            raise self._failure(error.strerror) from error
+        if len(data) < count * _RECORD_BYTES:
+            raise self._failure("is shorter than it was written; start anew")
+        return data
 
     def _failure(self, problem: str | None) -> OutputError:
         return OutputError(f"polygon spool '{self.path}': {problem or 'cannot be used'}")

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.chains import (
-    OPEN,
     Edges,
     Frontier,
     Links,
@@ -48,7 +47,7 @@ class Chains:
     """Smallest key of the vertices that this strip adds."""
     last_line: NDArray[np.int32]
     """Largest y of the vertices that this strip adds."""
-    contacts: NDArray[np.intp]
+    contacts: NDArray[np.int32]
     """Pairs of chains of one region, ``(m, 2)``; they lead from each hole to its exterior."""
     rings: Order
     """The same nodes, but the chains closed in this strip are split where they touch themselves;
