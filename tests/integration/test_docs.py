@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from dfaseg import errors
 from dfaseg.cli.main import cli
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -89,6 +90,20 @@ def test_every_page_is_reached_from_the_index() -> None:
     }
 
     missing = [_name(page) for page in index.parent.glob("**/*.md") if page not in linked | {index}]
+
+    assert missing == []
+
+
+def test_every_error_is_explained() -> None:
+    """Whoever catches an error finds out what it means."""
+    page = (REPOSITORY / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    classes = [
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.DfasegError)
+    ]
+
+    missing = [name for name in classes if f"| `{name}`" not in page]
 
     assert missing == []
 
