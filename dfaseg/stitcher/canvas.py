@@ -79,6 +79,8 @@ class Canvas:
         band_width = (grid.num_cols - 1) * self._step + self._patch
         band_shape = (num_classes + 1, self._patch + self._step, max(band_width, self.width_cells))
         self._band = torch.zeros(band_shape, device=device)
+        # Kept between batches: allocating it anew fragments memory.
+        self._scratch = self._band.new_empty((0, num_classes + 1, self._patch, self._patch))
         self._first_row = 0
         self._touched_row = 0
 
@@ -93,9 +95,9 @@ class Canvas:
         Raises:
             ValueError: A tile lies above or below the band; release the rows above it first.
         """
-        weighted = torch.empty(
-            (len(tiles), len(self._band), self._patch, self._patch), device=self._band.device
-        )
+        if len(tiles) > len(self._scratch):
+            self._scratch = self._band.new_empty((len(tiles), *self._scratch.shape[1:]))
+        weighted = self._scratch[: len(tiles)]
         weighted[:, :-1] = logits
         weighted[:, -1] = 1
         weighted *= self._weights

@@ -73,6 +73,36 @@ def encode_shard(chunks: Chunks, num_rows: int, num_cols: int) -> bytes:
     return b"".join([*(data for _, data in ordered), table, checksum])
 
 
+class _ChunkPool:
+    """Keeps compressed chunks in one block of memory that is used again and again.
+
+    Thousands of small objects that live long, between large ones that do not, would fragment the
+    heap and let the process grow with the slide.
+    """
+
+    def __init__(self) -> None:
+        self._block = bytearray()
+        self._used = 0
+
+    def keep(self, data: bytes) -> slice:
+        """Store a chunk and return where it lies."""
+        end = self._used + len(data)
+        if end > len(self._block):
+            self._block.extend(bytes(end))
+        place = slice(self._used, end)
+        self._block[place] = data
+        self._used = end
+        return place
+
+    def chunks(self, places: Mapping[tuple[int, int], slice]) -> Chunks:
+        """Return copies of chunks by their place in the shard."""
+        return {place: bytes(self._block[span]) for place, span in places.items()}
+
+    def clear(self) -> None:
+        """Forget all chunks but keep the memory."""
+        self._used = 0
+
+
 class ShardRows:
     """Writes the rows of one level, top to bottom.
 
@@ -94,7 +124,8 @@ class ShardRows:
         self._codec = Zstd(level=_ZSTD_LEVEL)
         padded_width = -(-width // CHUNK_PX) * CHUNK_PX
         self._strip: Labels = np.full((CHUNK_PX, padded_width), IGNORE_INDEX, np.uint8)
-        self._shards: defaultdict[int, Chunks] = defaultdict(dict)
+        self._pool = _ChunkPool()
+        self._places: defaultdict[int, dict[tuple[int, int], slice]] = defaultdict(dict)
         self.next_row = 0
 
     def write(self, rows: Labels) -> None:
@@ -145,7 +176,7 @@ class ShardRows:
 
     def _begun_shards(self) -> dict[int, Chunks]:
         """Return the shards of the current row of shards, the strip in work included."""
-        begun = {column: dict(chunks) for column, chunks in self._shards.items()}
+        begun = {column: self._pool.chunks(places) for column, places in self._places.items()}
         if self.next_row % CHUNK_PX and self.next_row < self._height:
             for column, place, data in self._encoded_strip():
                 begun.setdefault(column, {})[place] = data
@@ -153,11 +184,12 @@ class ShardRows:
 
     def _finish_strip(self) -> None:
         for column, place, data in self._encoded_strip():
-            self._shards[column][place] = data
+            self._places[column][place] = self._pool.keep(data)
         self._strip.fill(IGNORE_INDEX)
         if self.next_row % self._shard_height == 0 or self.next_row == self._height:
-            self._write_shards(self._shards)
-            self._shards.clear()
+            self._write_shards(self._begun_shards())
+            self._places.clear()
+            self._pool.clear()
 
     def _encoded_strip(self) -> Iterator[tuple[int, tuple[int, int], bytes]]:
         """Compress the chunks of the strip: column of the shard, place in it, bytes."""
