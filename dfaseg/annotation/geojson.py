@@ -1,5 +1,6 @@
 """Polygons written as QuPath's GeoJSON while they are found."""
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -118,7 +119,7 @@ class GeoJsonWriter:
         if kind is None:
             self.close()
         else:
-            self._file.close()
+            self.abandon()
 
     def write(self, polygons: Polygons) -> None:
         """Add the polygons that are large enough, in their order.
@@ -157,6 +158,11 @@ class GeoJsonWriter:
             self._file.close()
         except OSError as error:
             raise self._failure(error.strerror) from error
+
+    def abandon(self) -> None:
+        """Close the file as it is; it is not valid JSON, but a state that was saved holds."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _write_singly(self, polygons: Iterable[RegionPolygon]) -> None:
         """Write polygons ring by ring, in memory bounded by a part of one ring."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,12 @@ class Polygonizer:
         self._strip = 0
         self._last_row = np.full(width + 2, IGNORE_INDEX, np.uint8)
         self._unfinished = Unfinished.nothing()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def next_row(self) -> int:

@@ -1,0 +1,74 @@
+"""GeoJSON of QuPath and its relatives, read back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfaseg.annotation import read_qupath_geojson
+from dfaseg.errors import AnnotationError
+
+SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
+HOLE = [[1, 1], [1, 2], [2, 2], [1, 1]]
+
+
+def feature(geometry: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    """Return a GeoJSON feature."""
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def read(path: Path, root: Any) -> list[tuple[str, int]]:
+    """Write JSON; return class name and number of holes of the polygons read from it."""
+    path.write_text(json.dumps(root))
+    return [(one.class_name, len(one.holes)) for one in read_qupath_geojson(path)]
+
+
+def test_classification_comes_before_the_name(tmp_path: Path) -> None:
+    """The class is that of the classification, also in its old form; else the object's name."""
+    square = {"type": "Polygon", "coordinates": [SQUARE]}
+    features = [
+        feature(square, classification={"name": "a"}, name="x"),
+        feature(square, classification="b"),
+        feature(square, name="c"),
+        feature(square),
+    ]
+    found = read(tmp_path / "a.json", {"type": "FeatureCollection", "features": features})
+    assert found == [("a", 0), ("b", 0), ("c", 0), ("", 0)]
+
+
+def test_bare_features_and_multipolygons_are_read(tmp_path: Path) -> None:
+    """Parts become polygons; points and lines are no areas."""
+    parts = {"type": "MultiPolygon", "coordinates": [[SQUARE, HOLE], [SQUARE]]}
+    point = {"type": "Point", "coordinates": [1, 2]}
+    assert read(tmp_path / "a", feature(parts, name="n")) == [("n", 1), ("n", 0)]
+    assert read(tmp_path / "b", [feature(point), feature(parts)]) == [("", 1), ("", 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "not valid JSON"),
+        ("{}", "not GeoJSON"),
+        ('{"type":"FeatureCollection","features":[{"geometry":null}]}', "not GeoJSON"),
+        (
+            '{"type":"Feature","properties":{},"geometry":'
+            '{"type":"Polygon","coordinates":[[[0,0]]]}}',
+            "ring of shape",
+        ),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """The message names the file and what is wrong."""
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(AnnotationError, match=rf"a\.json.*{problem}"):
+        read_qupath_geojson(tmp_path / "a.json")
+
+
+def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
+    """A truncated gzip is told from a missing file."""
+    with pytest.raises(AnnotationError, match="cannot be read"):
+        read_qupath_geojson(tmp_path / "missing")
+    (tmp_path / "a.gz").write_bytes(b"no gzip")
+    with pytest.raises(AnnotationError, match="cannot be read"):
+        read_qupath_geojson(tmp_path / "a.gz")
