@@ -17,8 +17,9 @@ from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.tiler.tissue import TissueMask
 
-ROWS_AHEAD = 2
-"""Groups of rows that wait for the writing thread; more would only hold memory."""
+ROWS_AHEAD = 4
+"""Releases that wait for the writing thread, of at most some 16 MB each: a wide slide gives several
+per row of tiles, and the network should not wait for them."""
 
 
 class ResultSink:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
 from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
 
@@ -145,6 +146,8 @@ def _clean(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     closed = _morph(mask, cv2.MORPH_CLOSE, MARGIN_UM / mpp)
     pieces = remove_small_objects(closed, max_size=round(MIN_PIECE_UM2 / mpp**2))
     filled = remove_small_holes(pieces, max_size=round(MAX_HOLE_UM2 / mpp**2))
+    # Glass that reaches the border of a small picture is no hole, however small it is.
+    filled &= np.asarray(binary_fill_holes(pieces), bool)
     return _morph(filled, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
 
 
