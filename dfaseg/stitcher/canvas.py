@@ -130,20 +130,6 @@ class Canvas:
         self._touched_row = max(self._touched_row, self._first_row)
         return ReleasedRows(first_row, rows[:-1], rows[-1] > 0)
 
-    def stitch(self, tiles: Sequence[Tile], logits: Tensor) -> Iterator[ReleasedRows]:
-        """Add a batch that may span any number of tile rows, yielding rows as they finish.
-
-        Args:
-            tiles: Places on the grid, in row-major order within and across calls.
-            logits: Their logits, shape ``(n, k, patch_cells, patch_cells)``.
-        """
-        start = 0
-        for _, group in groupby(tiles, key=lambda tile: tile.row):
-            same_row = list(group)
-            yield from self.drain(same_row[0].mask_rect.y)
-            self.add(same_row, logits[start : start + len(same_row)])
-            start += len(same_row)
-
     def drain(self, until_px: int) -> Iterator[ReleasedRows]:
         """Yield all rows above ``until_px``, some at a time."""
         while (rows := self.release(until_px)) is not None:
@@ -214,3 +200,17 @@ class Canvas:
             (slice(0, num_rows - head), slice(head, num_rows)),
         ]
         return [pair for pair in spans if pair[0].stop > pair[0].start]
+
+
+def by_row(tiles: Sequence[Tile], logits: Tensor) -> Iterator[tuple[list[Tile], Tensor]]:
+    """Split a batch where a row of tiles ends: rows above can be released before the next is added.
+
+    Args:
+        tiles: Places on the grid, in row-major order.
+        logits: Their logits, one entry per tile.
+    """
+    start = 0
+    for _, group in groupby(tiles, key=lambda tile: tile.row):
+        same_row = list(group)
+        yield same_row, logits[start : start + len(same_row)]
+        start += len(same_row)

@@ -15,6 +15,7 @@ from dfaseg.stitcher.blend import BlendMode, blend_weights
 from dfaseg.stitcher.canvas import Canvas, ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.stitcher.pyramid import halve_mode
+from tests.stitching import stitch
 
 FEW = settings(max_examples=40, deadline=None)
 blends = st.sampled_from(get_args(BlendMode))
@@ -39,7 +40,7 @@ def stitched(
     rows: list[ReleasedRows] = []
     for start in range(0, len(tiles), batch_size):
         batch = tiles[start : start + batch_size]
-        rows += canvas.stitch(batch, torch.stack([network(tile) for tile in batch]))
+        rows += stitch(canvas, batch, torch.stack([network(tile) for tile in batch]))
     rows += canvas.drain(height)
     logits = torch.cat([part.logits for part in rows], dim=1)
     covered = torch.cat([part.covered for part in rows])

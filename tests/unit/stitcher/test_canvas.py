@@ -8,6 +8,7 @@ from dfaseg.errors import ConfigError
 from dfaseg.geometry import TileGrid
 from dfaseg.stitcher import canvas as canvas_module
 from dfaseg.stitcher.canvas import Canvas, ReleasedRows
+from tests.stitching import stitch
 
 GRID = TileGrid(width=44, height=60, patch_px=16, overlap_px=4)
 
@@ -19,13 +20,13 @@ def logits() -> torch.Tensor:
     return torch.randn((GRID.num_rows * GRID.num_cols, 3, 8, 8), generator=generator)
 
 
-def stitch(canvas: Canvas, logits: torch.Tensor, batch_size: int = 100) -> list[ReleasedRows]:
+def stitch_grid(canvas: Canvas, logits: torch.Tensor, batch_size: int = 100) -> list[ReleasedRows]:
     """Feed all tiles of the grid and return all rows."""
     tiles = list(GRID.tiles())
     rows: list[ReleasedRows] = []
     for start in range(0, len(tiles), batch_size):
         some = slice(start, start + batch_size)
-        rows += canvas.stitch(tiles[some], logits[some])
+        rows += stitch(canvas, tiles[some], logits[some])
     return rows + list(canvas.drain(GRID.height))
 
 
@@ -36,7 +37,7 @@ def joined(rows: list[ReleasedRows]) -> torch.Tensor:
 
 def test_rows_come_in_order_and_all(logits: torch.Tensor) -> None:
     """Released rows tile the height without gap or repetition."""
-    rows = stitch(Canvas(3, GRID, 2, "gaussian"), logits)
+    rows = stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits)
 
     firsts = np.cumsum([0] + [part.logits.shape[1] for part in rows])
     assert [part.first_row for part in rows] == list(firsts[:-1])
@@ -47,9 +48,9 @@ def test_rows_come_in_order_and_all(logits: torch.Tensor) -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_batch_size_does_not_change_a_bit(logits: torch.Tensor, batch_size: int) -> None:
     """Tiles are summed one by one, in order."""
-    whole = joined(stitch(Canvas(3, GRID, 2, "gaussian"), logits))
+    whole = joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits))
 
-    parts = joined(stitch(Canvas(3, GRID, 2, "gaussian"), logits, batch_size))
+    parts = joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits, batch_size))
 
     assert torch.equal(whole, parts)
 
@@ -58,10 +59,10 @@ def test_half_precision_logits_are_summed_in_float32(logits: torch.Tensor) -> No
     """What the network returns in bf16 is blended as its exact float32 value."""
     half = logits.to(torch.bfloat16)
 
-    rows = joined(stitch(Canvas(3, GRID, 2, "gaussian"), half))
+    rows = joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), half))
 
     assert rows.dtype == torch.float32
-    assert torch.equal(rows, joined(stitch(Canvas(3, GRID, 2, "gaussian"), half.float())))
+    assert torch.equal(rows, joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), half.float())))
 
 
 def test_cells_without_a_tile_are_not_covered() -> None:
@@ -103,10 +104,10 @@ def test_a_wide_slide_is_released_in_parts(
     logits: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fewer rows at a time hold less memory and change nothing."""
-    whole = joined(stitch(Canvas(3, GRID, 2, "gaussian"), logits))
+    whole = joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits))
     monkeypatch.setattr(canvas_module, "_RELEASED_CELLS", 2 * 22)
 
-    rows = stitch(Canvas(3, GRID, 2, "gaussian"), logits)
+    rows = stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits)
 
     assert max(len(part.covered) for part in rows) == 2
     assert torch.equal(joined(rows), whole)
@@ -131,19 +132,19 @@ def test_restored_canvas_goes_on_bit_for_bit(logits: torch.Tensor, stop: int) ->
     """A run cut after any row of tiles ends like an uninterrupted one."""
     tiles, cut = list(GRID.tiles()), stop * GRID.num_cols
     first, second = Canvas(3, GRID, 2, "gaussian"), Canvas(3, GRID, 2, "gaussian")
-    rows = [*first.stitch(tiles[:cut], logits[:cut])]
+    rows = [*stitch(first, tiles[:cut], logits[:cut])]
 
     second.restore(first.state())
-    rows += [*second.stitch(tiles[cut:], logits[cut:]), *second.drain(GRID.height)]
+    rows += [*stitch(second, tiles[cut:], logits[cut:]), *second.drain(GRID.height)]
 
-    assert torch.equal(joined(rows), joined(stitch(Canvas(3, GRID, 2, "gaussian"), logits)))
+    assert torch.equal(joined(rows), joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits)))
 
 
 def test_state_holds_pending_rows_only(logits: torch.Tensor) -> None:
     """What is finished is not saved again."""
     canvas = Canvas(3, GRID, 2, "gaussian")
     tiles = list(GRID.tiles())[: GRID.num_cols]
-    list(canvas.stitch(tiles, logits[: len(tiles)]))
+    list(stitch(canvas, tiles, logits[: len(tiles)]))
     list(canvas.drain(GRID.stride_px))
 
     state = canvas.state()
@@ -163,6 +164,6 @@ def test_state_of_another_slide_is_refused() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_band_on_the_gpu_equals_the_band_on_the_cpu(logits: torch.Tensor) -> None:
     """Each product, sum and quotient is correctly rounded on both."""
-    on_gpu = joined(stitch(Canvas(3, GRID, 2, "gaussian", "cuda"), logits.cuda()))
+    on_gpu = joined(stitch_grid(Canvas(3, GRID, 2, "gaussian", "cuda"), logits.cuda()))
 
-    assert torch.equal(on_gpu.cpu(), joined(stitch(Canvas(3, GRID, 2, "gaussian"), logits)))
+    assert torch.equal(on_gpu.cpu(), joined(stitch_grid(Canvas(3, GRID, 2, "gaussian"), logits)))
