@@ -14,6 +14,8 @@ import dfaseg
 from dfaseg.errors import DfasegError, StoppedError
 
 EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+"""Ended at once by a second Ctrl-C (128 + SIGINT, as shells have it)."""
 EXIT_STOPPED = 75
 """The run was asked to stop; running it again goes on (EX_TEMPFAIL of sysexits.h)."""
 
@@ -56,6 +58,9 @@ class _LazyGroup(click.Group):
             logging.getLogger("dfaseg").debug("details of the failure", exc_info=True)
             click.echo(f"dfaseg: error: {error}", err=True)
             ctx.exit(EXIT_FAILED)
+        except KeyboardInterrupt:
+            click.echo("dfaseg: interrupted", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

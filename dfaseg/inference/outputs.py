@@ -12,6 +12,9 @@ from pathlib import Path
 from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.files import write_aside
 
+PUBLISHING = "publishing"
+"""File in the hidden folder that says: all is made, only names are missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutputPaths:
@@ -59,6 +62,7 @@ class OutputPaths:
             OutputExistsError: A result is there and may not be replaced, or is not ours.
             OutputError: A folder is missing or not writable.
         """
+        self._refuse_clash()
         for final in self.finals:
             if not os.path.lexists(final):
                 continue
@@ -78,6 +82,13 @@ class OutputPaths:
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise OutputError(f"output folder '{folder}': not writable; choose another --out")
 
+    def _refuse_clash(self) -> None:
+        """Make sure that polygons do not take the name of another result."""
+        if self.polygons in {self.overlay, self.areas, self.record}:
+            raise OutputError(
+                f"output '{self.polygons}': the name of another result; choose another --geojson"
+            )
+
     def publish(self) -> None:
         """Give all finished files their final names and remove the hidden folder.
 
@@ -87,14 +98,34 @@ class OutputPaths:
             OutputError: A file cannot be renamed.
         """
         try:
+            (self.partial / PUBLISHING).touch()
             for final in self.finals:
                 if self.made(final).exists():
                     _replace(self.made(final), final, self.partial / f"replaced-{final.name}")
             shutil.rmtree(self.partial)
         except OSError as error:
             raise OutputError(
-                f"output '{error.filename}': cannot be put in place ({error.strerror})"
+                f"output '{error.filename}': cannot be put in place ({error.strerror}); "
+                "run the same command again when it can"
             ) from error
+
+    def finish_publishing(self, *, overwrite: bool) -> bool:
+        """Put in place what a run had finished when it was killed; tell whether there was any.
+
+        Args:
+            overwrite: Whether what has come up at the final names since then may be replaced.
+
+        Raises:
+            OutputError: A file cannot be renamed, or another run is at it.
+        """
+        if not (self.partial / PUBLISHING).exists():
+            return False
+        waiting = [final for final in self.finals if self.made(final).exists()]
+        if not overwrite and any(os.path.lexists(final) for final in waiting):
+            return False
+        with locked(self.partial):
+            self.publish()
+        return True
 
 
 @contextmanager
@@ -108,7 +139,10 @@ def locked(partial: Path) -> Iterator[None]:
         partial.mkdir(exist_ok=True)
         handle = os.open(partial / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise OutputError(f"output '{partial}': cannot be made ({error.strerror})") from error
+        raise OutputError(
+            f"output folder '{partial.parent}': nothing can be written there ({error.strerror}); "
+            "choose another --out"
+        ) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

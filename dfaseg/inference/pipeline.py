@@ -12,9 +12,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,7 @@ import torch
 from torch import Tensor
 
 from dfaseg.annotation.geojson import compress_geojson
-from dfaseg.errors import StoppedError
-from dfaseg.geometry import Tile
+from dfaseg.errors import DfasegError, StoppedError
 from dfaseg.inference.job import Job, prepare_job
 from dfaseg.inference.limits import available_cores
 from dfaseg.inference.outputs import OutputPaths, locked
@@ -45,7 +43,7 @@ from dfaseg.model.network import Network, load_network
 from dfaseg.model.resolve import resolve_model
 from dfaseg.slide import Slide, open_slide
 from dfaseg.slide.sample import open_sample
-from dfaseg.stitcher.canvas import Canvas
+from dfaseg.stitcher.canvas import Canvas, by_row
 from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.tiler.stream import PatchBatch, PatchStream
 
@@ -83,12 +81,19 @@ def predict_slide(
     """
     started = time.monotonic()
     paths = OutputPaths.beside(spec.out, spec.geojson)
+    if paths.finish_publishing(overwrite=spec.overwrite):
+        log.info("output '%s': finished by an earlier run, now in place", paths.mask)
     paths.check(overwrite=spec.overwrite)
     torch.set_num_threads(available_cores())
     network = load_network(resolve_model(spec.model), device=spec.device, precision=spec.precision)
     with closing(open_any_slide(spec)) as slide, locked(paths.partial):
         try:
-            run = PredictRun(slide, network, prepare_job(slide, network, spec), spec, paths)
+            job = prepare_job(slide, network, spec)
+            run = PredictRun(slide, network, job, spec, paths)
+            if not run.restore():
+                # A run that could be restored only in part is of no use.
+                run = PredictRun(slide, network, job, spec, paths)
+                run.begin()
             run.go(progress, stop or threading.Event())
             result = run.report(started)
         except BaseException:
@@ -137,14 +142,39 @@ class PredictRun:
         self._canvas = Canvas(num_classes, job.grid, stride, spec.blend, network.device)
         self._upsampler = LabelUpsampler(num_classes, job.plan.width, job.plan.height, stride)
         self._results: Results = make_results(slide.info, network, job, spec, paths)
+        self._sink = ResultSink(self._upsampler, job.tissue, self._results.consumers)
+        self._first_row = 0
+
+    def begin(self) -> None:
+        """Start anew, whatever the hidden folder holds."""
+        _clear(self._paths.partial)
+        save_recipe(self._paths.partial, self._job.recipe)
+        self._sink.begin()
+
+    def restore(self) -> bool:
+        """Go on where an equal run was stopped; tell whether there is one to go on with."""
+        partial = self._paths.partial
+        state = load_state(partial) if has_recipe(partial, self._job.recipe) else None
+        if state is None:
+            return False
+        try:
+            self._canvas.restore(part_of(state, "canvas"))
+            self._sink.restore(part_of(state, "sink"))
+            self._unreadable = _unreadable_from(part_of(state, "unreadable"))
+            self._first_row = int(state["next_row"])
+        except (DfasegError, KeyError, ValueError) as error:
+            self._sink.close()
+            log.warning("what the stopped run left is damaged (%s); starting anew", error)
+            return False
+        log.info("going on from row %d of %d", self._first_row + 1, self._job.grid.num_rows)
+        return True
 
     def go(self, progress: Progress, stop: threading.Event) -> None:
-        """Move all patches through, from the start or from where an equal run was stopped."""
-        job = self._job
+        """Move all patches through, after ``begin`` or ``restore``."""
+        job, first_row = self._job, self._first_row
         if job.tissue.is_empty:
             log.warning("slide '%s': %s", self._slide.info.slide_id, job.tissue.note)
-        with ResultSink(self._upsampler, job.tissue, self._results.consumers) as sink:
-            first_row = self._begin_or_restore(sink)
+        with self._sink as sink:
             stream = PatchStream(
                 self._slide,
                 job.plan,
@@ -159,7 +189,7 @@ class PredictRun:
             for batch in stream:
                 logits = self._network.logits(self._to_device(batch))
                 self._unreadable |= stream.unreadable
-                for tiles, tile_logits in _by_row(batch.tiles, logits):
+                for tiles, tile_logits in by_row(batch.tiles, logits):
                     if tiles[0].row != row:
                         row = tiles[0].row
                         self._release(sink, tiles[0].mask_rect.y, stream)
@@ -192,22 +222,6 @@ class PredictRun:
         )
         write_record(info, network, job, self._spec, result, self._unreadable)
         return result
-
-    def _begin_or_restore(self, sink: ResultSink) -> int:
-        """Return the row of tiles to begin with."""
-        partial, recipe = self._paths.partial, self._job.recipe
-        state = load_state(partial) if has_recipe(partial, recipe) else None
-        if state is None:
-            _clear(partial)
-            save_recipe(partial, recipe)
-            sink.begin()
-            return 0
-        self._canvas.restore(part_of(state, "canvas"))
-        sink.restore(part_of(state, "sink"))
-        self._unreadable = _unreadable_from(part_of(state, "unreadable"))
-        row = int(state["next_row"])
-        log.info("going on from row %d of %d", row + 1, self._job.grid.num_rows)
-        return row
 
     def _release(self, sink: ResultSink, until_px: int, stream: PatchStream) -> None:
         """Hand on the rows that no later tile can touch."""
@@ -260,12 +274,3 @@ def _unreadable_state(unreadable: dict[tuple[int, int], str]) -> State:
 def _unreadable_from(state: SavedState) -> dict[tuple[int, int], str]:
     tiles = [(int(col), int(row)) for col, row in np.asarray(state["tiles"], np.int64)]
     return dict(zip(tiles, map(str, state["problems"]), strict=True))
-
-
-def _by_row(tiles: tuple[Tile, ...], logits: Tensor) -> Iterator[tuple[list[Tile], Tensor]]:
-    """Split a batch where a row of tiles ends."""
-    start = 0
-    for _, group in groupby(tiles, key=lambda tile: tile.row):
-        same_row = list(group)
-        yield same_row, logits[start : start + len(same_row)]
-        start += len(same_row)

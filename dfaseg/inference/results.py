@@ -45,7 +45,15 @@ class RowConsumer(Protocol):
         ...
 
     def restore(self, state: SavedState) -> None:
-        """Go on from what ``state`` returned, instead of ``begin``."""
+        """Go on from what ``state`` returned, instead of ``begin``.
+
+        Raises:
+            DfasegError: What lies on disk does not fit the state.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of open files, finished or not; what ``state`` returned still holds."""
         ...
 
 
@@ -77,6 +85,9 @@ class MaskResult:
     def restore(self, state: SavedState) -> None:
         """Read the pending shards back."""
         self.writer.resume(int(state["next_row"]))
+
+    def close(self) -> None:
+        """Nothing to let go of: shards are written whole."""
 
 
 class PolygonResult:
@@ -132,6 +143,13 @@ class PolygonResult:
         file = {key: int(value) for key, value in part_of(state, "file").items()}
         self._writer = GeoJsonWriter(self._path, self._spec, state=file)
 
+    def close(self) -> None:
+        """Close the file and the spool; an unfinished file stays as it is."""
+        if self._writer:
+            self._writer.abandon()
+        if self._polygonizer:
+            self._polygonizer.close()
+
     def _begun(self) -> tuple[Polygonizer, GeoJsonWriter]:
         assert self._polygonizer is not None
         assert self._writer is not None
@@ -161,6 +179,9 @@ class AreaResult:
     def restore(self, state: SavedState) -> None:
         """Count on from earlier counts."""
         self.counter.restore(state)
+
+    def close(self) -> None:
+        """Nothing to let go of: there is no file yet."""
 
 
 @dataclass(frozen=True, slots=True)

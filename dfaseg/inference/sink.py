@@ -54,7 +54,13 @@ class ResultSink:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread and let go of open files; what ``state`` returned still holds."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        for consumer in self._consumers.values():
+            consumer.close()
 
     def begin(self) -> None:
         """Start all results anew."""
@@ -92,7 +98,11 @@ class ResultSink:
         return joined({"labels": self._upsampler.state(), **consumers})
 
     def restore(self, state: SavedState) -> None:
-        """Go on from what ``state`` returned."""
+        """Go on from what ``state`` returned.
+
+        Raises:
+            DfasegError: What lies on disk does not fit the state.
+        """
         self._upsampler.restore(part_of(state, "labels"))
         for name, consumer in self._consumers.items():
             consumer.restore(part_of(state, name))

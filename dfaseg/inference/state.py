@@ -17,7 +17,8 @@ SavedState = Mapping[str, NDArray[np.generic]]
 """The same, as it is read back."""
 
 STATE_FILE = "state.npz"
-RECIPE_FILE = "recipe.json"
+RECIPE_FILE = "recipe"
+"""Without an ending, so that it is never taken for polygons the user named ``recipe.json``."""
 
 
 def joined(parts: Mapping[str, SavedState]) -> State:
@@ -49,7 +50,7 @@ def load_state(folder: Path) -> State | None:
         with (folder / STATE_FILE).open("rb") as file:
             saved = np.load(file, allow_pickle=False)
             return {name: saved[name] for name in saved.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile):
         return None
 
 

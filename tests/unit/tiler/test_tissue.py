@@ -118,6 +118,17 @@ def test_small_holes_belong_to_the_tissue():
     assert tissue.mask[200, 250]
 
 
+def test_glass_at_the_border_of_a_small_picture_is_no_hole():
+    """Glass beside tissue stays out, though the whole picture is smaller than a lumen may be."""
+    picture = glass(200, 240)
+    picture[40:160, 100:200] = (205, 120, 175)
+
+    tissue = find_tissue(picture, 1.0, 1)
+
+    assert tissue.mask[40:160, 100:200].all()
+    assert not tissue.mask[:, :60].any()
+
+
 def test_real_slides(real_data):
     """H&E of two scanners is found, DAPI on black is not."""
     openslide = pytest.importorskip("openslide")

@@ -1,0 +1,332 @@
+"""Whatever is wrong: one line that says which thing, what is wrong and what to do, and no trace."""
+
+import errno
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dfaseg import files
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.model.checkpoint import CARD_KEY
+from tests.factories import corrupt_tile, tissue_like_image, truncate, write_tiff_slide
+from tests.model_files import TOML_CARD, tiny_card, write_tiny_model
+from tests.predicting import everything_below, mask_of, record_of, run_command
+
+SLIDE_PX = (300, 260)
+"""Width and height of the slide."""
+
+
+class Canary:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a good slide and a good model; tests only read it."""
+    folder = tmp_path_factory.mktemp("good")
+    write_tiff_slide(folder / "slide.tif", tissue_like_image(*SLIDE_PX), tile_px=64)
+    write_tiny_model(folder / "tiny.safetensors")
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, good: Path) -> Path:
+    """Return the user's folder: slide, model, something precious, and an empty ``out``."""
+    for path in good.iterdir():
+        shutil.copyfile(path, tmp_path / path.name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "precious.txt").write_text("precious", encoding="utf-8")
+    return tmp_path
+
+
+def newer_model(path: Path) -> None:
+    """Write a model file whose card is of a later format."""
+    card = json.loads(tiny_card().to_json()) | {"format_version": 99}
+    save_file({"w": torch.zeros(1)}, path, metadata={CARD_KEY: json.dumps(card)})
+
+
+def cut_in_the_middle(path: Path) -> None:
+    """Cut a slide whose directory stands at its beginning, so that tiles are missing."""
+    truncate(path, path.stat().st_size // 3)
+
+
+# Each entry: what to do to the user's folder, other arguments, exit code, words of the message.
+SPOILED_SLIDES: dict[str, tuple[Any, list[str], list[str]]] = {
+    "missing": (lambda p: p.unlink(), [], ["no such file", "check the path"]),
+    "folder": (lambda p: (p.unlink(), p.mkdir()), [], ["is a folder", "pass the slide file"]),
+    "text": (lambda p: p.write_text("hello"), [], ["no reader understands it", "convert"]),
+    "empty": (lambda p: p.write_bytes(b""), [], ["no reader understands it", "convert"]),
+    "1 kB of a slide": (lambda p: truncate(p, 1000), [], ["slide 'slide.tif'"]),
+    "cut in the middle": (cut_in_the_middle, [], ["slide 'slide.tif'"]),
+    "no resolution": (
+        lambda p: write_tiff_slide(p, tissue_like_image(99, 80), tile_px=64, mpp=None),
+        [],
+        ["no resolution", "pass --mpp"],
+    ),
+    "implausible resolution": (
+        lambda p: write_tiff_slide(p, tissue_like_image(99, 80), tile_px=64, mpp=0.004),
+        [],
+        ["which no slide has", "pass --mpp"],
+    ),
+    "far from the model's resolution": (
+        lambda _: None,
+        ["--mpp", "4"],
+        ["4 µm/px", "does not fit model 'tiny'", "--model"],
+    ),
+    "impossible --mpp": (lambda _: None, ["--mpp", "400"], ["--mpp 400", "e.g. --mpp 0.25"]),
+}
+
+SPOILED_MODELS: dict[str, tuple[Any, str, list[str]]] = {
+    "missing": (lambda p: p.unlink(), "tiny.safetensors", ["neither a file nor a model"]),
+    "text": (lambda p: p.write_text("hello there"), "tiny.safetensors", ["not a dfaseg model"]),
+    "empty": (lambda p: p.write_bytes(b""), "tiny.safetensors", ["tiny.safetensors"]),
+    "cut": (lambda p: truncate(p, 5000), "tiny.safetensors", ["damaged or cut-off", "get"]),
+    "newer": (newer_model, "tiny.safetensors", ["newer dfaseg", "upgrade with"]),
+    "other weights": (
+        lambda p: save_file({"w": torch.zeros(1)}, p),
+        "tiny.safetensors",
+        ["without a dfaseg card", "give a file"],
+    ),
+    "onnx without card": (
+        lambda p: p.with_name("m.onnx").write_bytes(b"\x08\x07\x12\x04" * 9),
+        "m.onnx",
+        ["m.toml", "needs a card"],
+    ),
+    "onnx of nonsense": (
+        lambda p: (
+            p.with_name("m.onnx").write_bytes(b"\x08\x07\x12\x04" * 9),
+            p.with_name("m.toml").write_text(TOML_CARD),
+        ),
+        "m.onnx",
+        ["m.onnx"],
+    ),
+    "pt2 without card": (
+        lambda p: torch.export.save(
+            torch.export.export(torch.nn.Conv2d(3, 2, 1).eval(), (torch.zeros(1, 3, 32, 32),)),
+            p.with_name("m.pt2"),
+        ),
+        "m.pt2",
+        ["m.toml", "needs a card"],
+    ),
+}
+
+SPOILED_SETTINGS: dict[str, tuple[list[str], list[str]]] = {
+    "patch of no multiple": (["--patch-size", "66"], ["--patch-size 66", "multiple of 4 px"]),
+    "overlap of no multiple": (["--overlap", "7"], ["--overlap 7", "multiple of 4 px"]),
+    "overlap as large as the patch": (["--overlap", "64"], ["overlap", "smaller than the patch"]),
+    "patch the network cannot see": (["--patch-size", "36", "--overlap", "0"], ["36"]),
+    "no tissue picture": (["--tissue", "no.png"], ["tissue picture 'no.png'", "give a PNG"]),
+    "bounds on a slide without": (["--origin", "bounds"], ["states no bounds", "auto or level0"]),
+    "device that is not there": (["--device", "cuda:77"], ["cuda:77"]),
+    "device of no kind": (["--device", "abacus"], ["abacus"]),
+    "polygons of a strange name": (["--geojson", "p.txt"], ["p.txt", ".geojson"]),
+    "polygons over the record": (["--geojson", "{out}/m.run.json"], ["choose another --geojson"]),
+}
+
+
+def run(place: Path, *more: object, model: str = "tiny.safetensors", out: object = None) -> Any:
+    """Run the command on the folder's slide; later arguments win."""
+    slide, target = place / "slide.tif", out or place / "out" / "m.zarr"
+    return run_command(slide, "--out", target, "--model", place / model, "--workers", 1, *more)
+
+
+def assert_one_line(result: Any, words: list[str], code: int = 1) -> None:
+    """Check that stderr is one line of the right form, stdout is empty, and the exit code."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("dfaseg: error: ")
+    for word in words:
+        assert word in line
+    # which thing: what is wrong
+    assert ": " in line.removeprefix("dfaseg: error: ")
+
+
+@contextmanager
+def untouched(folder: Path) -> Iterator[None]:
+    """Check that nothing in a folder is new, gone or changed, hidden files included."""
+    before = everything_below(folder)
+    yield
+    assert everything_below(folder) == before
+
+
+@pytest.mark.parametrize("name", SPOILED_SLIDES)
+def test_bad_slide_is_refused(place: Path, name: str) -> None:
+    """The message names the slide."""
+    spoil, arguments, words = SPOILED_SLIDES[name]
+    spoil(place / "slide.tif")
+
+    with untouched(place):
+        result = run(place, *arguments)
+
+    assert_one_line(result, words)
+
+
+@pytest.mark.parametrize("name", SPOILED_MODELS)
+def test_bad_model_is_refused(place: Path, name: str) -> None:
+    """The message names the model file."""
+    spoil, model, words = SPOILED_MODELS[name]
+    spoil(place / "tiny.safetensors")
+
+    with untouched(place):
+        result = run(place, model=model)
+
+    assert_one_line(result, ["model", *words])
+
+
+def test_pickle_posing_as_a_model_is_not_run(place: Path) -> None:
+    """Whatever its name, it is refused before a byte of it is believed."""
+    for model in ("evil.safetensors", "evil.pt"):
+        (place / model).write_bytes(pickle.dumps(Canary(place / "canary")))
+        torch.save({"w": Canary(place / "canary")}, place / f"zip-{model}")
+        for posing in (model, f"zip-{model}"):
+            assert_one_line(run(place, model=posing), ["pickled", "could run any code", "ask"])
+
+    assert not (place / "canary").exists()
+
+
+@pytest.mark.parametrize("name", SPOILED_SETTINGS)
+def test_bad_setting_is_refused(place: Path, name: str) -> None:
+    """The message names the option and what would do."""
+    arguments, words = SPOILED_SETTINGS[name]
+
+    with untouched(place):
+        result = run(place, *(text.format(out=place / "out") for text in arguments))
+
+    assert_one_line(result, words)
+
+
+def test_tissue_picture_of_another_slide_is_refused(place: Path) -> None:
+    """Its shape tells."""
+    cv2.imwrite(str(place / "tissue.png"), np.full((90, 30), 255, np.uint8))
+
+    with untouched(place):
+        result = run(place, "--tissue", place / "tissue.png")
+
+    assert_one_line(result, ["tissue.png", "30 × 90 px", "another slide"])
+
+
+@pytest.mark.parametrize("ending", ["zarr", "geojson", "overlay.png", "areas.csv", "run.json"])
+def test_existing_result_is_not_replaced(place: Path, ending: str) -> None:
+    """Any file in the way ends the run before it begins."""
+    (place / "out" / f"m.{ending}").write_text("precious", encoding="utf-8")
+
+    with untouched(place):
+        result = run(place)
+
+    assert_one_line(result, [f"m.{ending}", "already there", "--overwrite"])
+
+
+def test_folder_of_somebody_else_is_not_replaced(place: Path) -> None:
+    """Not even with --overwrite."""
+    (place / "out" / "m.zarr").mkdir()
+    (place / "out" / "m.zarr" / "thesis.docx").write_text("precious", encoding="utf-8")
+
+    with untouched(place):
+        result = run(place, "--overwrite")
+
+    assert_one_line(result, ["m.zarr", "not written by dfaseg", "choose another --out"])
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("no/m.zarr", ["does not exist", "create it first"]),
+        ("precious.txt/m.zarr", ["precious.txt", "create it first"]),
+        ("m.tif", ["must end in .zarr"]),
+    ],
+)
+def test_impossible_output_is_refused(place: Path, out: str, words: list[str]) -> None:
+    """Before any work is done."""
+    with untouched(place):
+        result = run(place, out=place / out)
+
+    assert_one_line(result, words)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_unwritable_output_is_refused(place: Path) -> None:
+    """Also where permissions alone do not tell."""
+    with untouched(place):
+        result = run(place, out="/proc/m.zarr")
+
+    assert_one_line(result, ["/proc", "choose another --out"])
+
+
+def test_full_disk_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a state to go on from, the hidden folder goes as well."""
+
+    def no_space(_path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "_flush_to_disk", no_space)
+
+    with untouched(place):
+        result = run(place)
+
+    assert_one_line(result, ["No space left on device"])
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """Mount a disk of 400 kB, where that is allowed."""
+    folder = Path(tempfile.mkdtemp(prefix="dfaseg-small-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
+        folder.rmdir()
+        pytest.skip("a small disk cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("free_kb", [0, 4, 12, 30, 60, 90])
+def test_disk_that_fills_up_leaves_nothing(place: Path, small_disk: Path, free_kb: int) -> None:
+    """At whatever file the last byte is written."""
+    with (small_disk / "filler").open("wb") as file:
+        file.write(bytes((400 - free_kb) * 1024 - 8192) if free_kb < 390 else b"")
+
+    result = run(place, "--tissue", "none", out=small_disk / "m.zarr")
+
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+    assert_one_line(result, ["No space left on device"])
+
+
+def test_corrupt_tile_becomes_255_and_is_reported(place: Path) -> None:
+    """The rest of the slide is done, and the exit code is 0."""
+    corrupt_tile(place / "slide.tif", 0, 2, 1)
+
+    result = run(place, "--tissue", "none")
+
+    mask = mask_of(place / "out" / "m.zarr")
+    expected = np.zeros(mask.shape, bool)
+    expected[64:128, 128:192] = True
+    np.testing.assert_array_equal(mask == IGNORE_INDEX, expected)
+    (entry,) = record_of(place / "out" / "m.zarr")["unreadable_native_tiles"]
+    assert (entry["column"], entry["row"]) == (2, 1)
+    assert "cannot be decoded" in entry["problem"]
+    assert result.exit_code == 0
+    assert "warning: 1 tile" in result.stderr
+    assert "warning" not in result.stdout

@@ -1,0 +1,268 @@
+"""A stopped or killed run goes on where it was and ends with the same bytes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfaseg.errors import StoppedError
+from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.state import STATE_FILE
+from dfaseg.slide.array import ArraySlide
+from tests.factories import write_tiff_slide
+from tests.model_files import write_tiny_model
+from tests.predicting import identity_network, predict, use, written_bytes
+
+TILING = {"patch_px": 32, "overlap_px": 8, "batch_size": 3, "checkpoint_seconds": 0.0}
+
+DRIVER = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    import torch
+    from dfaseg.inference import pipeline
+    from dfaseg.inference.spec import PredictSpec
+    from tests.predicting import identity_network
+
+    slide, out = sys.argv[1:]
+    pipeline.resolve_model = lambda name: Path("memory")
+    pipeline.load_network = lambda path, **options: identity_network(2)
+    print("ready", flush=True)
+    pipeline.predict_slide(
+        PredictSpec(slide=slide, out=Path(out), tissue="none", workers=1, patch_px=32,
+                    overlap_px=8, batch_size=3, checkpoint_seconds=0.0)
+    )
+""")
+"""A run that saves its state after every row of tiles."""
+
+
+def noisy_image(width: int = 100, height: int = 220, seed: int = 0) -> np.ndarray:
+    """Return noise, in which polygons stay open over many rows."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (height // 2, width // 2, 3), np.uint8)
+    return np.kron(coarse, np.ones((2, 2, 1), np.uint8))
+
+
+def stop_after(batches: int) -> dict[str, object]:
+    """Return the arguments of a run that is asked to stop after some batches."""
+    stop = threading.Event()
+    calls = iter(range(10**6))
+
+    def progress(_done: int, _total: int) -> None:
+        if next(calls) >= batches:
+            stop.set()
+
+    return {"progress": progress, "stop": stop}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return the files of a run that was never stopped."""
+    out = tmp_path_factory.mktemp("whole") / "m.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, network=identity_network(2), slide=ArraySlide(noisy_image(), tile_px=64))
+        predict(out, **TILING)
+    return written_bytes(out)
+
+
+@pytest.fixture
+def whole(whole_run: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return what a run should end with, and let the test's own runs use that slide."""
+    use(monkeypatch, network=identity_network(2), slide=ArraySlide(noisy_image(), tile_px=64))
+    return whole_run
+
+
+def hidden(out: Path) -> Path:
+    """Return the folder of the unfinished run."""
+    return OutputPaths.beside(out).partial
+
+
+def stop_once(out: Path, batches: int, **settings: object) -> None:
+    """Begin a run and stop it."""
+    with pytest.raises(StoppedError, match="run the same command again"):
+        predict(out, **(TILING | settings), run=stop_after(batches))
+
+
+@pytest.mark.parametrize("batches", [1, 5, 8])
+def test_stopped_run_goes_on_to_the_same_bytes(
+    tmp_path: Path, whole: dict[str, bytes], batches: int
+) -> None:
+    """Nothing appears under a final name before the end, and then all files at once."""
+    out = tmp_path / "m.zarr"
+
+    stop_once(out, batches)
+    assert [path.name for path in tmp_path.iterdir()] == [hidden(out).name]
+    predict(out, **TILING)
+
+    assert written_bytes(out) == whole
+    assert not hidden(out).exists()
+
+
+def test_run_may_be_stopped_again_and_again(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    """Each part adds at least one row of tiles; batch size and threads may change in between."""
+    out = tmp_path / "m.zarr"
+    for batch_size, workers in ((1, 1), (5, 3), (2, 2)):
+        stop_once(out, 1, batch_size=batch_size, workers=workers)
+
+    predict(out, **TILING)
+
+    assert written_bytes(out) == whole
+
+
+def test_changed_recipe_starts_anew(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    """What another overlap left behind is not mixed in."""
+    out = tmp_path / "m.zarr"
+    stop_once(out, 6, overlap_px=16)
+
+    predict(out, **TILING)
+
+    assert written_bytes(out) == whole
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut state", "other state", "no mask", "short polygons", "short spool"]
+)
+def test_damaged_leftovers_start_anew(tmp_path: Path, whole: dict[str, bytes], damage: str) -> None:
+    """A state, or files that do not fit it, never end the next run, nor change its result."""
+    out = tmp_path / "m.zarr"
+    stop_once(out, 6)
+    partial = hidden(out)
+    if damage == "cut state":
+        os.truncate(partial / STATE_FILE, 300)
+    elif damage == "other state":
+        np.savez(partial / STATE_FILE, next_row=np.array(3))
+    elif damage == "no mask":
+        (partial / out.name).rename(partial / "elsewhere")
+    else:
+        name = "m.geojson" if damage == "short polygons" else "polygons.spool"
+        os.truncate(partial / name, 1)
+
+    predict(out, **TILING)
+
+    assert written_bytes(out) == whole
+    assert not partial.exists()
+
+
+def test_run_killed_while_its_files_were_renamed_is_put_in_place(
+    tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-published result is completed before anything else is looked at."""
+    out, stem = tmp_path / "m.zarr", tmp_path / "m"
+    monkeypatch.setattr(OutputPaths, "publish", lambda _paths: None)
+    predict(out, **TILING)
+    monkeypatch.undo()
+    paths = OutputPaths.beside(out)
+    (paths.partial / "publishing").touch()
+    paths.made(paths.mask).rename(paths.mask)
+
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        predict(out, slide="not opened", **TILING)
+
+    assert written_bytes(out) == whole
+    assert stem.with_suffix(".run.json").is_file()
+    assert not paths.partial.exists()
+
+
+@pytest.fixture
+def slide_file(tmp_path: Path) -> Path:
+    """Return a slide on disk with many rows of tiles."""
+    return write_tiff_slide(
+        tmp_path / "slide.tif", noisy_image(), tile_px=64, compression="lzw", downsamples=(1,)
+    )
+
+
+def start(*command: object) -> "subprocess.Popen[str]":
+    """Start a command and read its output as text."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.slow
+def test_killed_run_ends_with_the_same_bytes(tmp_path: Path, slide_file: Path) -> None:
+    """``kill -9`` at any moment leaves something that the next run completes."""
+    (tmp_path / "whole").mkdir()
+    started = time.monotonic()
+    whole = start("-c", DRIVER, slide_file, tmp_path / "whole" / "m.zarr")
+    assert whole.stdout is not None
+    whole.stdout.readline()
+    ready = time.monotonic()
+    assert whole.wait() == 0
+    run_seconds, chance = time.monotonic() - ready, random.Random(int(started))
+    out = tmp_path / "m.zarr"
+
+    for _ in range(6):
+        with start("-c", DRIVER, slide_file, out) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            time.sleep(chance.uniform(0, run_seconds))
+            run.kill()
+        if out.exists():
+            break
+    with start("-c", DRIVER, slide_file, out) as run:
+        _, errors = run.communicate()
+    assert run.returncode == 0 or "already there" in errors
+
+    assert written_bytes(out) == written_bytes(tmp_path / "whole" / "m.zarr")
+    assert not hidden(out).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_signal_stops_the_command_with_75(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and a scheduler's SIGTERM keep what is done and say how to go on."""
+    slide = write_tiff_slide(
+        tmp_path / "s.tif", noisy_image(170, 6000), tile_px=64, compression="lzw", downsamples=(1,)
+    )
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    out = tmp_path / "out" / "m.zarr"
+    out.parent.mkdir()
+    arguments = ("-m", "dfaseg", "predict", slide, "--out", out, "--model", model)
+    with start(*arguments, "--tissue", "none", "--batch-size", 1, "--device", "cpu") as run:
+        wait_for(hidden(out) / out.name)
+        run.send_signal(number)
+        output, errors = run.communicate()
+
+    assert run.returncode == 75
+    assert output == ""
+    assert "stopping after this row" in errors
+    assert errors.strip().splitlines()[-1].endswith("run the same command again to go on")
+    assert [path.name for path in out.parent.iterdir()] == [hidden(out).name]
+
+
+@pytest.mark.slow
+def test_second_interrupt_ends_at_once(tmp_path: Path, slide_file: Path) -> None:
+    """Who presses Ctrl-C twice does not wait for the row of tiles, and finds no broken result."""
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    out = tmp_path / "out" / "m.zarr"
+    out.parent.mkdir()
+    arguments = ("-m", "dfaseg", "predict", slide_file, "--out", out, "--model", model)
+    # One row of tiles: the first request could only be heeded at the very end.
+    with start(*arguments, "--tissue", "none", "--patch-size", 32, "--overlap", 28) as run:
+        wait_for(hidden(out) / out.name)
+        run.send_signal(signal.SIGINT)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate()
+
+    assert run.returncode in {75, 130}
+    assert "Traceback" not in errors
+    assert not out.exists()
+
+
+def wait_for(path: Path, seconds: float = 120) -> None:
+    """Wait until a path exists."""
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert path.exists()
