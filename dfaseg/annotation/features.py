@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from dfaseg.annotation.coordinates import MaskFrame, format_vertices
+from dfaseg.annotation.coordinates import VertexText
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
@@ -83,14 +83,14 @@ class FeatureText:
         ).encode()
 
 
-def ring_texts(polygons: Polygons, first: int, end: int, frame: MaskFrame) -> list[bytes]:
+def ring_texts(polygons: Polygons, first: int, end: int, vertex_text: VertexText) -> list[bytes]:
     """Return the closed rings number ``first`` to ``end`` as JSON text."""
     bounds = polygons.ring_bounds[first : end + 1]
-    text, at = format_vertices(polygons.vertices[bounds[0] : bounds[-1]], frame)
+    text, at = vertex_text.format(polygons.vertices[bounds[0] : bounds[-1]])
     return _cut_rings(text, at, bounds - bounds[0])
 
 
-def stream_rings(rings: Iterable[NDArray[np.int32]], frame: MaskFrame) -> Iterator[bytes]:
+def stream_rings(rings: Iterable[NDArray[np.int32]], vertex_text: VertexText) -> Iterator[bytes]:
     """Yield the closed rings of one polygon as JSON text, commas between them included.
 
     Memory is bounded by the text of ``CHUNK_VERTICES``, however long or many the rings are.
@@ -99,16 +99,16 @@ def stream_rings(rings: Iterable[NDArray[np.int32]], frame: MaskFrame) -> Iterat
     for group in _group_rings(rings):
         yield separator
         if len(group[0]) > CHUNK_VERTICES:
-            yield from _stream_ring(group[0], frame)
+            yield from _stream_ring(group[0], vertex_text)
         else:
-            text, at = format_vertices(np.concatenate(group), frame)
+            text, at = vertex_text.format(np.concatenate(group))
             bounds = np.cumsum([0, *map(len, group)])
             yield b",".join(_cut_rings(text, at, bounds))
         separator = b","
 
 
 def simplify(polygon: RegionPolygon, tolerance_px: float) -> RegionPolygon:
-    """Return the polygon with fewer vertices, none of them new; holes may vanish.
+    """Return the polygon with fewer vertices, none of them new, and all its holes.
 
     Where simplifying would make it invalid, the polygon is returned as it is.
 
@@ -141,11 +141,11 @@ def _group_rings(rings: Iterable[NDArray[np.int32]]) -> Iterator[list[NDArray[np
         yield group
 
 
-def _stream_ring(ring: NDArray[np.int32], frame: MaskFrame) -> Iterator[bytes]:
+def _stream_ring(ring: NDArray[np.int32], vertex_text: VertexText) -> Iterator[bytes]:
     yield b"["
     for first in range(0, len(ring), CHUNK_VERTICES):
-        yield format_vertices(ring[first : first + CHUNK_VERTICES], frame)[0]
-    yield format_vertices(ring[:1], frame)[0][:-1] + b"]"
+        yield vertex_text.format(ring[first : first + CHUNK_VERTICES])[0]
+    yield vertex_text.format(ring[:1])[0][:-1] + b"]"
 
 
 def _cut_rings(text: bytes, at: NDArray[np.intp], bounds: NDArray[np.intp]) -> list[bytes]:

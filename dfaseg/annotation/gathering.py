@@ -116,14 +116,14 @@ def tabulate_rings(
         y, left = ring[:, 1].astype(np.int64), np.minimum(ring[:, 0], ring[:, 2])
         last_line[number], first_key[number] = y.max(), (y * num_columns + left).min()
     region, ring_key = gathering.of_chain[chain], first_key[chain]
-    first = edges[nodes[starts]]
+    first = edges.take(nodes[starts], axis=0)
     own_key = first[:, 1] * np.int64(num_columns) + np.minimum(first[:, 0], first[:, 2])
     is_hole = own_key != gathering.first_key[region]
     order = np.lexsort((own_key, ring_key, last_line[chain], is_hole, region))
     row, x = np.divmod(ring_key, num_columns)
     header = np.stack([last_line[chain], row, x, counts], axis=1, dtype=np.int32, casting="unsafe")
     members = nodes[_concatenate_ranges(starts[order], counts[order])]
-    return RingTable(region[order], header[order], edges[members])
+    return RingTable(region[order], header[order], edges.take(members, axis=0))
 
 
 def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.intp]]:

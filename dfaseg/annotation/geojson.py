@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dfaseg.annotation.coordinates import MaskFrame
+from dfaseg.annotation.coordinates import MaskFrame, VertexText
 from dfaseg.annotation.features import (
     CHUNK_VERTICES,
     FeatureText,
@@ -91,6 +91,7 @@ class GeoJsonWriter:
         self._path = path
         self._spec = spec
         self._text = FeatureText(spec.classes, spec.pixel_area_um2, spec.identity)
+        self._vertex_text = VertexText(spec.frame)
         self._num_bytes = int(state["num_bytes"])
         try:
             path.touch()
@@ -168,28 +169,33 @@ class GeoJsonWriter:
         """Write polygons ring by ring, in memory bounded by a part of one ring."""
         for exact in polygons:
             polygon = simplify(exact, self._spec.simplify_px) if self._spec.simplify_px else exact
-            self._begin_feature(polygon.class_index, *polygon.first_pixel)
-            for text in stream_rings(chain([polygon.exterior], polygon.holes), self._spec.frame):
+            for text in self._begin_feature(polygon.class_index, *polygon.first_pixel):
+                self._write(text)
+            for text in stream_rings(chain([polygon.exterior], polygon.holes), self._vertex_text):
                 self._write(text)
             self._write(self._text.end(polygon.class_index, polygon.num_pixels))
 
     def _write_together(self, polygons: Polygons, first: int, end: int, kept: list[int]) -> None:
         """Write some of the polygons ``first`` to ``end``, which are small."""
         first_ring = polygons.first_ring[first : end + 1]
-        rings = ring_texts(polygons, int(first_ring[0]), int(first_ring[-1]), self._spec.frame)
+        rings = ring_texts(polygons, int(first_ring[0]), int(first_ring[-1]), self._vertex_text)
         at = (first_ring - first_ring[0]).tolist()
         classes = polygons.class_index[first:end].tolist()
         num_pixels = polygons.num_pixels[first:end].tolist()
         first_pixels = polygons.first_pixel[first:end].tolist()
+        parts: list[bytes] = []
         for number in (number - first for number in kept):
-            self._begin_feature(classes[number], *first_pixels[number])
-            self._write(b",".join(rings[at[number] : at[number + 1]]))
-            self._write(self._text.end(classes[number], num_pixels[number]))
+            class_index = classes[number]
+            parts += self._begin_feature(class_index, *first_pixels[number])
+            parts.append(b",".join(rings[at[number] : at[number + 1]]))
+            parts.append(self._text.end(class_index, num_pixels[number]))
+        self._write(b"".join(parts))
 
-    def _begin_feature(self, class_index: int, x: int, y: int) -> None:
+    def _begin_feature(self, class_index: int, x: int, y: int) -> tuple[bytes, bytes]:
         text = self._text.begin(class_index, x, y)
-        self._write((b",\n" if self.num_features else b"\n") + text)
+        separator = b",\n" if self.num_features else b"\n"
         self.num_features += 1
+        return separator, text
 
     def _write(self, text: bytes) -> None:
         try:

@@ -26,7 +26,7 @@ def park_chains(
     order, num_frontier = chains.order, chains.num_frontier
     spans = ~chains.is_ring
     is_new = np.repeat(spans, order.counts) & (order.nodes >= num_frontier)
-    first = spool.append(chains.edges[order.nodes[is_new]])
+    first = spool.append(chains.edges.take(order.nodes[is_new], axis=0))
     place = first + np.cumsum(is_new) - is_new
     old_at = np.flatnonzero(order.nodes < num_frontier)
     old_node = order.nodes[old_at].tolist()

@@ -70,7 +70,7 @@ def split_order(
     number = np.full(following.size, OPEN, np.int32)
     number[moved] = np.arange(moved.size)
     part = _untangle(number[following[moved]], number[same_begin], number[same_end])
-    rings = order_nodes(part, find_tops(part, edges[moved]))
+    rings = order_nodes(part, find_tops(part, edges.take(moved, axis=0)))
     kept = np.repeat(~is_split, order.counts)
     counts = order.counts[~is_split]
     starts = np.concatenate([np.cumsum(counts) - counts, rings.starts + int(counts.sum())])

@@ -132,7 +132,7 @@ def _measure(
     """
     if len(order) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
-    begin_x, y, end_x, _ = edges[order.nodes].T
+    begin_x, y, end_x, _ = edges.take(order.nodes, axis=0).T
     wide_y = y.astype(np.int64)
     area = wide_y * (begin_x - end_x)
     key = wide_y * num_columns + np.minimum(begin_x, end_x)

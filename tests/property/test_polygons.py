@@ -34,7 +34,7 @@ def masks() -> st.SearchStrategy[Mask]:
     )
 
 
-quick = settings(deadline=None, max_examples=50)
+quick = settings(deadline=None, max_examples=40)
 cuts = st.lists(st.integers(1, 23), max_size=5)
 
 
@@ -93,7 +93,7 @@ def test_one_polygon_per_connected_region(mask: Mask, cuts: list[int]) -> None:
 
 
 @nasty
-@quick
+@settings(quick, max_examples=20)
 @given(mask=masks(), cuts=cuts)
 def test_cutting_the_mask_into_strips_changes_nothing(mask: Mask, cuts: list[int]) -> None:
     """Order, first vertices and holes are the same for one strip, some, and single rows."""
@@ -102,7 +102,7 @@ def test_cutting_the_mask_into_strips_changes_nothing(mask: Mask, cuts: list[int
     assert [_as_plain(polygon) for polygon in polygonize(mask, range(1, len(mask)))] == whole
 
 
-@settings(quick, max_examples=25)
+@settings(quick, max_examples=15)
 @given(mask=hnp.arrays(np.uint8, (9, 9), elements=st.sampled_from([0, 1, IGNORE_INDEX])))
 def test_polygons_equal_the_union_of_their_pixels(mask: Mask) -> None:
     """A second way to the same shapes: all pixels as squares, united by GEOS."""
@@ -116,7 +116,7 @@ def test_polygons_equal_the_union_of_their_pixels(mask: Mask) -> None:
         )
 
 
-@settings(quick, max_examples=30)
+@settings(quick, max_examples=20)
 @given(mask=masks(), data=st.data())
 def test_a_killed_run_ends_with_the_same_bytes(mask: Mask, data: st.DataObject) -> None:
     """Work after the saved state is lost; the resumed run writes what the whole run writes."""
