@@ -2,9 +2,9 @@
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,19 @@ def write_aside(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The file cannot be written (no space, no permission, no such folder).
     """
+    # Made here and not by tempfile, whose files only their owner may read: with an ordinary file
+    # the system applies the umask, which a process with threads cannot ask for safely.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise OutputError(f"output '{path}': cannot be written ({error.strerror})") from error
-    aside = Path(name)
-    try:
+        aside.touch(exist_ok=False)
         yield aside
         _flush_to_disk(aside)
-        aside.chmod(0o666 & ~_umask())
         aside.replace(path)
     except OSError as error:
-        raise OutputError(f"output '{path}': cannot be written ({error.strerror})") from error
+        problem = error.strerror or str(error)
+        raise OutputError(f"output '{path}': cannot be written ({problem})") from error
     finally:
-        aside.unlink(missing_ok=True)
+        _remove(aside)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -53,8 +51,7 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _remove(path: Path) -> None:
+    """Remove what may be left; where even that is not possible, another error is on its way."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -39,3 +39,14 @@ def test_missing_folder_is_an_output_error(tmp_path):
     """The error names the file that cannot be written."""
     with pytest.raises(OutputError, match=r"a\.txt"), write_aside(tmp_path / "no" / "a.txt"):
         pass
+
+
+def test_file_gets_the_permissions_of_an_ordinary_file(tmp_path):
+    """Others in a group may read results as the umask says, not only the owner."""
+    path, ordinary = tmp_path / "a.txt", tmp_path / "b.txt"
+    ordinary.touch()
+
+    with write_aside(path) as aside:
+        aside.write_text("new", encoding="utf-8")
+
+    assert path.stat().st_mode == ordinary.stat().st_mode
