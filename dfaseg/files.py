@@ -25,8 +25,10 @@ def write_aside(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         aside.touch(exist_ok=False)
+        mode = aside.stat().st_mode
         yield aside
         _flush_to_disk(aside)
+        aside.chmod(mode)  # some writers put a private file of their own in its place
         aside.replace(path)
     except OSError as error:
         problem = error.strerror or str(error)

@@ -47,6 +47,7 @@ def test_file_gets_the_permissions_of_an_ordinary_file(tmp_path):
     ordinary.touch()
 
     with write_aside(path) as aside:
-        aside.write_text("new", encoding="utf-8")
+        aside.unlink()
+        aside.touch(mode=0o600)
 
     assert path.stat().st_mode == ordinary.stat().st_mode
