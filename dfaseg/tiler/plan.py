@@ -13,6 +13,9 @@ SCALE_TOLERANCE = 0.005
 scanner's calibration, and enough to make every resampling a fraction with a small denominator."""
 ALIGNED_TOLERANCE = 1e-5
 """The same for a plan that must stay aligned with another over a whole slide."""
+MAX_ALIGNED_PERIOD_PX = 512
+"""Level pixels after which such a plan's grids meet again. As many rows are held at full width, and
+levels of odd sizes would otherwise ask for tens of thousands of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,8 @@ def plan_overview(info: SlideInfo, plan: ReadPlan, factor: int) -> ReadPlan:
     wanted_x, wanted_y = plan.downsample_x * factor, plan.downsample_y * factor
     index = _coarsest_level(info.levels, min(wanted_x, wanted_y) * (1 + ALIGNED_TOLERANCE))
     level = info.levels[index]
-    scale_x = simplest_fraction(wanted_x / level.downsample_x, ALIGNED_TOLERANCE)
-    scale_y = simplest_fraction(wanted_y / level.downsample_y, ALIGNED_TOLERANCE)
+    scale_x = _aligned_scale(wanted_x / level.downsample_x)
+    scale_y = _aligned_scale(wanted_y / level.downsample_y)
     width, height = -(-plan.width // factor), -(-plan.height // factor)
     return _plan(info, index, scale_x, scale_y, width, height)
 
@@ -108,6 +111,14 @@ def _coarsest_level(levels: tuple[Level, ...], limit: float) -> int:
         if max(level.downsample_x, level.downsample_y) <= limit
     ]
     return max(fine_enough, default=0)
+
+
+def _aligned_scale(wanted: float) -> Fraction:
+    """Return the simplest fraction that stays aligned, or the nearest with a period to afford."""
+    scale = simplest_fraction(wanted, ALIGNED_TOLERANCE)
+    if scale.numerator <= MAX_ALIGNED_PERIOD_PX:
+        return scale
+    return Fraction(wanted).limit_denominator(max(1, int(MAX_ALIGNED_PERIOD_PX / wanted)))
 
 
 def _plan(

@@ -7,7 +7,12 @@ import pytest
 from dfaseg.errors import ConfigError
 from dfaseg.geometry import Rect
 from dfaseg.slide.slide import Level, SlideInfo
-from dfaseg.tiler.plan import overview_factor, plan_overview, plan_reading
+from dfaseg.tiler.plan import (
+    MAX_ALIGNED_PERIOD_PX,
+    overview_factor,
+    plan_overview,
+    plan_reading,
+)
 
 
 def info(mpp, *levels):
@@ -74,6 +79,18 @@ def test_overview_lies_on_the_mask_grid():
     assert (plan.level, overview.level) == (1, 2)
     assert overview.downsample_x == pytest.approx(8 * plan.downsample_x)
     assert overview.width == -(-plan.width // 8)
+
+
+def test_overview_of_odd_levels_needs_few_rows():
+    """Levels whose sizes fit no whole factor cost no more memory than a few pixels' drift."""
+    slide = info(0.25, (120_000, 90_000, 1.0), (7501, 5626, 15.9979))
+    plan = plan_reading(slide, 0.5)
+
+    overview = plan_overview(slide, plan, 16)
+
+    assert overview.scale_x.numerator <= MAX_ALIGNED_PERIOD_PX
+    drift_px = overview.width * (overview.downsample_x / (16 * plan.downsample_x) - 1)
+    assert abs(drift_px) < 1
 
 
 def test_overview_factor_spares_small_slides():
