@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfaseg.geometry import Rect, Tile, TileGrid
 from dfaseg.slide.slide import Slide
+from dfaseg.tiler.boxes import Span, any_in_boxes
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import WHITE, RowReader, RowStrip
 
@@ -173,21 +174,7 @@ class PatchStream:
         cols = _touching(
             level.num_tile_cols, level.tile_width / float(self._plan.scale_x), stride, side
         )
-        # Summed-area table: how many selected tiles lie in each native tile's neighbourhood.
-        table = np.zeros((self._grid.num_rows + 1, self._grid.num_cols + 1), np.int64)
-        table[1:, 1:] = self._selected.cumsum(0).cumsum(1)
-        (top, bottom), (left, right) = (
-            (rows[0].clip(0, self._grid.num_rows), rows[1].clip(0, self._grid.num_rows)),
-            (cols[0].clip(0, self._grid.num_cols), cols[1].clip(0, self._grid.num_cols)),
-        )
-        count = (
-            table[np.ix_(bottom, right)]
-            - table[np.ix_(top, right)]
-            - table[np.ix_(bottom, left)]
-            + table[np.ix_(top, left)]
-        )
-        needed: NDArray[np.bool_] = count > 0
-        return needed
+        return any_in_boxes(self._selected, rows, cols)
 
 
 class _RowBand:
@@ -223,9 +210,7 @@ class _RowBand:
         self._strips = [strip for strip in self._strips if strip.y + len(strip.pixels) > y]
 
 
-def _touching(
-    count: int, native_side: float, stride: int, side: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _touching(count: int, native_side: float, stride: int, side: int) -> Span:
     """First and one past the last tile of the grid that touches each native tile, on one axis.
 
     Args:

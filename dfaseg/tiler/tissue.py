@@ -15,6 +15,7 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
 
 from dfaseg.geometry import TileGrid
+from dfaseg.tiler.boxes import Span, any_in_boxes
 
 MIN_SATURATION, MAX_SATURATION = 12, 38
 """Bounds of Otsu's threshold (of 255). On empty glass Otsu would split noise, and on a field that
@@ -55,19 +56,8 @@ class TissueMask:
 
     def select_tiles(self, grid: TileGrid) -> NDArray[np.bool_]:
         """Tell which tiles touch tissue, shape ``(grid.num_rows, grid.num_cols)``."""
-        height, width = self.mask.shape
-        table = np.zeros((height + 1, width + 1), np.int64)
-        table[1:, 1:] = self.mask.cumsum(0).cumsum(1)
-        top, bottom = self._extent(grid.num_rows, grid, height)
-        left, right = self._extent(grid.num_cols, grid, width)
-        count = (
-            table[np.ix_(bottom, right)]
-            - table[np.ix_(top, right)]
-            - table[np.ix_(bottom, left)]
-            + table[np.ix_(top, left)]
-        )
-        selected: NDArray[np.bool_] = count > 0
-        return selected
+        rows, cols = self._extent(grid.num_rows, grid), self._extent(grid.num_cols, grid)
+        return any_in_boxes(self.mask, rows, cols)
 
     def rows(self, y: int, num_rows: int, width: int) -> NDArray[np.bool_]:
         """Return full-resolution rows ``[y, y + num_rows)`` of the mask frame, ``width`` wide."""
@@ -75,15 +65,10 @@ class TissueMask:
         coarse = self.mask[index]
         return np.repeat(coarse, self.factor, axis=1)[:, :width]
 
-    def _extent(
-        self, count: int, grid: TileGrid, length: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _extent(self, count: int, grid: TileGrid) -> Span:
         """First and one past the last pixel of this mask that each tile of an axis touches."""
         start = np.arange(count) * grid.stride_px
-        stop = start + grid.patch_px
-        first = (start // self.factor).clip(0, length)
-        last = (-(-stop // self.factor)).clip(0, length)
-        return first, last
+        return start // self.factor, -(-(start + grid.patch_px) // self.factor)
 
 
 def find_tissue(overview: NDArray[np.uint8], mpp: float, factor: int) -> TissueMask:
