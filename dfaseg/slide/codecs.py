@@ -73,7 +73,11 @@ def tile_decoder(encoding: TileEncoding) -> Decoder:
         if samples.shape[:2] != shape:
             height, width = samples.shape[:2]
             raise ValueError(f"decodes to {width} × {height} px instead of {shape[1]} × {shape[0]}")
-        return samples if to_rgb is None else to_rgb(samples)
+        rgb = samples if to_rgb is None else to_rgb(samples)
+        # A tile carries a header of its own, which may contradict the directory.
+        if rgb.shape[2:] != (3,) or rgb.dtype != np.uint8:
+            raise ValueError(f"decodes to {rgb.dtype} of shape {rgb.shape} instead of 8-bit RGB")
+        return rgb
 
     return decode_rgb
 

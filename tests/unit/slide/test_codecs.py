@@ -147,6 +147,17 @@ def test_tile_of_another_size_is_bad_data(compression: int, data: bytes) -> None
         tile_decoder(_encoding(compression=compression))(data)
 
 
+@pytest.mark.parametrize(
+    "pixels", [TILE[..., 0], TILE.astype(np.uint16) * 16], ids=["grey", "12 bits"]
+)
+def test_tile_that_contradicts_the_directory_is_bad_data(pixels: np.ndarray) -> None:
+    """Such a tile is reported as unreadable instead of ending the run or changing its values."""
+    data = _encode("jpeg2k", pixels, codecformat="J2K")
+
+    with pytest.raises(ValueError, match="instead of 8-bit RGB"):
+        tile_decoder(_encoding(compression=33005))(data)
+
+
 @pytest.mark.parametrize("compression", [1, 5, 7, 8, 32773, 33005, 34712, 50000, 50001])
 @pytest.mark.parametrize("data", [b"", b"\x5a" * 100], ids=["empty", "nonsense"])
 def test_bad_data_raises_a_known_error(compression: int, data: bytes) -> None:
