@@ -1,10 +1,8 @@
 """Which class index has which name and colour, and which index is left out."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import ClassMapError
@@ -76,21 +74,6 @@ class ClassMap:
         ]
 
 
-def read_class_map(path: Path) -> ClassMap:
-    """Read a class map from a TOML file with ``[[class]]`` tables (index, name, colour).
-
-    Raises:
-        ClassMapError: The file is missing, is not TOML or holds an impossible table.
-    """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("class", [])
-    except OSError as error:
-        raise ClassMapError(f"class map '{path}': cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ClassMapError(f"class map '{path}': not valid TOML ({error})") from error
-    return ClassMap.from_records(tables)
-
-
 def _parse_class(record: Mapping[str, Any]) -> TissueClass:
     missing = {"index", "name", "colour"} - record.keys()
     if missing:
@@ -100,5 +83,9 @@ def _parse_class(record: Mapping[str, Any]) -> TissueClass:
         raise ClassMapError(
             f"class '{record['name']}': colour {colour!r} is not of the form '#rrggbb'"
         )
+    if type(record["index"]) is not int:
+        raise ClassMapError(
+            f"class '{record['name']}': index {record['index']!r} is not a whole number"
+        )
     rgb = (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
-    return TissueClass(int(record["index"]), str(record["name"]), rgb)
+    return TissueClass(record["index"], str(record["name"]), rgb)

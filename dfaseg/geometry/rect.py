@@ -51,7 +51,3 @@ class Rect:
         width = max(0, min(self.right, other.right) - x)
         height = max(0, min(self.bottom, other.bottom) - y)
         return Rect(x, y, width, height)
-
-    def overlaps(self, other: "Rect") -> bool:
-        """Tell whether the two share at least one pixel."""
-        return self.intersection(other).area > 0

@@ -194,7 +194,7 @@ class ModelCard:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"model card '{path}': not valid TOML ({error})") from error
-        table["classes"] = table.pop("class", None)  # [[class]], as in class map files
+        table["classes"] = table.pop("class", None)  # the table [[class]] of TOML
         return cls._from_record(_FOREIGN_DEFAULTS | table, path)
 
     @classmethod

@@ -6,15 +6,14 @@ login node fetched.
 
 import hashlib
 import http.client
+import logging
 import os
 import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from dfaseg.errors import CheckpointError, OutputError
@@ -26,8 +25,7 @@ DEFAULT_MODEL = "default"
 MODEL_DIR_VARIABLE = "DFASEG_MODEL_DIR"
 """Environment variable: folder where named models lie and fetched ones are kept."""
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes fetched so far and, where the server tells, the bytes in all."""
+log = logging.getLogger(__name__)
 
 _PACKAGED = "default.safetensors"
 _READ_BYTES = 1 << 20
@@ -43,14 +41,13 @@ _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _HUB_LOCATION = re.compile(r"hf://([^/@]+/[^/@]+)/([^@]+?)(?:@(.+))?")
 
 
-def resolve_model(name: str | None, progress: Progress | None = None) -> Path:
+def resolve_model(name: str | None) -> Path:
     """Return the model file a user asked for, fetching it if need be.
 
     Args:
         name: None or ``default`` (the packaged model), a path, a name (``NAME.safetensors`` in the
             folder ``DFASEG_MODEL_DIR``), ``https://...#sha256=HEX`` or
             ``hf://org/repo/file[@revision]``.
-        progress: Told how far a download from a URL has come.
 
     Raises:
         CheckpointError: There is no such model, or it cannot be fetched, or is not what its hash
@@ -62,7 +59,7 @@ def resolve_model(name: str | None, progress: Progress | None = None) -> Path:
     if name.startswith("hf://"):
         return _fetch_from_hub(name)
     if name.startswith(("https://", "http://")):
-        return _fetch_url(name, progress)
+        return _fetch_url(name)
     return _find_local(name)
 
 
@@ -105,7 +102,7 @@ def _find_local(name: str) -> Path:
     )
 
 
-def _fetch_url(location: str, progress: Progress | None) -> Path:
+def _fetch_url(location: str) -> Path:
     url, _, fragment = location.partition("#")
     match = _SHA256.fullmatch(fragment)
     if not match:
@@ -120,7 +117,7 @@ def _fetch_url(location: str, progress: Progress | None) -> Path:
         return path
     _make_folder(path.parent)
     with write_aside(path) as aside:
-        found = _download(url, aside, progress)
+        found = _download(url, aside)
         if found != wanted:
             raise CheckpointError(
                 f"model '{url}': its sha256 is {found} where {wanted} was promised; nothing was "
@@ -139,30 +136,20 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _download(url: str, path: Path, progress: Progress | None) -> str:
+def _download(url: str, path: Path) -> str:
     """Fetch a URL to a file and return the sha256 of what came."""
+    log.info("fetching model '%s'", url)
+    digest = hashlib.sha256()
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, path.open("wb") as file:
-            length = response.headers.get("Content-Length")
-            num_bytes = int(length) if length else None
-            return _copy(response, file, num_bytes, progress)
+            while block := response.read(_READ_BYTES):
+                file.write(block)
+                digest.update(block)
     except _FETCH_FAILURES as error:
         raise CheckpointError(
             f"model '{url}': cannot be fetched ({error}); check the address and the network, or "
             "fetch it elsewhere and give its path"
         ) from error
-
-
-def _copy(
-    source: BinaryIO, file: BinaryIO, num_bytes: int | None, progress: Progress | None
-) -> str:
-    digest, done = hashlib.sha256(), 0
-    while block := source.read(_READ_BYTES):
-        file.write(block)
-        digest.update(block)
-        done += len(block)
-        if progress:
-            progress(done, num_bytes)
     return digest.hexdigest()
 
 

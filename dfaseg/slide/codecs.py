@@ -22,7 +22,8 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, YCBCR = 0, 1, 2, 6
 """Photometric interpretations (TIFF 6.0, tag 262)."""
 _JPEG = 7
 _WEBP = 50001
-_JPEG2000 = frozenset({33005, 34712})
+_JPEG2000 = 34712
+_APERIO_JPEG2000_RGB = 33005
 """Not 33003, Aperio's JPEG 2000 in YCbCr: whether the decoder has already converted the colours
 depends on the subsampling of each tile, which OpenSlide knows how to handle."""
 _PLAIN: dict[int, Callable[[bytes, int], bytes | bytearray]] = {
@@ -86,10 +87,12 @@ def _sample_decoder(encoding: TileEncoding) -> Decoder:
     """Return the function from bytes to samples, ``(h, w)`` or ``(h, w, samples)``."""
     if encoding.compression == _JPEG:
         return _jpeg_decoder(encoding)
-    if encoding.compression in _JPEG2000:
+    if encoding.compression == _APERIO_JPEG2000_RGB:
         return imagecodecs.jpeg2k_decode
     if encoding.photometric == YCBCR:
         raise UnknownEncodingError("YCbCr colours outside of JPEG")
+    if encoding.compression == _JPEG2000:
+        return imagecodecs.jpeg2k_decode
     if encoding.compression == _WEBP:
         return imagecodecs.webp_decode
     if encoding.compression in _PLAIN:

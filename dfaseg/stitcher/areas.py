@@ -32,11 +32,6 @@ class AreaTable:
     areas: tuple[ClassArea, ...]
 
     @property
-    def analysed_pixels(self) -> int:
-        """Mask pixels that have a class."""
-        return sum(area.pixels for area in self.areas)
-
-    @property
     def analysed_mm2(self) -> float:
         """Area of the analysed tissue."""
         return sum(area.mm2 for area in self.areas)

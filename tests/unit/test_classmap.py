@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfaseg.classmap import ClassMap, read_class_map
+from dfaseg.classmap import ClassMap
 from dfaseg.errors import ClassMapError
 
 RECORDS = [
@@ -24,11 +24,12 @@ def test_records_round_trip():
     ("change", "message"),
     [
         ({"index": 3}, "without gaps"),
+        ({"index": "one"}, "not a whole number"),
         ({"name": "background"}, "given twice"),
         ({"colour": "green"}, "#rrggbb"),
         ({"colour": None}, "#rrggbb"),
     ],
-    ids=["gap", "same name", "colour word", "no colour"],
+    ids=["gap", "word as index", "same name", "colour word", "no colour"],
 )
 def test_inconsistent_records_are_refused(change, message):
     """Each inconsistency is named."""
@@ -46,22 +47,3 @@ def test_no_class_is_refused():
     """A map of nothing is no map."""
     with pytest.raises(ClassMapError, match="0 classes"):
         ClassMap.from_records([])
-
-
-def test_toml_is_read(tmp_path):
-    """A class map file holds [[class]] tables."""
-    path = tmp_path / "classes.toml"
-    path.write_text('[[class]]\nindex = 0\nname = "fat"\ncolour = "#ffff00"\n', encoding="utf-8")
-
-    assert read_class_map(path).names == ("fat",)
-
-
-def test_unreadable_toml_names_the_file(tmp_path):
-    """Missing and broken files are told apart, by name."""
-    broken = tmp_path / "broken.toml"
-    broken.write_text("[[class", encoding="utf-8")
-
-    with pytest.raises(ClassMapError, match=r"missing\.toml.*cannot be read"):
-        read_class_map(tmp_path / "missing.toml")
-    with pytest.raises(ClassMapError, match=r"broken\.toml.*not valid TOML"):
-        read_class_map(broken)
