@@ -74,6 +74,8 @@ def cli(*, verbose: bool, quiet: bool) -> None:
     log.setLevel(level)
     log.handlers = [_StderrHandler()]
     log.propagate = False
+    # It complains of damaged files in lines of its own; what matters of them we say ourselves.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 class _StderrHandler(logging.Handler):

@@ -103,6 +103,9 @@ def predict(**arguments: Any) -> None:
     SLIDE is a whole-slide image, a picture, a URL, or "sample", a small slide that is built in.
     A run that was stopped goes on where it was when the same command is given again.
     """
+    from dfaseg.inference.limits import share_cores
+
+    share_cores()
     from dfaseg.cli.progress import report_progress, stop_on_signals
     from dfaseg.inference.pipeline import predict_slide
     from dfaseg.inference.spec import PredictSpec
@@ -128,9 +131,10 @@ def _show(result: "PredictResult") -> None:
     total = result.areas.analysed_mm2
     click.echo(f"{'analysed':<{width}}  {total:>10.4f}  {100.0 if total else 0.0:>6.2f}")
     if result.num_unreadable:
+        tiles = "1 tile" if result.num_unreadable == 1 else f"{result.num_unreadable} tiles"
         click.echo(
-            f"dfaseg: warning: {result.num_unreadable} tiles of the slide could not be decoded; "
-            "their pixels are 255 in the mask and they are listed in the run record",
+            f"dfaseg: warning: {tiles} of the slide could not be decoded: 255 in the mask, "
+            "listed in the run record",
             err=True,
         )
     paths = result.paths

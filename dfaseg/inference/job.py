@@ -1,6 +1,7 @@
 """Everything that is decided about a run before its first patch is read."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from dfaseg.inference.limits import available_cores
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide, SlideInfo
-from dfaseg.tiler.overview import read_overview
+from dfaseg.tiler.overview import SlideOverview, read_overview
 from dfaseg.tiler.plan import ReadPlan, overview_factor, plan_overview, plan_reading
 from dfaseg.tiler.tissue import TissueMask, find_tissue
+
+log = logging.getLogger(__name__)
 
 OVERVIEW_MPP = 8.0
 """Resolution (µm/px) at which tissue is looked for and the overview is drawn."""
@@ -65,6 +68,7 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
 
     Raises:
         SlideError: The slide's resolution does not fit the model.
+        ReadError: Nothing of the slide can be decoded.
         ConfigError: A setting is impossible for this slide or model.
     """
     _check_resolution(slide.info, network)
@@ -75,10 +79,15 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
     overview_plan = plan_overview(slide.info, plan, factor)
     overview = read_overview(slide, overview_plan, num_workers=num_workers)
     tissue = _tissue(spec.tissue, overview, overview_plan.mpp, factor)
+    if overview.is_unreadable.any() and not tissue.note:
+        log.warning(
+            "slide '%s': parts of its overview cannot be decoded; they are taken for tissue",
+            slide.info.slide_id,
+        )
     return Job(
         plan=plan,
         grid=grid,
-        overview=overview,
+        overview=overview.pixels,
         tissue=tissue,
         selected=tissue.select_tiles(grid),
         batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
@@ -118,13 +127,18 @@ def _batch_size(network: Network, patch_px: int) -> int:
     return max(1, pixels // (chunk * patch_px**2)) * chunk
 
 
-def _tissue(choice: str, overview: NDArray[np.uint8], mpp: float, factor: int) -> TissueMask:
+def _tissue(choice: str, overview: SlideOverview, mpp: float, factor: int) -> TissueMask:
     """Find the tissue, take it all, or read it from a picture."""
+    height, width = overview.is_unreadable.shape
     if choice == "auto":
-        return find_tissue(overview, mpp, factor)
+        found = find_tissue(overview.pixels, mpp, factor)
+        if overview.is_unreadable.any():
+            # What could not be seen may be tissue; the finest level will tell.
+            found = TissueMask(found.mask | overview.is_unreadable, factor)
+        return found
     if choice == "none":
-        return TissueMask(np.ones(overview.shape[:2], bool), factor)
-    mask = _read_tissue_picture(Path(choice), overview.shape[1], overview.shape[0])
+        return TissueMask(np.ones((height, width), bool), factor)
+    mask = _read_tissue_picture(Path(choice), width, height)
     return TissueMask(mask, factor, "" if mask.any() else f"'{choice}' marks no tissue")
 
 

@@ -1,27 +1,51 @@
 """A small picture of a whole slide, read through the same rows as its patches."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.errors import ReadError
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import WHITE, RowReader
 
 
-def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> NDArray[np.uint8]:
+@dataclass(frozen=True, slots=True)
+class SlideOverview:
+    """A slide, small.
+
+    Attributes:
+        pixels: RGB, shape ``(h, w, 3)``.
+        is_unreadable: Where native tiles could not be decoded and ``pixels`` is white, ``(h, w)``.
+    """
+
+    pixels: NDArray[np.uint8]
+    is_unreadable: NDArray[np.bool_]
+
+
+def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOverview:
     """Read a whole slide at the resolution of a (coarse) plan.
 
-    Tiles that cannot be decoded stay white: an overview is better than none, and the same tiles
-    are reported when the slide is analysed.
+    Tiles that cannot be decoded stay white: an overview with gaps is better than none.
 
-    Returns:
-        RGB picture, shape ``(plan.height, plan.width, 3)``.
+    Raises:
+        ReadError: Not one tile can be decoded.
     """
     picture = np.full((plan.height, plan.width, 3), WHITE, np.uint8)
+    is_unreadable = np.zeros(picture.shape[:2], bool)
     with ThreadPoolExecutor(num_workers, thread_name_prefix="overview") as executor:
-        for strip in RowReader(slide, plan, executor).strips():
+        reader = RowReader(slide, plan, executor)
+        for strip in reader.strips():
             rows = picture[strip.y : strip.y + len(strip.pixels)]
             rows[:, : strip.pixels.shape[1]] = strip.pixels[: len(rows), : plan.width]
-    return picture
+    for col, row in reader.unreadable:
+        is_unreadable[reader.mask_rect_of_tile(col, row).slices] = True
+    level = slide.info.levels[plan.level]
+    if len(reader.unreadable) == level.num_tile_cols * level.num_tile_rows:
+        problem = next(iter(reader.unreadable.values()))
+        raise ReadError(
+            slide.info.slide_id, f"no {problem}, nor any other of its level; get the file again"
+        )
+    return SlideOverview(picture, is_unreadable)

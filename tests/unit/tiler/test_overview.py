@@ -1,7 +1,9 @@
 """The overview is the whole slide, small."""
 
 import numpy as np
+import pytest
 
+from dfaseg.errors import ReadError
 from dfaseg.slide import ArraySlide
 from dfaseg.tiler.overview import read_overview
 from dfaseg.tiler.plan import plan_overview, plan_reading
@@ -13,7 +15,7 @@ def test_overview_is_the_mean_of_its_mask_pixels():
     slide = ArraySlide(pixels, tile_px=16)
     plan = plan_reading(slide.info, 0.5)
 
-    overview = read_overview(slide, plan_overview(slide.info, plan, 4), num_workers=2)
+    overview = read_overview(slide, plan_overview(slide.info, plan, 4), num_workers=2).pixels
 
     padded = np.full((40, 52, 3), 255, np.uint8)
     padded[:, :50] = pixels
@@ -28,5 +30,16 @@ def test_failing_tile_does_not_stop_the_overview():
 
     overview = read_overview(slide, plan_reading(slide.info, 0.5), num_workers=1)
 
-    assert (overview[:16, :16] == 255).all()
-    assert (overview[16:] == 0).all()
+    assert (overview.pixels[:16, :16] == 255).all()
+    assert (overview.pixels[16:] == 0).all()
+    assert overview.is_unreadable[:16, :16].all()
+    assert np.count_nonzero(overview.is_unreadable) == 16 * 16
+
+
+def test_slide_without_any_readable_tile_is_refused():
+    """Whoever has only the head of a file is told, instead of getting an empty result."""
+    tiles = [(0, col, row) for col in range(2) for row in range(2)]
+    slide = ArraySlide(np.zeros((32, 32, 3), np.uint8), tile_px=16, failing=tiles)
+
+    with pytest.raises(ReadError, match="get the file again"):
+        read_overview(slide, plan_reading(slide.info, 0.5), num_workers=1)
