@@ -7,8 +7,7 @@ from torch import Tensor
 
 from dfaseg.model.attention import DynamicFocalAttention
 
-LAW = settings(max_examples=30, deadline=None)
-"""Torch calls have no steady time on a busy machine, so there is no deadline."""
+LAW = settings(max_examples=30)
 
 SEEDS = st.integers(0, 2**31 - 1)
 BIASES = st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=7)

@@ -34,7 +34,7 @@ def masks() -> st.SearchStrategy[Mask]:
     )
 
 
-quick = settings(deadline=None, max_examples=40)
+quick = settings(max_examples=40)
 cuts = st.lists(st.integers(1, 23), max_size=5)
 
 

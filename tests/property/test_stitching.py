@@ -17,7 +17,7 @@ from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.stitcher.pyramid import halve_mode
 from tests.stitching import stitch
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 blends = st.sampled_from(get_args(BlendMode))
 seeds = st.integers(0, 2**32 - 1)
 

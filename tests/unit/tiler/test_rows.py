@@ -61,7 +61,7 @@ def whole_resampled(pixels, plan):
     return shrunk[: plan.height, : plan.width]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 150),
     st.integers(1, 150),
@@ -84,7 +84,7 @@ def test_strips_equal_the_whole_picture_resampled(height, width, tile_px, mpp, s
     assert set(slide.reads.values()) == {1}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0.45, 4.0), st.integers(8, 40), st.integers(1, 4), st.data())
 def test_rows_do_not_depend_on_where_reading_begins(mpp, tile_px, workers, data):
     """A run that goes on in the middle sees the very same bytes."""

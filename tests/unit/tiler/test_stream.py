@@ -30,7 +30,7 @@ def streamed(slide, grid, selected, **settings_):
     return pairs, batches, stream
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.integers(1, 90),
     st.integers(1, 90),
