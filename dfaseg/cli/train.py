@@ -86,6 +86,9 @@ def train(
     The run's folder also holds log.csv (one line per epoch), config.json and the state that
     --resume goes on from.
     """
+    from dfaseg.inference.limits import share_cores
+
+    share_cores()
     from dfaseg.training.device import choose_placement
     from dfaseg.training.loop import Trainer
     from dfaseg.training.memory import keep_freed_memory

@@ -27,6 +27,15 @@ def available_cores() -> int:
     return max(1, min(limits))
 
 
+def share_cores() -> None:
+    """Make waiting compute threads sleep instead of spinning; call before torch is imported.
+
+    OpenMP's threads spin at the end of every parallel loop. Next to the threads that decode and
+    write, or to other jobs on the node, that takes the cores from the very work they wait for.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def peak_memory_bytes() -> int:
     """Return the largest resident size this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

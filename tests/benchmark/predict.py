@@ -112,12 +112,13 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Figures]] = {
 
 def main() -> None:
     """Measure and print."""
+    from dfaseg.inference.limits import available_cores, share_cores
+
+    share_cores()
     arguments = _parsed()
     if arguments.only:
         print(json.dumps(MEASURES[arguments.only](arguments)))
         return
-    from dfaseg.inference.limits import available_cores
-
     cores = available_cores()
     print(f"{arguments.slide}: {cores} cores")
     for _ in range(arguments.repeat):

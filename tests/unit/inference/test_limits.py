@@ -46,3 +46,14 @@ def test_peak_memory_is_at_least_what_was_just_used():
     block = bytearray(os.urandom(1)) * 300_000_000
 
     assert limits.peak_memory_bytes() >= max(before, len(block))
+
+
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
+    """The policy is set where nobody has set one."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    limits.share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    limits.share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
