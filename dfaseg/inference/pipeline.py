@@ -183,6 +183,7 @@ class PredictRun:
                 batch_size=job.batch_size,
                 num_workers=job.num_workers,
                 first_row=first_row,
+                unreadable=self._unreadable,
             )
             done, row = int(job.selected[:first_row].sum()), first_row
             progress(done, job.num_tiles)

@@ -48,10 +48,5 @@ def block_region(level: Level, col: int, row: int, downsample: float) -> Region:
         downsample: What the library divides level-0 coordinates by on this level; it may differ
             from the level's own where sizes were rounded.
     """
-    x, y = col * level.tile_width, row * level.tile_height
-    return Region(
-        level0_x=round(x * downsample),
-        level0_y=round(y * downsample),
-        width=min(level.tile_width, level.width - x),
-        height=min(level.tile_height, level.height - y),
-    )
+    rect = level.tile_rect(col, row)
+    return Region(round(rect.x * downsample), round(rect.y * downsample), rect.width, rect.height)

@@ -41,6 +41,13 @@ class Level:
         """Rows of native tiles, the overhanging last one included."""
         return -(-self.height // self.tile_height)
 
+    def tile_rect(self, col: int, row: int) -> Rect:
+        """Return the pixels of this level that a native tile holds, its overhang left out."""
+        x, y = col * self.tile_width, row * self.tile_height
+        width = min(self.tile_width, self.width - x)
+        height = min(self.tile_height, self.height - y)
+        return Rect(x, y, width, height)
+
 
 @dataclass(frozen=True, slots=True)
 class SlideInfo:

@@ -40,9 +40,9 @@ def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOve
         for strip in reader.strips():
             rows = picture[strip.y : strip.y + len(strip.pixels)]
             rows[:, : strip.pixels.shape[1]] = strip.pixels[: len(rows), : plan.width]
-    for col, row in reader.unreadable:
-        is_unreadable[reader.mask_rect_of_tile(col, row).slices] = True
     level = slide.info.levels[plan.level]
+    for col, row in reader.unreadable:
+        is_unreadable[plan.mask_rect_of(level.tile_rect(col, row)).slices] = True
     if len(reader.unreadable) == level.num_tile_cols * level.num_tile_rows:
         problem = next(iter(reader.unreadable.values()))
         raise ReadError(

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError
-from dfaseg.geometry import Rect
 from dfaseg.slide.slide import Level, Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.resample import resample_block
@@ -151,14 +150,6 @@ class RowReader:
         _finish(jobs)
         rows = min(out.shape[0], plan.height - y)
         return RowStrip(y, out[:rows, : plan.width])
-
-    def mask_rect_of_tile(self, col: int, row: int) -> Rect:
-        """Return the mask pixels that one native tile touches."""
-        level = self._level
-        x, y = col * level.tile_width, row * level.tile_height
-        width = min(level.tile_width, level.width - x)
-        height = min(level.tile_height, level.height - y)
-        return self._plan.mask_rect_of(Rect(x, y, width, height))
 
 
 class _StripBuffers:

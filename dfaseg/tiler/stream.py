@@ -2,9 +2,10 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +46,11 @@ class PatchStream:
         batch_size: Most patches per batch; a batch may span several rows of tiles.
         num_workers: Threads that decode and resample.
         first_row: Row of tiles to begin with.
+        unreadable: Native tiles that an earlier part of the run could not decode. They may reach
+            into rows that are not finished, and nobody need ask for them again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the last two say where a stopped run goes on
         self,
         slide: Slide,
         plan: ReadPlan,
@@ -57,6 +60,7 @@ class PatchStream:
         batch_size: int,
         num_workers: int,
         first_row: int = 0,
+        unreadable: Mapping[tuple[int, int], str] = MappingProxyType({}),
     ) -> None:
         self._slide = slide
         self._plan = plan
@@ -68,6 +72,7 @@ class PatchStream:
         self._first_row = first_row
         self._unreadable: dict[tuple[int, int], str] = {}
         self._unreadable_rects: list[Rect] = []
+        self._note_unreadable(unreadable)
 
     @property
     def unreadable(self) -> dict[tuple[int, int], str]:
@@ -147,7 +152,7 @@ class PatchStream:
         band = _RowBand(self._plan, self._grid)
         reader = RowReader(self._slide, self._plan, executor, self.needed_native_tiles())
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
-            self._note_unreadable(reader)
+            self._note_unreadable(reader.unreadable)
             band.append(strip)
             while rows_left and band.has_tile_row(rows_left[0]):
                 row = rows_left.pop(0)
@@ -158,11 +163,13 @@ class PatchStream:
                 return
             band.forget_before(rows_left[0] * self._grid.stride_px)
 
-    def _note_unreadable(self, reader: RowReader) -> None:
-        for (col, row), reason in reader.unreadable.items():
+    def _note_unreadable(self, tiles: Mapping[tuple[int, int], str]) -> None:
+        level = self._slide.info.levels[self._plan.level]
+        for (col, row), reason in tiles.items():
             if (col, row) not in self._unreadable:
                 self._unreadable[col, row] = reason
-                self._unreadable_rects.append(reader.mask_rect_of_tile(col, row))
+                rect = self._plan.mask_rect_of(level.tile_rect(col, row))
+                self._unreadable_rects.append(rect)
 
     def needed_native_tiles(self) -> NDArray[np.bool_]:
         """Tell which native tiles touch a selected tile."""

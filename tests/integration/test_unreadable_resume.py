@@ -1,0 +1,37 @@
+"""A bad tile found before a stop is still known after it."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfaseg.errors import StoppedError
+from dfaseg.slide.array import ArraySlide
+from tests.factories import tissue_like_image
+from tests.predicting import identity_network, mask_of, predict, record_of, use, written_bytes
+
+TILE_PX = 24
+SETTINGS: dict[str, Any] = {"patch_px": 32, "overlap_px": 8, "batch_size": 1}
+
+
+def test_stop_below_a_bad_tile_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last mask row of the tile is written after the stop, though none reads it again."""
+    slide = ArraySlide(tissue_like_image(72, 96, seed=1), tile_px=TILE_PX, failing=[(0, 1, 0)])
+    use(monkeypatch, network=identity_network(2), slide=slide)
+    predict(tmp_path / "whole.zarr", **SETTINGS)
+    stop = threading.Event()
+
+    with pytest.raises(StoppedError, match="stopped at row 1 of"):
+        predict(
+            tmp_path / "parts.zarr",
+            **SETTINGS,
+            run={"stop": stop, "progress": lambda done, _: stop.set() if done else None},
+        )
+    predict(tmp_path / "parts.zarr", **SETTINGS)
+
+    assert (mask_of(tmp_path / "whole.zarr")[:TILE_PX, TILE_PX : 2 * TILE_PX] == 255).all()
+    assert written_bytes(tmp_path / "parts.zarr") == written_bytes(tmp_path / "whole.zarr")
+    assert len(record_of(tmp_path / "parts.zarr")["unreadable_native_tiles"]) == 1
