@@ -85,9 +85,8 @@ class GeoJsonWriter:
     def __init__(
         self, path: Path, spec: GeoJsonSpec, *, state: Mapping[str, int] | None = None
     ) -> None:
-        state = state or {"num_bytes": 0, "num_features": 0, "num_dropped": 0}
+        state = state or {"num_bytes": 0, "num_features": 0}
         self.num_features = int(state["num_features"])
-        self.num_dropped = int(state["num_dropped"])
         self._path = path
         self._spec = spec
         self._text = FeatureText(spec.classes, spec.pixel_area_um2, spec.identity)
@@ -130,7 +129,6 @@ class GeoJsonWriter:
             OutputError: The file cannot be written.
         """
         is_large = polygons.num_pixels * self._spec.pixel_area_um2 >= self._spec.min_area_um2
-        self.num_dropped += int(len(polygons) - np.count_nonzero(is_large))
         for first, end in _group_polygons(polygons):
             kept = (np.flatnonzero(is_large[first:end]) + first).tolist()
             if self._spec.simplify_px > 0 or end == first + 1:
@@ -144,11 +142,7 @@ class GeoJsonWriter:
             self._file.flush()
         except OSError as error:
             raise self._failure(error.strerror) from error
-        return {
-            "num_bytes": self._num_bytes,
-            "num_features": self.num_features,
-            "num_dropped": self.num_dropped,
-        }
+        return {"num_bytes": self._num_bytes, "num_features": self.num_features}
 
     def close(self) -> None:
         """Complete the file and close it; a second call does nothing."""

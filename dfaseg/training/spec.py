@@ -1,6 +1,7 @@
 """The settings of a training run: parsed and checked once, recorded with the run."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -97,8 +98,11 @@ class TrainSpec:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "lr", "decay_epochs"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"training: {name} must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"training: {name} must be a number above 0")
+        for name in ("alpha", "weight_decay", "delta_lr_factor"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"training: {name} must be a number of at least 0")
         for name in ("balance", "ema_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"training: {name} must lie between 0 and 1")

@@ -25,7 +25,8 @@ def test_unreadable_settings_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "setting",
     [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"balance": 1.5}, {"ema_decay": -0.1},
-     {"seed": -1}, {"decay_epochs": 0}],
+     {"seed": -1}, {"decay_epochs": 0}, {"alpha": float("nan")}, {"weight_decay": -1.0},
+     {"delta_lr_factor": float("inf")}],
     ids=lambda setting: next(iter(setting)),
 )  # fmt: skip
 def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
