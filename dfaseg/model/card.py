@@ -96,7 +96,7 @@ class ModelCard:
         classes: The classes, in the order of the logits' channels.
         mpp: Resolution the network was trained at (µm per pixel); slides are resampled to it.
         mpp_range: Finest and coarsest slide resolution (µm per pixel of level 0) fit to feed it.
-        patch_px: Side of a patch (px) the network was trained on.
+        patch_px: Side of a patch (px) to predict with.
         overlap_px: Advised overlap (px) of neighbouring patches.
         logit_stride: Patch pixels per logit; None where it must be read from the output.
         normalisation: What is done to pixels before they enter the network.

@@ -68,7 +68,7 @@ def test_run_learns_and_leaves_a_complete_model(data: TrainingData, tmp_path: Pa
     assert len(card.bias.delta) == 3
     assert sum(card.pixel_frequencies) == pytest.approx(1)
     assert card.training_data.licence == "CC0"
-    assert card.patch_px == 64
+    assert (card.patch_px, card.overlap_px) == (128, 16)
 
 
 def test_same_seed_gives_the_same_bytes(data: TrainingData, tmp_path: Path) -> None:
