@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import json
 import os
 import secrets
@@ -9,6 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space or write to another disk",
+    errno.EDQUOT: "free some of your quota or write to another disk",
+    errno.EACCES: "write where you are allowed to",
+    errno.EPERM: "write where you are allowed to",
+    errno.EROFS: "write where you are allowed to",
+}
+
+
+def explain(error: OSError) -> str:
+    """Return what the system refused and, where that is known, what to do about it."""
+    problem = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{problem}; {remedy}" if remedy else problem
 
 
 @contextmanager
@@ -31,8 +47,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         aside.chmod(mode)  # some writers put a private file of their own in its place
         aside.replace(path)
     except OSError as error:
-        problem = error.strerror or str(error)
-        raise OutputError(f"output '{path}': cannot be written ({problem})") from error
+        raise OutputError(f"output '{path}': cannot be written ({explain(error)})") from error
     finally:
         _remove(aside)
 

@@ -24,6 +24,7 @@ from dfaseg.annotation.features import (
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError, OutputError
+from dfaseg.files import explain
 
 _FOOTER = b"\n]}\n"
 
@@ -100,7 +101,7 @@ class GeoJsonWriter:
             self._file.truncate(self._num_bytes)
             self._file.seek(self._num_bytes)
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
         if size < self._num_bytes:
             self._file.close()
             raise self._failure(f"holds {size} bytes, fewer than the saved state; start anew")
@@ -141,7 +142,7 @@ class GeoJsonWriter:
         try:
             self._file.flush()
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
         return {"num_bytes": self._num_bytes, "num_features": self.num_features}
 
     def close(self) -> None:
@@ -152,7 +153,7 @@ class GeoJsonWriter:
         try:
             self._file.close()
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
 
     def abandon(self) -> None:
         """Close the file as it is; it is not valid JSON, but a state that was saved holds."""
@@ -195,7 +196,7 @@ class GeoJsonWriter:
         try:
             self._num_bytes += self._file.write(text)
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
 
     def _failure(self, problem: str | None) -> OutputError:
         return OutputError(f"polygons '{self._path}': {problem or 'cannot be written'}")
@@ -215,7 +216,7 @@ def compress_geojson(source: Path, target: Path) -> None:
         ):
             shutil.copyfileobj(plain, packed, 1 << 20)
     except OSError as error:
-        raise OutputError(f"polygons '{target}': cannot be written ({error.strerror})") from error
+        raise OutputError(f"polygons '{target}': cannot be written ({explain(error)})") from error
 
 
 def _group_polygons(polygons: Polygons) -> Iterator[tuple[int, int]]:

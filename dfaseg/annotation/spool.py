@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import OutputError
+from dfaseg.files import explain
 
 Piece = tuple[int, int]
 """Where some records lie in the spool: the first one's number and their count."""
@@ -31,7 +32,7 @@ class Spool:
             path.touch()
             self._file = path.open("r+b", buffering=0)
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
 
     def append(self, records: NDArray[np.int32]) -> int:
         """Write records ``(n, 4)`` at the end; return the number of the first."""
@@ -42,7 +43,7 @@ class Spool:
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
         self.num_records += len(records)
         return first
 
@@ -69,7 +70,7 @@ class Spool:
             while part := self._file.read(count * _RECORD_BYTES - len(data)):
                 data += part
         except OSError as error:
-            raise self._failure(error.strerror) from error
+            raise self._failure(explain(error)) from error
         if len(data) < count * _RECORD_BYTES:
             raise self._failure("is shorter than it was written; start anew")
         return data

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.errors import OutputError, OutputExistsError
-from dfaseg.files import write_aside
+from dfaseg.files import explain, write_aside
 
 PUBLISHING = "publishing"
 """File in the hidden folder that says: all is made, only names are missing."""
@@ -105,7 +105,7 @@ class OutputPaths:
             shutil.rmtree(self.partial)
         except OSError as error:
             raise OutputError(
-                f"output '{error.filename}': cannot be put in place ({error.strerror}); "
+                f"output '{error.filename}': cannot be put in place ({explain(error)}); "
                 "run the same command again when it can"
             ) from error
 
@@ -140,7 +140,7 @@ def locked(partial: Path) -> Iterator[None]:
         handle = os.open(partial / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(
-            f"output folder '{partial.parent}': nothing can be written there ({error.strerror}); "
+            f"output folder '{partial.parent}': nothing can be written there ({explain(error)}); "
             "choose another --out"
         ) from error
     try:

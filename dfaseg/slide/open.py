@@ -67,7 +67,8 @@ def _open_local(identity: Identity, mpp: float | None) -> Slide:
             problems.append(f"{name}: {error.problem}")
     raise UnsupportedSlideError(
         identity.name,
-        f"no reader understands it ({'; '.join(problems)}); convert it to a tiled 8-bit RGB TIFF",
+        f"no reader understands it ({'; '.join(problems)}); get it again if it is damaged, "
+        "or convert it to a tiled 8-bit RGB TIFF",
     )
 
 

@@ -14,7 +14,7 @@ from zarr.codecs import ZstdCodec
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import OutputError
-from dfaseg.files import write_aside
+from dfaseg.files import explain, write_aside
 
 CHUNK_PX = 512
 """Side of a chunk, the unit in which viewers read."""
@@ -211,7 +211,7 @@ class ShardRows:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise OutputError(
-                    f"output '{path}': cannot be written ({error.strerror})"
+                    f"output '{path}': cannot be written ({explain(error)})"
                 ) from error
             with write_aside(path) as aside:
                 aside.write_bytes(encode_shard(chunks, num_rows, num_cols))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfaseg.errors import ClassMapError, OutputError
+from dfaseg.files import explain
 
 
 @contextmanager
@@ -17,7 +18,6 @@ def mapped_errors(path: Path) -> Iterator[None]:
             f"mask '{path}': there is no dfaseg mask here, or it is damaged"
         ) from error
     except OSError as error:
-        problem = error.strerror or str(error)
-        raise OutputError(f"mask '{path}': cannot be read or written ({problem})") from error
+        raise OutputError(f"mask '{path}': cannot be read or written ({explain(error)})") from error
     except (KeyError, IndexError, TypeError, ValueError, ClassMapError) as error:
         raise OutputError(f"mask '{path}': not a dfaseg mask, or damaged ({error})") from error

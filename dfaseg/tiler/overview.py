@@ -46,6 +46,7 @@ def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOve
     if len(reader.unreadable) == level.num_tile_cols * level.num_tile_rows:
         problem = next(iter(reader.unreadable.values()))
         raise ReadError(
-            slide.info.slide_id, f"no {problem}, nor any other of its level; get the file again"
+            slide.info.slide_id,
+            f"none of its tiles can be decoded, e.g. {problem}; get the file again",
         )
     return SlideOverview(picture, is_unreadable)

@@ -282,7 +282,7 @@ def test_full_disk_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) 
     with untouched(place):
         result = run(place)
 
-    assert_one_line(result, ["No space left on device"])
+    assert_one_line(result, ["No space left on device", "free some space"])
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_disk_that_fills_up_leaves_nothing(place: Path, small_disk: Path, free_k
     result = run(place, "--tissue", "none", out=small_disk / "m.zarr")
 
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
-    assert_one_line(result, ["No space left on device"])
+    assert_one_line(result, ["No space left on device", "free some space"])
 
 
 def test_corrupt_tile_becomes_255_and_is_reported(place: Path) -> None:
