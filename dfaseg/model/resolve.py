@@ -9,6 +9,7 @@ import http.client
 import logging
 import os
 import re
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -33,6 +34,7 @@ _TIMEOUT_S = 30
 _FETCH_FAILURES = (
     urllib.error.URLError,
     http.client.HTTPException,
+    ssl.SSLError,
     ConnectionError,
     TimeoutError,
     ValueError,
@@ -72,8 +74,6 @@ def model_dir() -> Path:
 
 
 def _cache_home() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
