@@ -5,7 +5,8 @@ import resource
 import sys
 from pathlib import Path
 
-_CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
@@ -43,9 +44,25 @@ def peak_memory_bytes() -> int:
 
 
 def _cgroup_quota() -> int | None:
-    """Cores of the cgroup's CPU quota, rounded up; None where there is no limit."""
+    """Cores of the tightest CPU quota on the way to the job's cgroup, rounded up; None for none."""
+    quotas = [quota for folder in _cgroup_folders() if (quota := _quota_of(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _cgroup_folders() -> list[Path]:
+    """Return the folder of the job's own cgroup (version 2) and those above it."""
     try:
-        quota, period = _CGROUP_CPU_MAX.read_text(encoding="ascii").split()
+        entries = _OWN_CGROUP.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return [_CGROUP_ROOT]
+    own = next((entry[3:] for entry in entries if entry.startswith("0::")), "/")
+    folder = _CGROUP_ROOT / own.lstrip("/")
+    return [folder, *(above for above in folder.parents if above.is_relative_to(_CGROUP_ROOT))]
+
+
+def _quota_of(folder: Path) -> int | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return None
     return None if quota == "max" else max(1, -(-int(quota) // int(period)))

@@ -71,9 +71,10 @@ class OutputPaths:
                     f"output '{final}': already there; pass --overwrite to replace it or choose "
                     "another --out"
                 )
-            if final.is_dir() and not _is_our_mask(final):
+            is_ours = _is_our_mask(final) if final == self.mask else not final.is_dir()
+            if not is_ours:
                 raise OutputExistsError(
-                    f"output '{final}': this folder was not written by dfaseg and is not "
+                    f"output '{final}': what is there was not written by dfaseg and is not "
                     "replaced; choose another --out"
                 )
         for folder in {final.parent for final in self.finals}:
@@ -84,7 +85,8 @@ class OutputPaths:
 
     def _refuse_clash(self) -> None:
         """Make sure that polygons do not take the name of another result."""
-        if self.polygons in {self.overlay, self.areas, self.record}:
+        # By name, since all of them are made in one folder.
+        if self.polygons.name in {self.overlay.name, self.areas.name, self.record.name}:
             raise OutputError(
                 f"output '{self.polygons}': the name of another result; choose another --geojson"
             )

@@ -111,7 +111,8 @@ def open_any_slide(spec: PredictSpec) -> Slide:
     Raises:
         SlideError: It cannot be opened.
     """
-    slide = open_sample() if spec.slide == SAMPLE else open_slide(spec.slide, mpp=spec.mpp)
+    is_sample = spec.slide == SAMPLE
+    slide = open_sample(spec.mpp) if is_sample else open_slide(spec.slide, mpp=spec.mpp)
     for warning in slide.info.warnings:
         log.warning("slide '%s': %s", slide.info.slide_id, warning)
     return slide
@@ -189,16 +190,16 @@ class PredictRun:
             progress(done, job.num_tiles)
             for batch in stream:
                 logits = self._network.logits(self._to_device(batch))
-                self._unreadable |= stream.unreadable
                 for tiles, tile_logits in by_row(batch.tiles, logits):
                     if tiles[0].row != row:
                         row = tiles[0].row
                         self._release(sink, tiles[0].mask_rect.y, stream)
-                        self._save_if_due(sink, row, stop)
+                        self._save_if_due(sink, stream, row, stop)
                     self._canvas.add(tiles, tile_logits)
                 done += len(batch.tiles)
                 progress(done, job.num_tiles)
             self._release(sink, job.plan.height, stream)
+            self._unreadable = stream.unreadable
             sink.finish()
 
     def report(self, started: float) -> PredictResult:
@@ -227,9 +228,13 @@ class PredictRun:
     def _release(self, sink: ResultSink, until_px: int, stream: PatchStream) -> None:
         """Hand on the rows that no later tile can touch."""
         for rows in self._canvas.drain(until_px):
-            sink.add(rows, stream.unreadable_rects)
+            # Half a cell of the row before may still wait to be upsampled.
+            first_px = (rows.first_row - 1) * self._network.logit_stride
+            sink.add(rows, stream.unreadable_below(first_px))
 
-    def _save_if_due(self, sink: ResultSink, next_row: int, stop: threading.Event) -> None:
+    def _save_if_due(
+        self, sink: ResultSink, stream: PatchStream, next_row: int, stop: threading.Event
+    ) -> None:
         """Save the state now and then; between two rows of tiles all parts agree.
 
         Raises:
@@ -243,7 +248,7 @@ class PredictRun:
             {
                 "canvas": self._canvas.state(),
                 "sink": sink.state(),
-                "unreadable": _unreadable_state(self._unreadable),
+                "unreadable": _unreadable_state(stream.unreadable),
             }
         )
         save_state(self._paths.partial, state)

@@ -1,5 +1,6 @@
 """What a prediction run is asked to do, checked once."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,5 +64,5 @@ class PredictSpec:
         ):
             raise ConfigError(f"polygons '{self.geojson}': must end in .geojson or .geojson.gz")
         for name, value in (("simplify", self.simplify_um), ("min-area", self.min_area_um2)):
-            if value < 0:
-                raise ConfigError(f"--{name} {value}: must not be negative")
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"--{name} {value}: must be a number of at least 0")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.slide.array import ArraySlide
+from dfaseg.slide.resolution import StatedResolution, choose_resolution
 from dfaseg.slide.slide import Slide
 from dfaseg.slide.synthetic.epithelium import draw_gland, draw_surface
 from dfaseg.slide.synthetic.gland import (
@@ -41,9 +42,20 @@ _SURFACE_END_X = 1560
 _INK_TRANSMITTANCE = (0.13, 0.28, 0.70)
 
 
-def open_sample() -> Slide:
-    """Open the built-in slide, drawn in memory."""
-    return ArraySlide(make_sample_image(), mpp=SAMPLE_MPP, slide_id="sample", downsamples=(1, 4))
+def open_sample(mpp: float | None = None) -> Slide:
+    """Open the built-in slide, drawn in memory.
+
+    Args:
+        mpp: µm per level-0 pixel; wins over what the slide was drawn for.
+
+    Raises:
+        ConfigError: ``mpp`` is not a resolution that a slide can have.
+    """
+    stated = StatedResolution(SAMPLE_MPP, SAMPLE_MPP, "metadata")
+    resolution = choose_resolution("sample", (stated,), None, mpp)
+    return ArraySlide(
+        make_sample_image(), mpp=resolution.mpp, slide_id="sample", downsamples=(1, 4)
+    )
 
 
 def make_sample_image(seed: int = 0) -> NDArray[np.uint8]:

@@ -41,10 +41,11 @@ def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOve
             rows = picture[strip.y : strip.y + len(strip.pixels)]
             rows[:, : strip.pixels.shape[1]] = strip.pixels[: len(rows), : plan.width]
     level = slide.info.levels[plan.level]
-    for col, row in reader.unreadable:
+    unreadable = reader.take_unreadable()
+    for col, row in unreadable:
         is_unreadable[plan.mask_rect_of(level.tile_rect(col, row)).slices] = True
-    if len(reader.unreadable) == level.num_tile_cols * level.num_tile_rows:
-        problem = next(iter(reader.unreadable.values()))
+    if len(unreadable) == level.num_tile_cols * level.num_tile_rows:
+        problem = next(iter(unreadable.values()))
         raise ReadError(
             slide.info.slide_id,
             f"none of its tiles can be decoded, e.g. {problem}; get the file again",

@@ -70,16 +70,16 @@ class RowReader:
         self._lock = Lock()
         self._unreadable: dict[tuple[int, int], str] = {}
 
-    @property
-    def unreadable(self) -> dict[tuple[int, int], str]:
-        """Reason for each native tile ``(column, row)`` that could not be decoded so far."""
+    def take_unreadable(self) -> dict[tuple[int, int], str]:
+        """Return the native tiles ``(column, row)`` that failed since the last call, and why."""
         with self._lock:
-            return dict(self._unreadable)
+            taken, self._unreadable = self._unreadable, {}
+        return taken
 
     def strips(self, first_row: int = 0) -> Iterator[RowStrip]:
         """Yield the rows of the mask frame in order, beginning at or before ``first_row``.
 
-        A failing tile stays white and is added to ``unreadable`` before its strip is yielded.
+        A failing tile stays white and can be taken before its strip is yielded.
         """
         buffers = _StripBuffers(self._plan, self._level)
         first_strip, warm_up = buffers.first_strip(first_row)

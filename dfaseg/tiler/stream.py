@@ -72,6 +72,7 @@ class PatchStream:
         self._first_row = first_row
         self._unreadable: dict[tuple[int, int], str] = {}
         self._unreadable_rects: list[Rect] = []
+        self._first_rect = 0
         self._note_unreadable(unreadable)
 
     @property
@@ -79,10 +80,16 @@ class PatchStream:
         """Reason for each native tile ``(column, row)`` that could not be decoded so far."""
         return dict(self._unreadable)
 
-    @property
-    def unreadable_rects(self) -> tuple[Rect, ...]:
-        """Mask pixels of these tiles; complete for all rows of the batches yielded so far."""
-        return tuple(self._unreadable_rects)
+    def unreadable_below(self, y: int) -> tuple[Rect, ...]:
+        """Return the mask pixels of unreadable tiles that reach below a row, which only grows.
+
+        Complete for all rows of the batches yielded so far.
+        """
+        # Tiles fail strip by strip, so those that end above the row are the first ones.
+        rects = self._unreadable_rects
+        while self._first_rect < len(rects) and rects[self._first_rect].bottom <= y:
+            self._first_rect += 1
+        return tuple(rects[self._first_rect :])
 
     def __iter__(self) -> Iterator[PatchBatch]:
         """Yield the batches in grid order.
@@ -152,7 +159,7 @@ class PatchStream:
         band = _RowBand(self._plan, self._grid)
         reader = RowReader(self._slide, self._plan, executor, self.needed_native_tiles())
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
-            self._note_unreadable(reader.unreadable)
+            self._note_unreadable(reader.take_unreadable())
             band.append(strip)
             while rows_left and band.has_tile_row(rows_left[0]):
                 row = rows_left.pop(0)

@@ -12,9 +12,13 @@ def machine(monkeypatch, tmp_path):
     """A machine with 16 cores, no quota and no SLURM."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    quota = tmp_path / "cpu.max"
+    own = tmp_path / "cgroup"
+    own.write_text("0::/slurm/job_7\n", encoding="ascii")
+    quota = tmp_path / "slurm" / "job_7" / "cpu.max"
+    quota.parent.mkdir(parents=True)
     quota.write_text("max 100000\n", encoding="ascii")
-    monkeypatch.setattr(limits, "_CGROUP_CPU_MAX", quota)
+    monkeypatch.setattr(limits, "_CGROUP_ROOT", tmp_path)
+    monkeypatch.setattr(limits, "_OWN_CGROUP", own)
     return quota
 
 
@@ -30,6 +34,14 @@ def test_cgroup_quota_counts(machine, quota, cores):
     machine.write_text(quota, encoding="ascii")
 
     assert limits.available_cores() == cores
+
+
+def test_quota_of_a_group_above_counts(machine):
+    """A limit on the whole job holds for each of its steps."""
+    machine.write_text("800000 100000", encoding="ascii")
+    (machine.parent.parent / "cpu.max").write_text("300000 100000", encoding="ascii")
+
+    assert limits.available_cores() == 3
 
 
 @pytest.mark.usefixtures("machine")

@@ -94,6 +94,23 @@ def test_folder_of_somebody_else_is_never_replaced(paths):
     assert (paths.mask / "thesis.docx").exists()
 
 
+def test_file_in_place_of_the_mask_is_never_replaced(paths):
+    """A mask is a folder: a file of its name is somebody else's, and is noticed before the work."""
+    paths.mask.write_text("precious", encoding="utf-8")
+
+    with pytest.raises(OutputExistsError, match="not written by dfaseg"):
+        paths.check(overwrite=True)
+
+
+def test_polygons_may_not_have_the_name_of_the_record(tmp_path):
+    """All results are made in one folder, wherever they go in the end."""
+    (tmp_path / "other").mkdir()
+    paths = OutputPaths.beside(tmp_path / "x.zarr", tmp_path / "other" / "x.run.json")
+
+    with pytest.raises(OutputError, match="name of another result"):
+        paths.check(overwrite=False)
+
+
 def test_missing_folder_is_named(tmp_path):
     """A folder that does not exist is an error before any work."""
     with pytest.raises(OutputError, match="does not exist"):

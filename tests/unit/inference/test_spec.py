@@ -1,5 +1,6 @@
 """A prediction's settings are checked once, with a word on what to do."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from dfaseg.inference.spec import PredictSpec
     [
         ({"out": Path("mask.tif")}, r"must end in \.zarr"),
         ({"geojson": Path("polygons.txt")}, r"must end in \.geojson"),
-        ({"simplify_um": -1.0}, "--simplify -1.0: must not be negative"),
-        ({"min_area_um2": -1.0}, "--min-area -1.0: must not be negative"),
+        ({"simplify_um": -1.0}, "--simplify -1.0: must be a number of at least 0"),
+        ({"min_area_um2": math.nan}, "--min-area nan: must be a number of at least 0"),
     ],
     ids=["mask name", "polygons name", "simplify", "min area"],
 )

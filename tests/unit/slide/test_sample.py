@@ -105,5 +105,6 @@ def test_open_sample_gives_a_slide_named_sample(
 
     assert slide.info.slide_id == "sample"
     assert slide.info.mpp == SAMPLE_MPP
+    assert open_sample(0.5).info.mpp == 0.5
     assert [level.width for level in slide.info.levels] == [3000, 750]
     np.testing.assert_array_equal(slide.read_tile(0, 2, 3), picture[768:1024, 512:768])

@@ -118,7 +118,7 @@ def test_missing_tile_is_white():
 
     assert (rows[:16, 16:] == 255).all()
     assert (rows[16:] == 0).all()
-    assert reader.unreadable == {}
+    assert reader.take_unreadable() == {}
 
 
 def test_failing_tile_is_white_and_reported():
@@ -127,7 +127,8 @@ def test_failing_tile_is_white_and_reported():
 
     rows, reader = read_all(slide, plan_reading(slide.info, 1.0))
 
-    assert list(reader.unreadable) == [(0, 1)]
+    assert list(reader.take_unreadable()) == [(0, 1)]
+    assert reader.take_unreadable() == {}
     assert (rows[8:, :8] == 255).all()
     assert (rows[:8] == 0).all()
 

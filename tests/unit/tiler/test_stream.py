@@ -99,8 +99,9 @@ def test_unreadable_tiles_are_known_before_their_patches():
 
     for batch in stream:
         if batch.tiles[0].row >= 2:
-            assert [(r.x, r.y) for r in stream.unreadable_rects] == [(16, 32)]
+            assert [(r.x, r.y) for r in stream.unreadable_below(32)] == [(16, 32)]
     assert list(stream.unreadable) == [(1, 2)]
+    assert stream.unreadable_below(48) == ()
 
 
 def test_failure_reaches_the_consumer():
