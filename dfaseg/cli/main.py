@@ -58,6 +58,13 @@ class _LazyGroup(click.Group):
             logging.getLogger("dfaseg").debug("details of the failure", exc_info=True)
             click.echo(f"dfaseg: error: {error}", err=True)
             ctx.exit(EXIT_FAILED)
+        except MemoryError:
+            click.echo(
+                "dfaseg: error: no memory left; use a smaller --batch-size or fewer --workers, or "
+                "give the job more",
+                err=True,
+            )
+            ctx.exit(EXIT_FAILED)
         except KeyboardInterrupt:
             click.echo("dfaseg: interrupted", err=True)
             ctx.exit(EXIT_INTERRUPTED)

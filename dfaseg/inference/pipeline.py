@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from dfaseg.annotation.geojson import compress_geojson
-from dfaseg.errors import DfasegError, StoppedError
+from dfaseg.errors import DfasegError, OutputError, StoppedError
+from dfaseg.files import explain
 from dfaseg.inference.job import Job, prepare_job
 from dfaseg.inference.limits import available_cores
 from dfaseg.inference.outputs import OutputPaths, locked
@@ -264,12 +265,21 @@ class PredictRun:
 
 
 def _clear(partial: Path) -> None:
-    """Remove what another recipe left in the hidden folder; the lock is ours."""
-    for leftover in partial.iterdir():
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        elif leftover.name != "lock":
-            leftover.unlink()
+    """Remove what another recipe left in the hidden folder; the lock is ours.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
+    try:
+        for leftover in partial.iterdir():
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            elif leftover.name != "lock":
+                leftover.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"output '{partial}': what an earlier run left cannot be removed ({explain(error)})"
+        ) from error
 
 
 def _unreadable_state(unreadable: dict[tuple[int, int], str]) -> State:

@@ -94,7 +94,9 @@ class Network:
             with torch.inference_mode():
                 chunks = [self._run(chunk, size) for chunk in torch.split(patches, size)]
                 logits = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
-        except torch.OutOfMemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
             raise ConfigError(
                 f"device '{self.device}': no memory left for a batch of {num_patches} patches of "
                 f"{width} x {height} px; use a smaller --batch-size or --patch-size"
@@ -135,6 +137,13 @@ class Network:
                 f"model '{self.card.name}': logits are not finite for patch {bad} of a batch of "
                 f"{len(logits)} in {self.precision}; use --precision fp32"
             )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; on the CPU torch says so in words only."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory")
+    )
 
 
 def load_network(location: Path, *, device: str = "auto", precision: str = "auto") -> Network:

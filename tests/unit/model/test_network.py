@@ -130,14 +130,33 @@ def test_logits_that_are_not_finite_are_named() -> None:
         network_of(forward, fixed_batch=4).logits(patches(4, 8))
 
 
-def test_exhausted_gpu_asks_for_a_smaller_batch() -> None:
-    """Running out of device memory is a setting to change, not a crash."""
+@pytest.mark.parametrize(
+    "failure",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"),
+        MemoryError(),
+    ],
+    ids=["GPU", "CPU", "Python"],
+)
+def test_exhausted_memory_asks_for_a_smaller_batch(failure: Exception) -> None:
+    """Running out of memory is a setting to change, not a crash."""
 
     def forward(_images: Tensor) -> Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise failure
 
     with pytest.raises(ConfigError, match=r"no memory left for a batch of 2 .* --batch-size"):
         network_of(forward, fixed_batch=2).logits(patches(2, 8))
+
+
+def test_other_failures_of_the_network_are_not_hidden() -> None:
+    """Only a lack of memory is taken for one."""
+
+    def forward(_images: Tensor) -> Tensor:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        network_of(forward).logits(patches(1, 8))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
