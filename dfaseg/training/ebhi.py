@@ -45,7 +45,8 @@ INFO = DatasetInfo(
     limits=(
         "Not for diagnosis. Trained on biopsies of one centre at one magnification; other organs,"
         " stains and scanners were not seen. The grades of neoplasia look alike in small fields"
-        " of view, and nearly every training image shows one kind of lesion only."
+        " of view, and nearly every training image shows one kind of lesion only. Smooth muscle and"
+        " squamous epithelium, which it never saw, are often taken for adenocarcinoma."
     ),
 )
 
