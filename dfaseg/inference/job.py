@@ -27,7 +27,7 @@ OVERVIEW_MPP = 8.0
 """Resolution (µm/px) at which tissue is looked for and the overview is drawn."""
 OVERVIEW_MIN_SIDE_PX = 1024
 """Small slides get a finer overview, so that its picture can be looked at."""
-CPU_BATCH_PX, GPU_BATCH_PX = 2**20, 2**24
+CPU_BATCH_PX, GPU_BATCH_PX = 2**21, 2**24
 """Pixels per batch that keep a device busy."""
 MAX_ASPECT_ERROR = 0.02
 """A tissue picture whose shape differs more from the slide's belongs to another slide."""
@@ -123,8 +123,8 @@ def _grid(plan: ReadPlan, network: Network, spec: PredictSpec) -> TileGrid:
 def _batch_size(network: Network, patch_px: int) -> int:
     """Patches that fill the device, in whole chunks of what the network takes at once."""
     pixels = CPU_BATCH_PX if network.device.type == "cpu" else GPU_BATCH_PX
-    chunk = network.chunk_size(patch_px, patch_px) or 1
-    return max(1, pixels // (chunk * patch_px**2)) * chunk
+    unit = (network.chunk_size(patch_px, patch_px) or 1) * network.useful_batch
+    return max(1, pixels // (unit * patch_px**2)) * unit
 
 
 def _tissue(choice: str, overview: SlideOverview, mpp: float, factor: int) -> TissueMask:

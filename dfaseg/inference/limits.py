@@ -29,12 +29,14 @@ def available_cores() -> int:
 
 
 def share_cores() -> None:
-    """Make waiting compute threads sleep instead of spinning; call before torch is imported.
+    """Bound how long waiting compute threads spin; call before torch is imported.
 
-    OpenMP's threads spin at the end of every parallel loop. Next to the threads that decode and
-    write, or to other jobs on the node, that takes the cores from the very work they wait for.
+    OpenMP's threads spin at the end of every parallel loop, by default so long that next to the
+    threads that decode and write, or to other jobs on the node, they take the cores from the very
+    work they wait for. Not spinning at all makes them slow where nobody else wants the cores.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def peak_memory_bytes() -> int:

@@ -19,6 +19,9 @@ MIN_HEIGHT_PX = 420
 """Room for the legend of a flat slide."""
 FILL_OPACITY = 0.42
 """Tint of the classes: colours are told apart and the tissue under them is still seen."""
+BORDER_OPACITY = 0.9
+PNG_LEVEL = 2
+"""A tenth larger than the smallest file, in a sixth of the time."""
 LEGEND_WIDTH_PX = 330
 MARGIN_PX = 24
 FONT_PX = 19
@@ -69,7 +72,7 @@ def save_overlay(
     tinted = _tint(picture, classes, legend.classes)
     page = _page(tinted, mpp / shrink, legend)
     with write_aside(path) as aside:
-        page.save(aside, format="PNG", optimize=True)
+        page.save(aside, format="PNG", compress_level=PNG_LEVEL)
 
 
 def _tint(
@@ -79,11 +82,13 @@ def _tint(
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(class_map)] = [entry.colour for entry in class_map]
     colours = palette[classes]
-    opacity = np.where(classes == IGNORE_INDEX, 0.0, FILL_OPACITY)[..., None]
-    opacity[_borders(classes)] = 0.9
-    opacity[classes == IGNORE_INDEX] = 0.0
-    tinted = picture * (1 - opacity) + colours * opacity
-    return np.asarray(tinted.round(), np.uint8)
+    filled = cv2.addWeighted(picture, 1 - FILL_OPACITY, colours, FILL_OPACITY, 0)
+    outlined = cv2.addWeighted(picture, 1 - BORDER_OPACITY, colours, BORDER_OPACITY, 0)
+    is_analysed = classes != IGNORE_INDEX
+    tinted = np.where(is_analysed[..., None], filled, picture)
+    is_border = _borders(classes) & is_analysed
+    tinted[is_border] = outlined[is_border]
+    return np.asarray(tinted, np.uint8)
 
 
 def _borders(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:

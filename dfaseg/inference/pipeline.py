@@ -12,7 +12,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -85,8 +86,12 @@ def predict_slide(
     if paths.finish_publishing(overwrite=spec.overwrite):
         log.info("output '%s': finished by an earlier run, now in place", paths.mask)
     paths.check(overwrite=spec.overwrite)
-    torch.set_num_threads(available_cores())
-    network = load_network(resolve_model(spec.model), device=spec.device, precision=spec.precision)
+    network = load_network(
+        resolve_model(spec.model),
+        device=spec.device,
+        precision=spec.precision,
+        cores=available_cores(),
+    )
     with closing(open_any_slide(spec)) as slide, locked(paths.partial):
         try:
             job = prepare_job(slide, network, spec)
@@ -189,8 +194,7 @@ class PredictRun:
             )
             done, row = int(job.selected[:first_row].sum()), first_row
             progress(done, job.num_tiles)
-            for batch in stream:
-                logits = self._network.logits(self._to_device(batch))
+            for batch, logits in self._logits(stream):
                 for tiles, tile_logits in by_row(batch.tiles, logits):
                     if tiles[0].row != row:
                         row = tiles[0].row
@@ -260,8 +264,17 @@ class PredictRun:
                 f"{self._job.grid.num_rows}; run the same command again to go on"
             )
 
-    def _to_device(self, batch: PatchBatch) -> Tensor:
-        return torch.from_numpy(batch.pixels).to(self._network.device)
+    def _logits(self, batches: Iterable[PatchBatch]) -> Iterator[tuple[PatchBatch, Tensor]]:
+        """Run the network over all batches, one ahead of the one that is stitched."""
+        pending: deque[tuple[PatchBatch, Callable[[], Tensor]]] = deque()
+        for batch in batches:
+            patches = torch.from_numpy(batch.pixels).to(self._network.device)
+            pending.append((batch, self._network.start(patches)))
+            if len(pending) > 1:
+                batch_before, finish = pending.popleft()
+                yield batch_before, finish()
+        for last_batch, finish in pending:
+            yield last_batch, finish()
 
 
 def _clear(partial: Path) -> None:

@@ -4,10 +4,12 @@ Results must not depend on the batch size. Convolution libraries choose their al
 shape of the batch, and another algorithm adds in another order. On the CPU a network therefore
 always sees the same number of patches at once, whatever the size of the batch (which is also
 faster: the feature maps of a few patches stay in the cache). On a GPU such a fixed number would
-waste memory or speed, so there logits agree between batch sizes to rounding only. The number of
-CPU threads changes the last bits too; it is left alone.
+waste memory or speed, so there logits agree between batch sizes to rounding only. Several threads
+on one forward pass change the last bits too: our own networks take one each, up to eight cores.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -23,6 +25,7 @@ from dfaseg.model.device import Precision, resolve_device, resolve_precision
 from dfaseg.model.foreign import FOREIGN_KINDS, Forward, load_foreign
 from dfaseg.model.fuse import fold_batch_norms
 from dfaseg.model.pixel_decoder import LOGIT_STRIDE
+from dfaseg.model.streams import ForwardStreams
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
@@ -64,6 +67,7 @@ class Network:
         precision: Number format of its arithmetic.
         logit_stride: Patch pixels per logit.
         fixed_batch: Number of patches the network insists on; None if it takes any.
+        streams: Runs several chunks at a time; None for one after the other.
     """
 
     card: ModelCard
@@ -74,6 +78,7 @@ class Network:
     scaling: PixelScaling = field(repr=False)
     forward: Forward = field(repr=False)
     fixed_batch: int | None = None
+    streams: ForwardStreams | None = field(default=None, repr=False)
 
     def logits(self, patches: Tensor) -> Tensor:
         """Run the network.
@@ -88,21 +93,34 @@ class Network:
             CheckpointError: Logits are not finite or do not have the shape the card states.
             ConfigError: The device has not enough memory for the batch.
         """
+        return self.start(patches)()
+
+    def start(self, patches: Tensor) -> Callable[[], Tensor]:
+        """Begin to run the network, so that other work can be done meanwhile.
+
+        Args:
+            patches: As for ``logits``.
+
+        Returns:
+            A function that waits and returns what ``logits`` would; it raises the same errors.
+        """
         num_patches, height, width, _ = patches.shape
         size = self.chunk_size(height, width) or num_patches
-        try:
-            with torch.inference_mode():
-                chunks = [self._run(chunk, size) for chunk in torch.split(patches, size)]
-                logits = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise ConfigError(
-                f"device '{self.device}': no memory left for a batch of {num_patches} patches of "
-                f"{width} x {height} px; use a smaller --batch-size or --patch-size"
-            ) from error
-        self._check(logits, height, width)
-        return logits
+        chunks = torch.split(patches, size)
+        with self._explained(patches):
+            if self.streams is None:
+                results = [self._run(chunk, size) for chunk in chunks]
+            else:
+                pending = self.streams.submit(lambda chunk: self._run(chunk, size), chunks)
+
+        def finish() -> Tensor:
+            with self._explained(patches):
+                done = results if self.streams is None else [part.result() for part in pending]
+                logits = done[0] if len(done) == 1 else torch.cat(done)
+            self._check(logits, height, width)
+            return logits
+
+        return finish
 
     def chunk_size(self, height: int, width: int) -> int | None:
         """Return how many patches of this size (px) run at once; None for any number.
@@ -113,14 +131,37 @@ class Network:
             return self.fixed_batch
         return max(1, _CPU_CHUNK_PX // (height * width)) if self.device.type == "cpu" else None
 
+    @property
+    def useful_batch(self) -> int:
+        """Number of chunks that keep all streams busy."""
+        return self.streams.count if self.streams else 1
+
     def _run(self, patches: Tensor, size: int) -> Tensor:
         num_missing = size - len(patches)
-        if num_missing:
-            patches = torch.cat([patches, patches.new_zeros(num_missing, *patches.shape[1:])])
         is_mixed = self.precision is not Precision.FP32
-        with torch.autocast(self.device.type, self.precision.dtype, enabled=is_mixed):
+        # Both modes hold for the thread that sets them only.
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.precision.dtype, enabled=is_mixed),
+        ):
+            if num_missing:
+                patches = torch.cat([patches, patches.new_zeros(num_missing, *patches.shape[1:])])
             logits = self.forward(self.scaling(patches))
-        return logits[: size - num_missing].float()
+            return logits[: size - num_missing].float()
+
+    @contextmanager
+    def _explained(self, patches: Tensor) -> Iterator[None]:
+        """Turn a lack of memory into a setting to change."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            num_patches, height, width, _ = patches.shape
+            raise ConfigError(
+                f"device '{self.device}': no memory left for a batch of {num_patches} patches of "
+                f"{width} x {height} px; use a smaller --batch-size or --patch-size"
+            ) from error
 
     def _check(self, logits: Tensor, height: int, width: int) -> None:
         wanted = (len(self.card.classes), height // self.logit_stride, width // self.logit_stride)
@@ -146,7 +187,9 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def load_network(location: Path, *, device: str = "auto", precision: str = "auto") -> Network:
+def load_network(
+    location: Path, *, device: str = "auto", precision: str = "auto", cores: int = 1
+) -> Network:
     """Load a model file and make it ready to run.
 
     Args:
@@ -154,20 +197,22 @@ def load_network(location: Path, *, device: str = "auto", precision: str = "auto
             file with its card (``name.toml``) beside it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        cores: CPU cores the job may use; sets how many threads torch takes.
 
     Raises:
         CheckpointError: The file cannot be used.
         ConfigError: Device or precision are not to be had.
     """
     torch_device = resolve_device(device)
+    torch.set_num_threads(cores)
     kind = sniff_kind(location)
     refuse_pickle(location, kind)
     if kind in FOREIGN_KINDS:
         return _load_foreign(location, kind, torch_device, precision)
-    return _load_own(location, torch_device, resolve_precision(precision, torch_device))
+    return _load_own(location, torch_device, resolve_precision(precision, torch_device), cores)
 
 
-def _load_own(location: Path, device: torch.device, precision: Precision) -> Network:
+def _load_own(location: Path, device: torch.device, precision: Precision, cores: int) -> Network:
     loaded = load_checkpoint(location)
     side = loaded.card.patch_px
     with torch.no_grad():
@@ -181,6 +226,7 @@ def _load_own(location: Path, device: torch.device, precision: Precision) -> Net
         logit_stride=LOGIT_STRIDE,
         scaling=PixelScaling.on_device(loaded.card.normalisation, device),
         forward=lambda images: _logits_of(model, images),
+        streams=ForwardStreams(cores) if device.type == "cpu" else None,
     )
 
 

@@ -73,8 +73,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("root", type=Path)
     arguments = parser.parse_args()
-    torch.set_num_threads(available_cores())
-    network = load_network(arguments.model)
+    network = load_network(arguments.model, cores=available_cores())
     split = read_dataset("ebhi", arguments.root).val
     print("patch  overlap  macro Dice  pixel accuracy  work per pixel")
     for patch_px, overlap_px in CANDIDATES:

@@ -42,10 +42,13 @@ def measure_decode(arguments: argparse.Namespace) -> Figures:
         level = job.plan.level
         before = _cpu_seconds()
         with ThreadPoolExecutor(job.num_workers) as executor:
-            places = zip(cols.tolist(), rows.tolist(), strict=True)
-            jobs = [executor.submit(slide.read_tile, level, col, row) for col, row in places]
-            for done in jobs:
-                done.result()
+            # Pixels are dropped at once, as in a run, where they are copied on.
+            for _ in executor.map(
+                lambda col, row: slide.read_tile(level, col, row) is None,
+                cols.tolist(),
+                rows.tolist(),
+            ):
+                pass
         seconds = _cpu_seconds() - before
     info = slide.info.levels[level]
     return {
@@ -141,8 +144,6 @@ def main() -> None:
 
 def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     """Open slide and network and plan the run, as predict does."""
-    import torch
-
     from dfaseg.inference.job import prepare_job
     from dfaseg.inference.limits import available_cores
     from dfaseg.inference.pipeline import open_any_slide
@@ -150,7 +151,6 @@ def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     from dfaseg.model.network import load_network
     from dfaseg.model.resolve import resolve_model
 
-    torch.set_num_threads(available_cores())
     spec = PredictSpec(
         slide=arguments.slide,
         out=Path("unused.zarr"),
@@ -158,7 +158,7 @@ def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
         mpp=arguments.mpp,
         tissue=arguments.tissue,
     )
-    network = load_network(resolve_model(spec.model))
+    network = load_network(resolve_model(spec.model), cores=available_cores())
     slide = open_any_slide(spec)
     return slide, network, prepare_job(slide, network, spec)
 

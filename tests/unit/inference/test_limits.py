@@ -60,12 +60,13 @@ def test_peak_memory_is_at_least_what_was_just_used():
     assert limits.peak_memory_bytes() >= max(before, len(block))
 
 
-def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
-    """The policy is set where nobody has set one."""
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    limits.share_cores()
-    assert os.environ["OMP_WAIT_POLICY"] == "passive"
-
+def test_waiting_threads_spin_briefly_unless_the_user_says_otherwise(monkeypatch):
+    """The bound is set where nobody has set a policy."""
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     limits.share_cores()
-    assert os.environ["OMP_WAIT_POLICY"] == "active"
+    assert "GOMP_SPINCOUNT" not in os.environ
+
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    limits.share_cores()
+    assert os.environ.pop("GOMP_SPINCOUNT") == "10000"
