@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 # The tiler spreads its blocks over its own threads; OpenCV's would only get in their way.
 cv2.setNumThreads(1)
 
+_FAST_IN_OPENCV = frozenset({Fraction(2), Fraction(4)})
+"""Scales at which OpenCV is faster than our own sums."""
+_MAX_WEIGHT = 65535 // 255
+"""Largest sum of weights with which sums of pixel values fit into 16 bits."""
+
 
 def resample_block(
     source: NDArray[np.uint8], scale_x: Fraction, scale_y: Fraction, out: NDArray[np.uint8]
@@ -26,17 +31,51 @@ def resample_block(
     """
     height, width = source.shape[:2]
     assert (out.shape[1] * scale_x, out.shape[0] * scale_y) == (width, height)
+    size = (out.shape[1], out.shape[0])
     if scale_x == scale_y == 1:
         out[...] = source
-    elif min(scale_x, scale_y) >= 1:
-        cv2.resize(source, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)
+    elif min(scale_x, scale_y) < 1:
+        _enlarge(source, scale_x, scale_y, out)
+    elif scale_y in _FAST_IN_OPENCV or scale_y == 1 or scale_y.numerator > _MAX_WEIGHT:
+        cv2.resize(source, size, dst=out, interpolation=cv2.INTER_AREA)
     else:
-        # OpenCV's area mode is exact for shrinking only.
-        shrunk_size = (min(width, out.shape[1]), min(height, out.shape[0]))
-        shrunk = np.asarray(cv2.resize(source, shrunk_size, interpolation=cv2.INTER_AREA))
-        rows = _enlarge_rows(shrunk.astype(np.uint8), min(scale_y, Fraction(1)))
-        columns = _enlarge_rows(rows.swapaxes(0, 1), min(scale_x, Fraction(1)))
-        out[...] = columns.swapaxes(0, 1)
+        # OpenCV is slow at sums over rows and fast at sums along them.
+        rows, weight = _shrink_rows(source, scale_y)
+        sums = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
+        np.floor_divide(sums + np.uint16(weight // 2), np.uint16(weight), out=out, casting="unsafe")
+
+
+def _shrink_rows(source: NDArray[np.uint8], scale: Fraction) -> tuple[NDArray[np.uint16], int]:
+    """Sum along the first axis, each row weighted by how much of it a result row covers.
+
+    Returns:
+        Weighted sums, shape ``(h / scale, w, 3)``, and the sum of the weights of a row.
+    """
+    extent, unit = scale.numerator, scale.denominator
+    # In units of 1/denominator of a source row, times what the range of uint16 leaves room for.
+    factor = _MAX_WEIGHT // extent
+    periods = source.reshape(-1, extent, *source.shape[1:]).astype(np.uint16)
+    sums = np.zeros((len(periods), unit, *source.shape[1:]), np.uint16)
+    part = np.empty_like(periods[:, 0])
+    for row in range(unit):
+        start, stop = row * extent, (row + 1) * extent
+        for index in range(start // unit, -(-stop // unit)):
+            covered = min(stop, (index + 1) * unit) - max(start, index * unit)
+            np.multiply(periods[:, index], np.uint16(covered * factor), out=part)
+            sums[:, row] += part
+    return sums.reshape(-1, *source.shape[1:]), extent * factor
+
+
+def _enlarge(
+    source: NDArray[np.uint8], scale_x: Fraction, scale_y: Fraction, out: NDArray[np.uint8]
+) -> None:
+    """Enlarge along at least one axis; OpenCV's area mode is exact for shrinking only."""
+    height, width = source.shape[:2]
+    shrunk_size = (min(width, out.shape[1]), min(height, out.shape[0]))
+    shrunk = np.asarray(cv2.resize(source, shrunk_size, interpolation=cv2.INTER_AREA))
+    rows = _enlarge_rows(shrunk.astype(np.uint8), min(scale_y, Fraction(1)))
+    columns = _enlarge_rows(rows.swapaxes(0, 1), min(scale_x, Fraction(1)))
+    out[...] = columns.swapaxes(0, 1)
 
 
 def _enlarge_rows(source: NDArray[np.uint8], scale: Fraction) -> NDArray[np.uint8]:

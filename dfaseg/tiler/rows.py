@@ -22,7 +22,7 @@ from dfaseg.tiler.resample import resample_block
 
 WHITE = 255
 """Value of pixels outside the slide, of sparse tiles and of tiles nobody asked for."""
-BLOCK_PX = 2048
+BLOCK_PX = 1024
 """Least width of a resampling block in level pixels: enough work to be worth a thread's turn."""
 SMALL_STRIP_BYTES = 64 * 2**20
 """Strips up to this size are decoded two ahead, larger ones one ahead: enough to keep all threads

@@ -23,13 +23,15 @@ def area_weights(size, scale):
     [
         (Fraction(1), 0.0),
         (Fraction(2), 0.501),
-        (Fraction(3), 0.501),
-        (Fraction(14, 5), 0.501),
-        (Fraction(50, 9), 0.501),
+        (Fraction(3), 0.503),
+        (Fraction(14, 5), 0.503),
+        (Fraction(50, 9), 0.504),
+        (Fraction(257, 100), 0.503),
+        (Fraction(260, 101), 0.501),
         (Fraction(4, 5), 1.01),
         (Fraction(9, 10), 1.01),
     ],
-    ids=["same", "2", "3", "14/5", "50/9", "enlarged", "barely enlarged"],
+    ids=["same", "2", "3", "14/5", "50/9", "257/100", "260/101", "enlarged", "barely enlarged"],
 )
 def test_result_is_the_mean_of_what_it_covers(scale, tolerance):
     """Every result pixel is the rounded area mean (enlarging may be rounded per axis)."""
