@@ -54,6 +54,9 @@ log = logging.getLogger(__name__)
 SAMPLE = "sample"
 """Name under which the built-in slide is opened."""
 
+BATCHES_IN_FLIGHT = 2
+"""Batches that go through the network while one is stitched: no core waits at a batch's end."""
+
 Progress = Callable[[int, int], None]
 """Called with the number of patches done and the number of all patches."""
 
@@ -265,12 +268,12 @@ class PredictRun:
             )
 
     def _logits(self, batches: Iterable[PatchBatch]) -> Iterator[tuple[PatchBatch, Tensor]]:
-        """Run the network over all batches, one ahead of the one that is stitched."""
+        """Run the network over all batches, a few ahead of the one that is stitched."""
         pending: deque[tuple[PatchBatch, Callable[[], Tensor]]] = deque()
         for batch in batches:
             patches = torch.from_numpy(batch.pixels).to(self._network.device)
             pending.append((batch, self._network.start(patches)))
-            if len(pending) > 1:
+            if len(pending) > BATCHES_IN_FLIGHT:
                 batch_before, finish = pending.popleft()
                 yield batch_before, finish()
         for last_batch, finish in pending:
