@@ -26,6 +26,7 @@ from dfaseg.model.foreign import FOREIGN_KINDS, Forward, load_foreign
 from dfaseg.model.fuse import fold_batch_norms
 from dfaseg.model.pixel_decoder import LOGIT_STRIDE
 from dfaseg.model.streams import ForwardStreams
+from dfaseg.model.traced import TracedForward
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
@@ -225,7 +226,7 @@ def _load_own(location: Path, device: torch.device, precision: Precision, cores:
         precision=precision,
         logit_stride=LOGIT_STRIDE,
         scaling=PixelScaling.on_device(loaded.card.normalisation, device),
-        forward=lambda images: _logits_of(model, images),
+        forward=_forward_on(model, device, precision),
         streams=ForwardStreams(cores) if device.type == "cpu" else None,
     )
 
@@ -247,6 +248,25 @@ def _load_foreign(location: Path, kind: ModelKind, device: torch.device, precisi
         forward=loaded.forward,
         fixed_batch=loaded.fixed_batch,
     )
+
+
+def _forward_on(model: nn.Module, device: torch.device, precision: Precision) -> Forward:
+    """Return the forward pass; traced where Python would hold it up and bits can be compared."""
+    if device.type == "cpu" and precision is Precision.FP32:
+        return TracedForward(_Logits(model))
+    return lambda images: _logits_of(model, images)
+
+
+class _Logits(nn.Module):
+    """A network reduced to its logits."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of images."""
+        return _logits_of(self.model, images)
 
 
 def _logits_of(model: nn.Module, images: Tensor) -> Tensor:

@@ -28,6 +28,9 @@ from typing import Any
 
 Figures = dict[str, float]
 
+WARM_UP_BATCHES = 5
+"""Enough for a network to have settled on its fastest way."""
+
 
 def measure_decode(arguments: argparse.Namespace) -> Figures:
     """Decode every native tile that the run needs, on all cores."""
@@ -71,7 +74,8 @@ def measure_network(arguments: argparse.Namespace) -> Figures:
         patches = patches.to(network.device)
         num_batches = -(-job.num_tiles // batch_size)
         timed = min(num_batches, arguments.batches)
-        network.logits(patches)
+        for _ in range(WARM_UP_BATCHES):
+            network.logits(patches)
         started = time.perf_counter()
         for _ in range(timed):
             network.logits(patches).cpu()

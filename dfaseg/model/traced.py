@@ -1,0 +1,63 @@
+"""A network's operations without the Python between them, for long runs on a CPU.
+
+Python is a tenth to a quarter of a forward pass on small feature maps, and only one thread at a
+time may run it: forward passes side by side, decoding and tracing of polygons all wait for it.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+PASSES_BEFORE = 32
+"""Forward passes of one shape after which tracing, about half a second, has been worth it."""
+
+Forward = Callable[[Tensor], Tensor]
+
+
+class TracedForward:
+    """Calls a network until it has been called often enough, then its trace.
+
+    A trace belongs to one shape of input. It is used only if it gives the very same bits as the
+    network on the patches at hand, so that nothing depends on when it was made.
+
+    Args:
+        network: Maps images ``(n, 3, h, w)`` to logits.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval()
+        self._lock = threading.Lock()
+        self._num_passes: dict[torch.Size, int] = {}
+        self._chosen: dict[torch.Size, Forward] = {}
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the logits of images."""
+        chosen = self._chosen.get(images.shape)
+        if chosen is not None:
+            return chosen(images)
+        with self._lock:
+            count = self._num_passes.get(images.shape, 0) + 1
+            self._num_passes[images.shape] = count
+        if count == PASSES_BEFORE:
+            self._chosen[images.shape] = self._trace(images)
+        logits: Tensor = self._network(images)
+        return logits
+
+    def _trace(self, images: Tensor) -> Forward:
+        """Return the trace for images of one shape, or the network where they differ."""
+        with torch.inference_mode(mode=False), torch.no_grad(), warnings.catch_warnings():
+            # torch.compile, advised in its place, needs a compiler on the user's machine.
+            warnings.simplefilter("ignore")
+            # A tensor of inference mode cannot be recorded; a copy made outside of it can.
+            example = images.clone()
+            recorded = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch has no type here
+                self._network, example, check_trace=False
+            )
+            traced: Forward = torch.jit.freeze(recorded)
+            # The first calls of a trace optimise it.
+            answers = [traced(example) for _ in range(3)]
+            is_same = torch.equal(answers[-1], self._network(example))
+        return traced if is_same else self._network

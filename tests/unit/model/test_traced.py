@@ -1,0 +1,90 @@
+"""Traced networks: the same bits, used only when they are."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dfaseg.model import traced
+from dfaseg.model.fuse import fold_batch_norms
+from dfaseg.model.traced import TracedForward
+from tests.model_files import tiny_model
+
+
+class Logits(nn.Module):
+    """A tiny segmenter reduced to its logits, which counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # As a network is loaded: freezing would fold batch norms and change the last bits.
+        with torch.no_grad():
+            example = torch.zeros(1, 3, 64, 64)
+            self.model = fold_batch_norms(tiny_model(), lambda m, x: m(x).logits, example)
+        self.num_calls = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of images."""
+        self.num_calls += 1
+        logits: Tensor = self.model(images).logits
+        return logits
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trace at the second call."""
+    monkeypatch.setattr(traced, "PASSES_BEFORE", 2)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode], ids=["grad", "inference"])
+def test_trace_gives_the_same_bits(mode: type) -> None:
+    """Logits do not change when the trace takes over, and the network is not called any more."""
+    network = Logits()
+    forward = TracedForward(network)
+    images = [torch.randn(1, 3, 64, 64) for _ in range(5)]
+
+    with mode():
+        logits = [forward(image) for image in images]
+        num_calls = network.num_calls
+        again = [forward(image) for image in images]
+        expected = [network(image) for image in images]
+
+    assert all(torch.equal(one, other) for one, other in zip(logits, expected, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(again, expected, strict=True))
+    assert network.num_calls == num_calls + len(images)
+
+
+def test_another_shape_is_not_given_to_the_trace() -> None:
+    """Each shape has a trace of its own."""
+    network = Logits()
+    forward = TracedForward(network)
+    with torch.inference_mode():
+        for _ in range(3):
+            forward(torch.randn(1, 3, 64, 64))
+        larger = torch.randn(2, 3, 96, 64)
+
+        assert torch.equal(forward(larger), network(larger))
+
+
+def test_trace_that_differs_is_not_used() -> None:
+    """A network whose answers a trace cannot repeat goes on as it is."""
+
+    class Fickle(nn.Module):
+        """Depends on more than its input."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            """Return something new each time."""
+            self.count += 1
+            return images + self.count
+
+    network = Fickle()
+    forward = TracedForward(network)
+    images = torch.zeros(1, 3, 8, 8)
+    with torch.inference_mode():
+        for _ in range(3):
+            forward(images)
+
+        before = network.count
+        assert float(forward(images).max()) == before + 1
