@@ -9,7 +9,10 @@ from dfaseg.cli.options import device_option, workers_option
 
 @click.command(short_help="Train a network on annotated images.")
 @click.option(
-    "--dataset", type=click.Choice(["ebhi"]), required=True, help="Data set; the documentation shows its layout."
+    "--dataset",
+    type=click.Choice(["ebhi"]),
+    required=True,
+    help="Data set; the documentation shows its layout.",
 )
 @click.option(
     "--root",
