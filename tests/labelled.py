@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
-from dfaseg.training.dataset import DatasetInfo, Split, TrainingData
+from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
+from dfaseg.datasets.load import Split, load_split
 
 COLOURS = np.array([[235, 235, 235], [200, 60, 120], [90, 40, 160]], np.uint8)
 """Colour of the tissue of each of the three classes."""
@@ -31,10 +32,11 @@ def make_info() -> DatasetInfo:
         weights_licence="CC0",
         intended_use="tests",
         limits="everything else",
+        patch_px=64,
     )
 
 
-def make_split(num_images: int, side_px: int = 64, seed: int = 0) -> Split:
+def make_examples(num_images: int, side_px: int = 64, seed: int = 0) -> tuple[Example, ...]:
     """Return images of coloured rectangles, their labels framed by ignored pixels."""
     rng = np.random.default_rng(seed)
     labels = np.zeros((num_images, side_px, side_px), np.uint8)
@@ -44,14 +46,22 @@ def make_split(num_images: int, side_px: int = 64, seed: int = 0) -> Split:
     noise = rng.integers(0, 20, (*labels.shape, 3), np.uint8)
     images = COLOURS[labels] - noise
     labels[:, :2] = IGNORE_INDEX
-    names = tuple(f"image-{number}" for number in range(num_images))
-    return Split(names, tuple(images), tuple(labels))
+    pixels = [LabelledImage(*pair) for pair in zip(images, labels, strict=True)]
+    return tuple(
+        Example(f"image-{number}", f"case-{seed}-{number}", lambda chosen=pair: chosen)
+        for number, pair in enumerate(pixels)
+    )
 
 
-def make_training_data() -> TrainingData:
+def make_split(num_images: int, side_px: int = 64, seed: int = 0) -> Split:
+    """Return the same images decoded."""
+    return load_split(make_examples(num_images, side_px, seed))
+
+
+def make_dataset() -> Dataset:
     """Return a data set of 12 training, 4 validation and 4 test images."""
-    splits = [make_split(count, seed=seed) for seed, count in enumerate((12, 4, 4))]
-    return TrainingData(make_info(), *splits)
+    splits = [make_examples(count, seed=seed) for seed, count in enumerate((12, 4, 4))]
+    return Dataset(make_info(), *splits)
 
 
 def write_ebhi_tree(root: Path) -> None:

@@ -92,10 +92,10 @@ def train(
     from dfaseg.inference.limits import share_cores
 
     share_cores()
+    from dfaseg.datasets.readers import read_dataset
     from dfaseg.training.device import choose_placement
     from dfaseg.training.loop import Trainer
     from dfaseg.training.memory import keep_freed_memory
-    from dfaseg.training.readers import read_dataset
     from dfaseg.training.spec import TrainSpec
 
     keep_freed_memory()

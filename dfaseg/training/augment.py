@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.datasets.load import Split
 from dfaseg.training.colour import vary_colour
-from dfaseg.training.dataset import Split
 from dfaseg.training.spec import AugmentSpec
 
 Patch = tuple[NDArray[np.uint8], NDArray[np.uint8]]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from dfaseg import __version__
+from dfaseg.datasets.dataset import DatasetInfo
 from dfaseg.evaluation.metrics import Scores
 from dfaseg.model.card import BiasRecord, ModelCard, TrainingData, default_mpp_range
 from dfaseg.model.segmenter import DfaSegmenter
-from dfaseg.training.dataset import DatasetInfo
 from dfaseg.training.spec import TrainSpec
 
 PREDICT_SIDES = 2

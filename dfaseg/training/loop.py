@@ -10,6 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from dfaseg.datasets.dataset import Dataset
+from dfaseg.datasets.load import load_split
+from dfaseg.datasets.pixel_counts import image_weights, pixel_counts, pixel_frequencies
 from dfaseg.errors import OutputError, OutputExistsError, TrainingError
 from dfaseg.evaluation.metrics import Scores
 from dfaseg.model.build import build_segmenter, preset_spec
@@ -18,7 +21,6 @@ from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.augment import PatchComposer
 from dfaseg.training.batches import LabelledBatch, plan_epoch, stream_batches
 from dfaseg.training.card import write_card
-from dfaseg.training.dataset import TrainingData, image_weights, pixel_counts, pixel_frequencies
 from dfaseg.training.device import Placement
 from dfaseg.training.loss import segmentation_loss
 from dfaseg.training.optimiser import (
@@ -64,7 +66,7 @@ class Trainer:
     def __init__(
         self,
         spec: TrainSpec,
-        data: TrainingData,
+        data: Dataset,
         run_dir: Path,
         placement: Placement,
         *,
@@ -74,11 +76,12 @@ class Trainer:
         self._placement = placement
         self._workers = placement.default_workers if workers is None else workers
         self._num_classes = len(data.info.class_map)
-        counts = pixel_counts(data.train, self._num_classes)
+        self._train, self._val = (load_split(split) for split in (data.train, data.val))
+        counts = pixel_counts(self._train, self._num_classes)
         self._frequencies = tuple(float(share) for share in pixel_frequencies(counts))
         self._weights = image_weights(counts, spec.balance)
         self._composer = PatchComposer(
-            data.train,
+            self._train,
             self._weights,
             spec.augment,
             side_px=self._patch_px,
@@ -106,7 +109,7 @@ class Trainer:
 
     @property
     def _patch_px(self) -> int:
-        return int(self._data.train.labels[0].shape[0])
+        return self._data.info.patch_px
 
     def _build_state(self) -> TrainState:
         spec = self._spec
@@ -219,7 +222,7 @@ class Trainer:
         network.to(self._placement.device)
         val, test = (
             score_split(network, split, self._num_classes, self._placement, self._spec.batch_size)
-            for split in (self._data.val, self._data.test)
+            for split in (self._val, load_split(self._data.test))
         )
         best_epoch = self._state.progress.best_epoch
         self._write_model(network, {"val": val, "test": test}, best_epoch)
@@ -229,7 +232,7 @@ class Trainer:
     def _score_validation(self) -> Scores:
         return score_split(
             self._state.average,
-            self._data.val,
+            self._val,
             self._num_classes,
             self._placement,
             self._spec.batch_size,

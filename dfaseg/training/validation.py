@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from dfaseg.datasets.load import Split
 from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.metrics import Scores, compute_scores
-from dfaseg.training.dataset import Split
 from dfaseg.training.device import Placement
 from dfaseg.training.loss import upsample
 

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfaseg.datasets.load import Split, load_split
+from dfaseg.datasets.readers import read_dataset
 from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.metrics import compute_scores
 from dfaseg.geometry import TileGrid
@@ -22,8 +24,6 @@ from dfaseg.inference.limits import available_cores
 from dfaseg.model.network import Network, load_network
 from dfaseg.stitcher.canvas import Canvas, ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
-from dfaseg.training.dataset import Split
-from dfaseg.training.readers import read_dataset
 from tests.stitching import stitch
 
 SIDE = 4
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     arguments = parser.parse_args()
     network = load_network(arguments.model, cores=available_cores())
-    split = read_dataset("ebhi", arguments.root).val
+    split = load_split(read_dataset("ebhi", arguments.root).val)
     print("patch  overlap  macro Dice  pixel accuracy  work per pixel")
     for patch_px, overlap_px in CANDIDATES:
         confusion = ConfusionMatrix(len(network.card.classes))

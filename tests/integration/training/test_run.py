@@ -10,24 +10,24 @@ import torch
 from click.testing import CliRunner
 
 from dfaseg.cli.main import cli
+from dfaseg.datasets.dataset import Dataset
 from dfaseg.errors import CheckpointError, ConfigError, OutputExistsError, TrainingError
 from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.training import loop
 from dfaseg.training.batches import EpochPlan, plan_epoch
-from dfaseg.training.dataset import TrainingData
 from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
 from dfaseg.training.loss import segmentation_loss
 from dfaseg.training.spec import TrainSpec
-from tests.labelled import make_training_data, write_ebhi_tree
+from tests.labelled import make_dataset, write_ebhi_tree
 
 SPEC = TrainSpec(dataset="ebhi", preset="tiny", epochs=3, batch_size=4, lr=5e-3, ema_decay=0.9)
 
 
 @pytest.fixture(scope="module")
-def data() -> TrainingData:
+def data() -> Dataset:
     """Return made-up images."""
-    return make_training_data()
+    return make_dataset()
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _trainer(spec: TrainSpec, data: TrainingData, run_dir: Path) -> Trainer:
+def _trainer(spec: TrainSpec, data: Dataset, run_dir: Path) -> Trainer:
     return Trainer(spec, data, run_dir, choose_placement("cpu", "fp32"))
 
 
@@ -53,7 +53,7 @@ def _run_until(monkeypatch: pytest.MonkeyPatch, epoch: int, trainer: Trainer) ->
             trainer.run()
 
 
-def test_run_learns_and_leaves_a_complete_model(data: TrainingData, tmp_path: Path) -> None:
+def test_run_learns_and_leaves_a_complete_model(data: Dataset, tmp_path: Path) -> None:
     """Loss falls; the model file carries scores, bias and origin; the log has every epoch."""
     result = _trainer(dataclasses.replace(SPEC, epochs=6), data, tmp_path).run()
 
@@ -71,7 +71,7 @@ def test_run_learns_and_leaves_a_complete_model(data: TrainingData, tmp_path: Pa
     assert (card.patch_px, card.overlap_px) == (128, 16)
 
 
-def test_same_seed_gives_the_same_bytes(data: TrainingData, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_bytes(data: Dataset, tmp_path: Path) -> None:
     """Two runs of one seed end in equal model files; another seed does not."""
     spec = dataclasses.replace(SPEC, epochs=1)
 
@@ -86,7 +86,7 @@ def test_same_seed_gives_the_same_bytes(data: TrainingData, tmp_path: Path) -> N
 
 
 def test_stopped_run_goes_on_to_the_same_result(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run killed in its third epoch and resumed ends in the very same model file."""
     whole = _trainer(SPEC, data, tmp_path / "whole").run()
@@ -98,7 +98,7 @@ def test_stopped_run_goes_on_to_the_same_result(
 
 
 def test_held_run_can_be_given_another_end(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long run on hold, cut short on resuming, equals the short run."""
     short = dataclasses.replace(SPEC, schedule="hold", decay_epochs=1)
@@ -111,7 +111,7 @@ def test_held_run_can_be_given_another_end(
     assert parts.model_path.read_bytes() == whole.model_path.read_bytes()
 
 
-def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: Path) -> None:
+def test_resuming_with_other_settings_is_refused(data: Dataset, tmp_path: Path) -> None:
     """Settings that change the result are named, with old and new value."""
     _trainer(dataclasses.replace(SPEC, epochs=1), data, tmp_path).run()
 
@@ -119,7 +119,7 @@ def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: P
         _trainer(SPEC, data, tmp_path).run(resume=True)
 
 
-def test_run_is_never_overwritten(data: TrainingData, tmp_path: Path) -> None:
+def test_run_is_never_overwritten(data: Dataset, tmp_path: Path) -> None:
     """A folder that holds a run is refused without --resume."""
     (tmp_path / loop.MODEL_FILE).write_bytes(b"precious")
 
@@ -131,7 +131,7 @@ def test_run_is_never_overwritten(data: TrainingData, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"\x08\0\0\0\0\0\0\0{}      "])
 def test_state_that_cannot_be_read_is_named(
-    content: bytes | None, data: TrainingData, tmp_path: Path
+    content: bytes | None, data: Dataset, tmp_path: Path
 ) -> None:
     """A missing, empty or foreign state is one clear error."""
     if content is not None:
@@ -142,7 +142,7 @@ def test_state_that_cannot_be_read_is_named(
 
 
 def test_loss_that_is_no_number_stops_and_keeps_the_last_epoch(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error says where it happened; the state of the epoch before is still there."""
     steps_of_first_epoch = 3
@@ -162,7 +162,7 @@ def test_loss_that_is_no_number_stops_and_keeps_the_last_epoch(
 
 
 @pytest.mark.parametrize("mode", ["none", "cffa", "dfa_anchored", "frozen_init", "cold"])
-def test_every_bias_mode_trains(mode: str, data: TrainingData, tmp_path: Path) -> None:
+def test_every_bias_mode_trains(mode: str, data: Dataset, tmp_path: Path) -> None:
     """Delta is logged where it is learned, and nowhere else."""
     _trainer(dataclasses.replace(SPEC, epochs=1, bias_mode=mode), data, tmp_path).run()
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.datasets.ebhi import read_ebhi
+from dfaseg.datasets.load import load_split
+from dfaseg.datasets.pixel_counts import pixel_counts, pixel_frequencies
+from dfaseg.datasets.readers import read_dataset
 from dfaseg.errors import ConfigError, DatasetError
-from dfaseg.training.dataset import pixel_counts, pixel_frequencies
-from dfaseg.training.ebhi import read_ebhi
-from dfaseg.training.readers import read_dataset
 from tests.labelled import write_ebhi_tree
 
 
@@ -24,19 +25,20 @@ def tree(tmp_path: Path) -> Path:
 def test_splits_are_read_with_their_labels(tree: Path) -> None:
     """Each split has its own images; masks hold the class indices."""
     data = read_dataset("ebhi", tree)
+    train = load_split(data.train)
 
     assert [len(split) for split in (data.train, data.val, data.test)] == [2, 2, 2]
-    assert data.train.names == ("normal_train-0", "normal_train-1")
-    assert set(np.unique(data.train.labels[1])) == {1, IGNORE_INDEX}
+    assert train.names == ("normal_train-0", "normal_train-1")
+    assert set(np.unique(train.labels[1])) == {1, IGNORE_INDEX}
     assert data.info.class_map.names[5] == "Adenocarcinoma"
 
 
 def test_dark_frame_is_neither_seen_nor_scored(tree: Path) -> None:
     """The frame's pixels take their neighbours' colour and are ignored."""
-    data = read_ebhi(tree)
+    train = load_split(read_ebhi(tree).train)
 
-    assert min(image.min() for image in data.train.images) > 50
-    label = data.train.labels[0]
+    assert min(image.min() for image in train.images) > 50
+    label = train.labels[0]
     assert np.all(label[[0, 1, -1, -2]] == IGNORE_INDEX)
     assert np.all(label[2:-2, 2:-2] == 0)
 
@@ -60,7 +62,7 @@ def test_unreadable_picture_is_named(tree: Path) -> None:
     (tree / "test" / "images" / "normal_test-0.jpg").write_bytes(b"\xff\xd8 not a picture")
 
     with pytest.raises(DatasetError, match=r"normal_test-0\.jpg.*not a readable picture"):
-        read_ebhi(tree)
+        load_split(read_ebhi(tree).test)
 
 
 def test_picture_of_another_size_is_named(tree: Path) -> None:
@@ -69,7 +71,7 @@ def test_picture_of_another_size_is_named(tree: Path) -> None:
     cv2.imwrite(str(path), np.zeros((100, 90), np.uint8))
 
     with pytest.raises(DatasetError, match="90 × 100 px"):
-        read_ebhi(tree)
+        load_split(read_ebhi(tree).train)
 
 
 def test_case_in_two_splits_is_refused(tree: Path) -> None:
@@ -114,7 +116,7 @@ def test_real_data_set_has_the_published_shares(real_data: Path) -> None:
 
     data = read_ebhi(root)
 
-    frequencies = pixel_frequencies(pixel_counts(data.train, 7))
+    frequencies = pixel_frequencies(pixel_counts(load_split(data.train), 7))
     assert [len(split) for split in (data.train, data.val, data.test)] == [1313, 283, 385]
     expected = [0.364, 0.025, 0.107, 0.199, 0.057, 0.231, 0.018]
     assert frequencies == pytest.approx(expected, abs=0.006)

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
+from dfaseg.datasets.load import Split
+from dfaseg.datasets.pixel_counts import image_weights, pixel_counts, pixel_frequencies
 from dfaseg.errors import DatasetError
-from dfaseg.training.dataset import Split, image_weights, pixel_counts, pixel_frequencies
 
 
 def _split(*labels: list[int]) -> Split:
     arrays = tuple(np.array([label], np.uint8) for label in labels)
     images = tuple(np.zeros((*array.shape, 3), np.uint8) for array in arrays)
-    return Split(tuple(f"image-{number}" for number in range(len(labels))), images, arrays)
+    names = tuple(f"image-{number}" for number in range(len(labels)))
+    return Split(names, names, images, arrays)
 
 
 def test_frequencies_leave_ignored_pixels_out() -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dfaseg.datasets.dataset import Dataset
+from dfaseg.datasets.ebhi import read_ebhi
 from dfaseg.errors import ConfigError
-from dfaseg.training.dataset import TrainingData
-from dfaseg.training.ebhi import read_ebhi
 
-READERS: Mapping[str, Callable[[Path], TrainingData]] = {"ebhi": read_ebhi}
+READERS: Mapping[str, Callable[[Path], Dataset]] = {"ebhi": read_ebhi}
 
 
-def read_dataset(name: str, root: Path) -> TrainingData:
+def read_dataset(name: str, root: Path) -> Dataset:
     """Read a data set as downloaded.
 
     Args:

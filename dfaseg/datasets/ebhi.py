@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
 from dfaseg.errors import DatasetError
-from dfaseg.training.dataset import DatasetInfo, Split, TrainingData
 
 SOURCE = "https://doi.org/10.6084/m9.figshare.21540159"
 SIDE_PX = 224
@@ -48,25 +49,26 @@ INFO = DatasetInfo(
         " of view, and nearly every training image shows one kind of lesion only. Smooth muscle and"
         " squamous epithelium, which it never saw, are often taken for adenocarcinoma."
     ),
+    patch_px=SIDE_PX,
 )
 
 
-def read_ebhi(root: Path) -> TrainingData:
+def read_ebhi(root: Path) -> Dataset:
     """Read EBHI-Seg as split by case: folders train, val, test and ``split.csv``.
 
     Args:
         root: Folder with ``split.csv`` and, per split, ``images/*.jpg`` and ``masks/*.png``.
 
     Returns:
-        The decoded data set.
+        The data set; its pixels are decoded when asked for.
 
     Raises:
-        DatasetError: A file is missing or unreadable, or a case lies in two splits.
+        DatasetError: A file is missing, or a case lies in two splits.
     """
     rows = _read_split_table(root)
     _check_cases(rows)
     train, val, test = (_read_split(root, rows, split) for split in ("train", "val", "test"))
-    return TrainingData(INFO, train, val, test)
+    return Dataset(INFO, train, val, test)
 
 
 def _read_split_table(root: Path) -> list[dict[str, str]]:
@@ -94,10 +96,11 @@ def _check_cases(rows: Iterable[dict[str, str]]) -> None:
             )
 
 
-def _read_split(root: Path, rows: Iterable[dict[str, str]], split: str) -> Split:
-    names = tuple(row["name"] for row in rows if row["split"] == split)
-    if not names:
+def _read_split(root: Path, rows: Iterable[dict[str, str]], split: str) -> tuple[Example, ...]:
+    chosen = [row for row in rows if row["split"] == split]
+    if not chosen:
         raise DatasetError(f"data set '{root}': split.csv names no image of the split '{split}'")
+    names = [row["name"] for row in chosen]
     files = [(_image_path(root, split, name), _mask_path(root, split, name)) for name in names]
     absent = [path for pair in files for path in pair if not path.is_file()]
     if absent:
@@ -105,9 +108,16 @@ def _read_split(root: Path, rows: Iterable[dict[str, str]], split: str) -> Split
             f"data set '{root}': {len(absent)} of {2 * len(files)} files of the split '{split}'"
             f" are missing, the first is '{absent[0]}'; download the data again from {SOURCE}"
         )
-    images = tuple(_without_frame(_decode(path, cv2.IMREAD_COLOR_RGB)) for path, _ in files)
-    labels = tuple(_ignore_frame(_decode(path, cv2.IMREAD_GRAYSCALE)) for _, path in files)
-    return Split(names, images, labels)
+    return tuple(
+        Example(row["name"], row["case"], partial(_read_pixels, *pair))
+        for row, pair in zip(chosen, files, strict=True)
+    )
+
+
+def _read_pixels(image_path: Path, mask_path: Path) -> LabelledImage:
+    image = _without_frame(_decode(image_path, cv2.IMREAD_COLOR_RGB))
+    label = _ignore_frame(_decode(mask_path, cv2.IMREAD_GRAYSCALE))
+    return LabelledImage(image, label)
 
 
 def _image_path(root: Path, split: str, name: str) -> Path:

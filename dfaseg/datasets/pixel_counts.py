@@ -1,72 +1,11 @@
-"""Labelled images in memory, and what is measured on them before training."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""How often each class occurs in labelled images."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.datasets.load import Split
 from dfaseg.errors import DatasetError
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetInfo:
-    """What a model trained on a data set must say about it.
-
-    Attributes:
-        name: Name of the data set as its authors write it.
-        class_map: Its classes.
-        mpp: Resolution of its images in µm per pixel.
-        mpp_note: How the resolution is known.
-        source: Official address.
-        licence: Licence of the data.
-        attribution: Whom to name.
-        glass_index: Class of empty glass, or None if the data set has no such class.
-        weights_licence: Licence under which weights trained on it may be passed on.
-        intended_use: What such weights are good for.
-        limits: What they are not good for.
-    """
-
-    name: str
-    class_map: ClassMap
-    mpp: float
-    mpp_note: str
-    source: str
-    licence: str
-    attribution: str
-    glass_index: int | None
-    weights_licence: str
-    intended_use: str
-    limits: str
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Images and labels of one split, decoded and held in memory.
-
-    Attributes:
-        names: One name per image.
-        images: RGB, uint8 ``(h, w, 3)`` each.
-        labels: Class indices, uint8 ``(h, w)`` each, 255 = ignore.
-    """
-
-    names: tuple[str, ...]
-    images: Sequence[NDArray[np.uint8]]
-    labels: Sequence[NDArray[np.uint8]]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """A data set with its three splits, which share no case."""
-
-    info: DatasetInfo
-    train: Split
-    val: Split
-    test: Split
 
 
 def pixel_counts(split: Split, num_classes: int) -> NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""Annotated images as their authors publish them: readers, splits, pixels and labels."""
