@@ -103,7 +103,7 @@ def predict(**arguments: Any) -> None:
     SLIDE is a whole-slide image, a picture, a URL, or "sample", a small slide that is built in.
     A run that was stopped goes on where it was when the same command is given again.
     """
-    from dfaseg.inference.limits import share_cores
+    from dfaseg.limits import share_cores
 
     share_cores()
     from dfaseg.cli.progress import report_progress, stop_on_signals

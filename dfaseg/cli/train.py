@@ -89,7 +89,7 @@ def train(
     The run's folder also holds log.csv (one line per epoch), config.json and the state that
     --resume goes on from.
     """
-    from dfaseg.inference.limits import share_cores
+    from dfaseg.limits import share_cores
 
     share_cores()
     from dfaseg.datasets.readers import read_dataset

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import dfaseg
 from dfaseg.errors import ConfigError, SlideError
 from dfaseg.geometry import TileGrid
-from dfaseg.inference.limits import available_cores
+from dfaseg.limits import available_cores
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide, SlideInfo

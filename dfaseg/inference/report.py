@@ -9,7 +9,7 @@ from typing import Any
 import dfaseg
 from dfaseg.files import write_json
 from dfaseg.inference.job import Job
-from dfaseg.inference.limits import available_cores, peak_memory_bytes
+from dfaseg.limits import available_cores, peak_memory_bytes
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.overlay import Legend, save_overlay
 from dfaseg.inference.spec import PredictSpec

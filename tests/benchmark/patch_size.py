@@ -20,7 +20,7 @@ from dfaseg.datasets.readers import read_dataset
 from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.metrics import compute_scores
 from dfaseg.geometry import TileGrid
-from dfaseg.inference.limits import available_cores
+from dfaseg.limits import available_cores
 from dfaseg.model.network import Network, load_network
 from dfaseg.stitcher.canvas import Canvas, ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler

@@ -65,7 +65,7 @@ def measure_network(arguments: argparse.Namespace) -> Figures:
     """Send patches that are already in memory through the network, on all cores."""
     import torch
 
-    from dfaseg.inference.limits import available_cores
+    from dfaseg.limits import available_cores
 
     slide, network, job = _prepared(arguments)
     with closing(slide):
@@ -119,7 +119,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Figures]] = {
 
 def main() -> None:
     """Measure and print."""
-    from dfaseg.inference.limits import available_cores, share_cores
+    from dfaseg.limits import available_cores, share_cores
 
     share_cores()
     arguments = _parsed()
@@ -149,7 +149,7 @@ def main() -> None:
 def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     """Open slide and network and plan the run, as predict does."""
     from dfaseg.inference.job import prepare_job
-    from dfaseg.inference.limits import available_cores
+    from dfaseg.limits import available_cores
     from dfaseg.inference.pipeline import open_any_slide
     from dfaseg.inference.spec import PredictSpec
     from dfaseg.model.network import load_network

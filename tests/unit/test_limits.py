@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dfaseg.inference import limits
+from dfaseg import limits
 
 
 @pytest.fixture
