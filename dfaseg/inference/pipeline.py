@@ -25,7 +25,6 @@ from dfaseg.annotation.geojson import compress_geojson
 from dfaseg.errors import DfasegError, OutputError, StoppedError
 from dfaseg.files import explain
 from dfaseg.inference.job import Job, prepare_job
-from dfaseg.limits import available_cores
 from dfaseg.inference.outputs import OutputPaths, locked
 from dfaseg.inference.report import PredictResult, write_pictures_and_areas, write_record
 from dfaseg.inference.results import Results, make_results
@@ -41,6 +40,7 @@ from dfaseg.inference.state import (
     save_recipe,
     save_state,
 )
+from dfaseg.limits import available_cores
 from dfaseg.model.network import Network, load_network
 from dfaseg.model.resolve import resolve_model
 from dfaseg.slide import Slide, open_slide

@@ -9,10 +9,10 @@ from typing import Any
 import dfaseg
 from dfaseg.files import write_json
 from dfaseg.inference.job import Job
-from dfaseg.limits import available_cores, peak_memory_bytes
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.overlay import Legend, save_overlay
 from dfaseg.inference.spec import PredictSpec
+from dfaseg.limits import available_cores, peak_memory_bytes
 from dfaseg.model.network import Network
 from dfaseg.provenance import recipe_hash, software_record
 from dfaseg.slide.slide import SlideInfo

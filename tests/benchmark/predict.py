@@ -149,9 +149,9 @@ def main() -> None:
 def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     """Open slide and network and plan the run, as predict does."""
     from dfaseg.inference.job import prepare_job
-    from dfaseg.limits import available_cores
     from dfaseg.inference.pipeline import open_any_slide
     from dfaseg.inference.spec import PredictSpec
+    from dfaseg.limits import available_cores
     from dfaseg.model.network import load_network
     from dfaseg.model.resolve import resolve_model
 
