@@ -1,4 +1,4 @@
-"""What this job may use: its own cores, never the host's."""
+"""What this job may use: its own cores and memory, never the host's."""
 
 import os
 import resource
@@ -7,6 +7,7 @@ from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
+_MEMINFO = Path("/proc/meminfo")
 
 
 def available_cores() -> int:
@@ -45,21 +46,75 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def available_memory_bytes() -> int:
+    """Return the memory this job may still take without being stopped for it.
+
+    The smallest of what the machine has free, what the cgroups on the way to the job (version 1
+    or 2) leave of their limits, and ``SLURM_MEM_PER_NODE`` less what this process holds.
+    """
+    rooms = [_machine_memory(), *_cgroup_rooms()]
+    allocated = os.environ.get("SLURM_MEM_PER_NODE", "")  # MB; 0 stands for all of the node
+    if allocated.isdigit() and int(allocated) > 0:
+        rooms.append(int(allocated) * 1024**2 - peak_memory_bytes())
+    return max(0, min(rooms))
+
+
+def _machine_memory() -> int:
+    """Bytes the machine can give without swapping; where only the total is known, half of it."""
+    try:
+        entries = _MEMINFO.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    sizes = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in entries)}
+    return sizes["MemAvailable"] * 1024
+
+
+def _cgroup_rooms() -> list[int]:
+    """Bytes that each memory limit on the way to the job's cgroups leaves."""
+    version_2 = [
+        _room(folder, "memory.max", "memory.current", "inactive_file")
+        for folder in _cgroup_folders()
+    ]
+    version_1 = [
+        _room(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        for folder in _cgroup_folders("memory")
+    ]
+    return [room for room in (*version_2, *version_1) if room is not None]
+
+
+def _room(folder: Path, limit_file: str, usage_file: str, cache_name: str) -> int | None:
+    """Limit less usage; cached file pages count as free, the system drops them when asked."""
+    try:
+        limit = int((folder / limit_file).read_text(encoding="ascii"))
+        usage = int((folder / usage_file).read_text(encoding="ascii"))
+        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):  # no such file, or the word "max"
+        return None
+    cached = [int(line.split()[1]) for line in lines if line.split()[0] == cache_name]
+    return limit - usage + sum(cached)
+
+
 def _cgroup_quota() -> int | None:
     """Cores of the tightest CPU quota on the way to the job's cgroup, rounded up; None for none."""
     quotas = [quota for folder in _cgroup_folders() if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _cgroup_folders() -> list[Path]:
-    """Return the folder of the job's own cgroup (version 2) and those above it."""
+def _cgroup_folders(controller: str = "") -> list[Path]:
+    """Return the folder of the job's own cgroup and those above it.
+
+    Args:
+        controller: Controller of version 1; empty for the one tree of version 2.
+    """
+    root = _CGROUP_ROOT / controller
     try:
         entries = _OWN_CGROUP.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return [_CGROUP_ROOT]
-    own = next((entry[3:] for entry in entries if entry.startswith("0::")), "/")
-    folder = _CGROUP_ROOT / own.lstrip("/")
-    return [folder, *(above for above in folder.parents if above.is_relative_to(_CGROUP_ROOT))]
+        return [root]
+    parts = [entry.split(":", 2) for entry in entries]
+    own = next((path for _, names, path in parts if controller in names.split(",")), "/")
+    folder = root / own.lstrip("/")
+    return [folder, *(above for above in folder.parents if above.is_relative_to(root))]
 
 
 def _quota_of(folder: Path) -> int | None:

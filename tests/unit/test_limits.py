@@ -17,6 +17,10 @@ def machine(monkeypatch, tmp_path):
     quota = tmp_path / "slurm" / "job_7" / "cpu.max"
     quota.parent.mkdir(parents=True)
     quota.write_text("max 100000\n", encoding="ascii")
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9000000 kB\nMemAvailable:    8000 kB\n", encoding="ascii")
+    monkeypatch.setattr(limits, "_MEMINFO", meminfo)
+    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
     monkeypatch.setattr(limits, "_CGROUP_ROOT", tmp_path)
     monkeypatch.setattr(limits, "_OWN_CGROUP", own)
     return quota
@@ -50,6 +54,51 @@ def test_slurm_allocation_counts(monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
 
     assert limits.available_cores() == 2
+
+
+def _write_memory(folder, names, sizes):
+    """Write a cgroup's limit, usage and cached pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    limit, usage, cache = names
+    (folder / limit).write_text(f"{sizes[0]}\n", encoding="ascii")
+    (folder / usage).write_text(f"{sizes[1]}\n", encoding="ascii")
+    (folder / "memory.stat").write_text(f"anon 7\n{cache} {sizes[2]}\n", encoding="ascii")
+
+
+VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def test_free_memory_of_the_machine_counts(machine):
+    """Without a limit, what the machine can give; a cgroup's word "max" is no limit."""
+    _write_memory(machine.parent, VERSION_2, ("max", 5000, 0))
+
+    assert limits.available_memory_bytes() == 8000 * 1024
+
+
+def test_memory_limit_of_a_group_above_counts(machine):
+    """What the tightest limit leaves, cached file pages counting as free."""
+    _write_memory(machine.parent, VERSION_2, (7_000_000, 1_000_000, 0))
+    _write_memory(machine.parent.parent, VERSION_2, (4_000_000, 2_000_000, 500_000))
+
+    assert limits.available_memory_bytes() == 2_500_000
+
+
+@pytest.mark.usefixtures("machine")
+def test_memory_limit_of_version_1_counts(tmp_path):
+    """Older systems keep the memory's groups in a tree of their own."""
+    (tmp_path / "cgroup").write_text("9:cpu:/\n4:memory:/job\n0::/\n", encoding="ascii")
+    _write_memory(tmp_path / "memory" / "job", VERSION_1, (3_000_000, 1_000_000, 200_000))
+
+    assert limits.available_memory_bytes() == 2_200_000
+
+
+@pytest.mark.usefixtures("machine")
+def test_memory_used_up_is_zero(monkeypatch):
+    """A job above its allocation has none left, not less than none."""
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+
+    assert limits.available_memory_bytes() == 0
 
 
 def test_peak_memory_is_at_least_what_was_just_used():
