@@ -13,76 +13,30 @@ from typing import Any, Self
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import CheckpointError, ClassMapError, ConfigError
-from dfaseg.geometry import MIN_PLAUSIBLE_MPP
+from dfaseg.model.card_parse import FOREIGN_DEFAULTS, parse_fields, refuse_newer
+from dfaseg.model.card_parts import (
+    COARSEST_MPP_FACTOR,
+    FORMAT_VERSION,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    BiasRecord,
+    Normalisation,
+    TrainingData,
+    default_mpp_range,
+)
 from dfaseg.model.card_table import CardTable
 
-FORMAT_VERSION = 1
-"""Version of the card that this package writes, and the newest it reads."""
-COARSEST_MPP_FACTOR = 1.5
-"""A slide coarser than this times the network's resolution holds too little detail to feed it."""
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-_FOREIGN_DEFAULTS: dict[str, Any] = {
-    "format_version": FORMAT_VERSION,
-    "description": "",
-    "architecture": {},
-    "mpp_range": None,
-    "overlap_px": None,
-    "logit_stride": None,
-    "pixel_frequencies": [],
-    "bias": {},
-    "training_data": {},
-    "licence": "unknown",
-    "intended_use": "",
-    "limits": "",
-    "metrics": {},
-    "tool_version": "",
-    "seed": None,
-}
-"""What a person need not write beside a network that was not made here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Normalisation:
-    """Mean and standard deviation of red, green and blue, for pixel values scaled to 0-1."""
-
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ConfigError("normalisation: mean and std need three numbers each, std above 0")
-
-
-@dataclass(frozen=True, slots=True)
-class BiasRecord:
-    """The class bias as trained: its mode and one number per class, in class order.
-
-    Where layers or heads have their own, all follow one another, the classes running fastest.
-
-    Attributes:
-        mode: How the bias came about, one of the bias modes of the network.
-        b: What was added to the attention logits.
-        delta: The learned part of ``b``; empty where nothing was learned.
-        b_centred: ``b`` minus its mean; only differences between classes mean anything.
-    """
-
-    mode: str = "none"
-    b: tuple[float, ...] = ()
-    delta: tuple[float, ...] = ()
-    b_centred: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Where the training images come from and on which terms."""
-
-    name: str = "unknown"
-    licence: str = "unknown"
-    attribution: str = ""
-    url: str = ""
+__all__ = [
+    "COARSEST_MPP_FACTOR",
+    "FORMAT_VERSION",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "BiasRecord",
+    "ModelCard",
+    "Normalisation",
+    "TrainingData",
+    "default_mpp_range",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +78,10 @@ class ModelCard:
     logit_stride: int | None = 4
     description: str = ""
     architecture: Mapping[str, Any] = field(default_factory=dict)
-    normalisation: Normalisation = Normalisation()
+    normalisation: Normalisation = field(default_factory=Normalisation)
     pixel_frequencies: tuple[float, ...] = ()
-    bias: BiasRecord = BiasRecord()
-    training_data: TrainingData = TrainingData()
+    bias: BiasRecord = field(default_factory=BiasRecord)
+    training_data: TrainingData = field(default_factory=TrainingData)
     licence: str = "unknown"
     intended_use: str = ""
     limits: str = ""
@@ -195,24 +149,16 @@ class ModelCard:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"model card '{path}': not valid TOML ({error})") from error
         table["classes"] = table.pop("class", None)  # the table [[class]] of TOML
-        return cls._from_record(_FOREIGN_DEFAULTS | table, path)
+        return cls._from_record(FOREIGN_DEFAULTS | table, path)
 
     @classmethod
     def _from_record(cls, record: Any, source: Path) -> Self:
         table = CardTable(record, source)
-        _refuse_newer(table)
+        refuse_newer(table)
         try:
-            return cls(**_parse_fields(table))
+            return cls(**parse_fields(table))
         except (ClassMapError, ConfigError) as error:
             raise CheckpointError(f"model '{source}': {error}; correct its card") from error
-
-
-def default_mpp_range(mpp: float) -> tuple[float, float]:
-    """Return the slide resolutions (µm per pixel) fit for a network trained at ``mpp``.
-
-    Any finer slide is resampled; a much coarser one lacks the detail.
-    """
-    return min(MIN_PLAUSIBLE_MPP, mpp), COARSEST_MPP_FACTOR * mpp
 
 
 def _null_if_not_finite(value: Any) -> Any:
@@ -222,48 +168,6 @@ def _null_if_not_finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_null_if_not_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _refuse_newer(table: CardTable) -> None:
-    version = table.integer("format_version")
-    if version > FORMAT_VERSION:
-        raise CheckpointError(
-            f"model '{table.source}': written by a newer dfaseg (format {version}, this one reads "
-            f"up to {FORMAT_VERSION}); upgrade with: pip install --upgrade dfaseg"
-        )
-
-
-def _parse_fields(table: CardTable) -> dict[str, Any]:
-    mpp = table.number("mpp")
-    patch_px = table.integer("patch_px")
-    finest_coarsest = table.optional("mpp_range", table.pair)
-    overlap_px = table.optional("overlap_px", table.integer)
-    texts = ("name", "description", "licence", "intended_use", "limits", "tool_version")
-    bias, data = table.table("bias"), table.table("training_data")
-    normalisation = table.table("normalisation")
-    return {
-        **{key: table.text(key) for key in texts},
-        "classes": ClassMap.from_records(table.records("classes")),
-        "mpp": mpp,
-        "mpp_range": default_mpp_range(mpp) if finest_coarsest is None else finest_coarsest,
-        "patch_px": patch_px,
-        "overlap_px": patch_px // 4 if overlap_px is None else overlap_px,
-        "logit_stride": table.optional("logit_stride", table.integer),
-        "architecture": table.table("architecture").entries,
-        "normalisation": Normalisation(normalisation.numbers("mean"), normalisation.numbers("std")),
-        "pixel_frequencies": table.numbers("pixel_frequencies"),
-        "bias": _parse_bias(bias) if bias.entries else BiasRecord(),
-        "training_data": TrainingData(**{key: data.text(key) for key in data.entries}),
-        "metrics": table.table("metrics").entries,
-        "seed": table.optional("seed", table.integer),
-        "format_version": table.integer("format_version"),
-    }
-
-
-def _parse_bias(table: CardTable) -> BiasRecord:
-    return BiasRecord(
-        table.text("mode"), table.numbers("b"), table.numbers("delta"), table.numbers("b_centred")
-    )
 
 
 def _contradiction(card: ModelCard) -> str | None:
@@ -288,6 +192,10 @@ def _contradiction(card: ModelCard) -> str | None:
         (
             len(card.pixel_frequencies) in {0, num_classes},
             f"{len(card.pixel_frequencies)} pixel_frequencies for {num_classes} classes",
+        ),
+        (
+            len(card.bias.b) % num_classes == 0,
+            f"{len(card.bias.b)} numbers in bias.b for {num_classes} classes",
         ),
     ]
     return next((problem for holds, problem in checks if not holds), None)
