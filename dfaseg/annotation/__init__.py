@@ -1,14 +1,17 @@
 """Polygons: masks to GeoJSON and back."""
 
+from dfaseg.annotation.annotated import AnnotatedPolygon, Annotations
 from dfaseg.annotation.coordinates import MaskFrame
 from dfaseg.annotation.geojson import GeoJsonSpec, GeoJsonWriter, compress_geojson
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.annotation.rasterize import rasterize
-from dfaseg.annotation.read_geojson import AnnotatedPolygon, read_qupath_geojson
+from dfaseg.annotation.read_dsa import read_dsa_json
+from dfaseg.annotation.read_geojson import read_qupath_geojson
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 
 __all__ = [
     "AnnotatedPolygon",
+    "Annotations",
     "GeoJsonSpec",
     "GeoJsonWriter",
     "MaskFrame",
@@ -17,5 +20,6 @@ __all__ = [
     "RegionPolygon",
     "compress_geojson",
     "rasterize",
+    "read_dsa_json",
     "read_qupath_geojson",
 ]

@@ -3,35 +3,22 @@
 import gzip
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.annotation.annotated import AnnotatedPolygon
 from dfaseg.errors import AnnotationError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AnnotatedPolygon:
-    """One polygon and what it is said to show; rings are ``(n, 2)``, (x, y), open, level-0 px."""
-
-    class_name: str
-    exterior: NDArray[np.float64]
-    holes: tuple[NDArray[np.float64], ...]
-
-    @property
-    def rings(self) -> tuple[NDArray[np.float64], ...]:
-        """Exterior and holes."""
-        return (self.exterior, *self.holes)
 
 
 def read_qupath_geojson(path: Path) -> list[AnnotatedPolygon]:
     """Read the polygons of a GeoJSON file, ``.gz`` too, in level-0 px of the file's own origin.
 
-    The class is the name of a feature's classification; where it has none, its own name. Features
-    that are no areas are left out, parts of a MultiPolygon become polygons.
+    The class is the name of a feature's classification; where it has none, the label or group that
+    the Digital Slide Archive writes, or the feature's own name. Features that are no areas are left
+    out, parts of a MultiPolygon become polygons.
 
     Raises:
         AnnotationError: The file cannot be read, or is not such a file.
@@ -70,10 +57,12 @@ def _parse_feature(feature: Mapping[str, Any]) -> Iterator[AnnotatedPolygon]:
 
 
 def _class_name(properties: Mapping[str, Any]) -> str:
-    classification = properties.get("classification") or properties.get("name") or ""
-    if isinstance(classification, str):
-        return classification
-    return str(classification["name"])
+    keys = ("classification", "label", "group", "name")
+    name = next((properties[key] for key in keys if properties.get(key)), "")
+    if isinstance(name, str):
+        return name
+    # QuPath wraps its names, the Digital Slide Archive its labels.
+    return str(name["name"] if "name" in name else name["value"])
 
 
 def _parse_ring(coordinates: list[list[float]]) -> NDArray[np.float64]:

@@ -37,6 +37,17 @@ def test_classification_comes_before_the_name(tmp_path: Path) -> None:
     assert found == [("a", 0), ("b", 0), ("c", 0), ("", 0)]
 
 
+def test_labels_of_the_digital_slide_archive_are_classes(tmp_path: Path) -> None:
+    """Its GeoJSON has a label, plain or as an object, and a group."""
+    square = {"type": "Polygon", "coordinates": [SQUARE]}
+    features = [
+        feature(square, label="a", group="x"),
+        feature(square, label={"value": "b"}),
+        feature(square, group="c"),
+    ]
+    assert read(tmp_path / "a.json", features) == [("a", 0), ("b", 0), ("c", 0)]
+
+
 def test_bare_features_and_multipolygons_are_read(tmp_path: Path) -> None:
     """Parts become polygons; points and lines are no areas."""
     parts = {"type": "MultiPolygon", "coordinates": [[SQUARE, HOLE], [SQUARE]]}
