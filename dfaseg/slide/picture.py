@@ -1,9 +1,5 @@
 """Plain pictures (PNG, JPEG, striped TIFF, ...) as slides of one level, held in memory."""
 
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +12,7 @@ from dfaseg.slide.fingerprint import fingerprint
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.levels import StoredLevel, make_levels
 from dfaseg.slide.padding import over_white, padded_white
+from dfaseg.slide.pillow import PILLOW_ERRORS, tamed_pillow
 from dfaseg.slide.resolution import StatedResolution, choose_resolution
 from dfaseg.slide.slide import SlideInfo
 
@@ -25,10 +22,6 @@ _TILE_PX = 512
 _UM_PER_INCH = 25400.0
 _OPAQUE_MODES = frozenset({"1", "L", "P", "RGB", "YCbCr", "CMYK"})
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA"})
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError)
-"""``SyntaxError`` is Pillow's word for a broken PNG."""
-_pillow_settings = threading.Lock()
-"""Pillow's settings are the process's own, so that one picture is opened at a time."""
 
 
 class PictureSlide:
@@ -65,13 +58,13 @@ def open_picture(path: Path, identity: Identity, mpp: float | None) -> PictureSl
         MissingResolutionError: No believable resolution is stated and ``mpp`` is not given.
     """
     try:
-        with _tamed_pillow(), Image.open(path) as image:
+        with tamed_pillow(), Image.open(path) as image:
             _check_picture(image, identity)
             stated = _stated_resolution(image)
             pixels = _decode(image)
     except UnidentifiedImageError as error:
         raise UnsupportedSlideError(identity.name, "not a picture Pillow knows") from error
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         raise UnsupportedSlideError(identity.name, f"damaged picture ({error})") from error
     resolution = choose_resolution(identity.name, stated, None, mpp)
     height, width, _ = pixels.shape
@@ -86,18 +79,6 @@ def open_picture(path: Path, identity: Identity, mpp: float | None) -> PictureSl
         warnings=resolution.warnings,
     )
     return PictureSlide(pixels, info)
-
-
-@contextmanager
-def _tamed_pillow() -> Iterator[None]:
-    """Lift Pillow's own limit of 89 Mpx, ours takes its place, and mute its remarks on metadata."""
-    with _pillow_settings, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _check_picture(image: Image.Image, identity: Identity) -> None:
