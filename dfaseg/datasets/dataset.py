@@ -74,7 +74,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set with its three splits, which share no case."""
+    """A data set with its three splits.
+
+    Training and validation share no case, nor does the test split share one with them, unless
+    ``info.limits`` says that the authors' own test split does.
+    """
 
     info: DatasetInfo
     train: tuple[Example, ...]

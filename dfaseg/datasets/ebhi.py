@@ -1,19 +1,20 @@
 """EBHI-Seg: 1,981 colorectal biopsy images with six tissue classes and background."""
 
 import csv
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.datasets.checks import check_cases, check_files, check_names
 from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
+from dfaseg.datasets.pictures import CodeTable, PairReader
 from dfaseg.errors import DatasetError
 
 SOURCE = "https://doi.org/10.6084/m9.figshare.21540159"
+REMEDY = f"download the data again from {SOURCE}"
 SIDE_PX = 224
 FRAME_PX = 2
 """A dark frame one pixel wide runs round the images; JPEG smears it into the next pixel."""
@@ -52,6 +53,8 @@ INFO = DatasetInfo(
     patch_px=SIDE_PX,
 )
 
+_READER = PairReader(CodeTable({index: index for index in range(len(_CLASSES))}), REMEDY)
+
 
 def read_ebhi(root: Path) -> Dataset:
     """Read EBHI-Seg as split by case: folders train, val, test and ``split.csv``.
@@ -66,8 +69,9 @@ def read_ebhi(root: Path) -> Dataset:
         DatasetError: A file is missing, or a case lies in two splits.
     """
     rows = _read_split_table(root)
-    _check_cases(rows)
     train, val, test = (_read_split(root, rows, split) for split in ("train", "val", "test"))
+    check_names((*train, *val, *test))
+    check_cases({"train": train, "val": val, "test": test})
     return Dataset(INFO, train, val, test)
 
 
@@ -86,61 +90,31 @@ def _read_split_table(root: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _check_cases(rows: Iterable[dict[str, str]]) -> None:
-    splits: dict[str, str] = {}
-    for row in rows:
-        if splits.setdefault(row["case"], row["split"]) != row["split"]:
-            raise DatasetError(
-                f"case '{row['case']}': lies in the splits {splits[row['case']]} and"
-                f" {row['split']}; a case must lie in one, or the scores are too good"
-            )
-
-
-def _read_split(root: Path, rows: Iterable[dict[str, str]], split: str) -> tuple[Example, ...]:
+def _read_split(root: Path, rows: list[dict[str, str]], split: str) -> tuple[Example, ...]:
     chosen = [row for row in rows if row["split"] == split]
     if not chosen:
         raise DatasetError(f"data set '{root}': split.csv names no image of the split '{split}'")
-    names = [row["name"] for row in chosen]
-    files = [(_image_path(root, split, name), _mask_path(root, split, name)) for name in names]
-    absent = [path for pair in files for path in pair if not path.is_file()]
-    if absent:
-        raise DatasetError(
-            f"data set '{root}': {len(absent)} of {2 * len(files)} files of the split '{split}'"
-            f" are missing, the first is '{absent[0]}'; download the data again from {SOURCE}"
-        )
+    pairs = [_pair(root / split, row["name"]) for row in chosen]
+    check_files(root, [path for pair in pairs for path in pair], REMEDY)
     return tuple(
         Example(row["name"], row["case"], partial(_read_pixels, *pair))
-        for row, pair in zip(chosen, files, strict=True)
+        for row, pair in zip(chosen, pairs, strict=True)
     )
 
 
+def _pair(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / "images" / f"{name}.jpg", folder / "masks" / f"{name}.png"
+
+
 def _read_pixels(image_path: Path, mask_path: Path) -> LabelledImage:
-    image = _without_frame(_decode(image_path, cv2.IMREAD_COLOR_RGB))
-    label = _ignore_frame(_decode(mask_path, cv2.IMREAD_GRAYSCALE))
-    return LabelledImage(image, label)
-
-
-def _image_path(root: Path, split: str, name: str) -> Path:
-    return root / split / "images" / f"{name}.jpg"
-
-
-def _mask_path(root: Path, split: str, name: str) -> Path:
-    return root / split / "masks" / f"{name}.png"
-
-
-def _decode(path: Path, flags: int) -> NDArray[np.uint8]:
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    if pixels is None:
+    image, label = _READER.read(image_path, mask_path)
+    if label.shape != (SIDE_PX, SIDE_PX):
+        height, width = label.shape
         raise DatasetError(
-            f"file '{path}': not a readable picture; download it again from {SOURCE}"
+            f"file '{image_path}': {width} × {height} px, but EBHI-Seg is {SIDE_PX} × {SIDE_PX} px;"
+            f" {REMEDY}"
         )
-    if pixels.shape[:2] != (SIDE_PX, SIDE_PX):
-        height, width = pixels.shape[:2]
-        raise DatasetError(
-            f"file '{path}': {width} × {height} px, but EBHI-Seg is {SIDE_PX} × {SIDE_PX} px;"
-            f" download it again from {SOURCE}"
-        )
-    return np.asarray(pixels, np.uint8)
+    return LabelledImage(_without_frame(image), _ignore_frame(label))
 
 
 def _without_frame(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

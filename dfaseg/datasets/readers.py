@@ -5,9 +5,13 @@ from pathlib import Path
 
 from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.ebhi import read_ebhi
+from dfaseg.datasets.glas import read_glas
 from dfaseg.errors import ConfigError
 
-READERS: Mapping[str, Callable[[Path], Dataset]] = {"ebhi": read_ebhi}
+READERS: Mapping[str, Callable[[Path], Dataset]] = {
+    "ebhi": read_ebhi,
+    "glas": read_glas,
+}
 
 
 def read_dataset(name: str, root: Path) -> Dataset:

@@ -67,8 +67,8 @@ def test_unreadable_picture_is_named(tree: Path) -> None:
 
 def test_picture_of_another_size_is_named(tree: Path) -> None:
     """A picture that is not 224 px wide belongs to something else."""
-    path = tree / "train" / "masks" / "normal_train-0.png"
-    cv2.imwrite(str(path), np.zeros((100, 90), np.uint8))
+    for path in ("images/normal_train-0.jpg", "masks/normal_train-0.png"):
+        cv2.imwrite(str(tree / "train" / path), np.zeros((100, 90), np.uint8))
 
     with pytest.raises(DatasetError, match="90 × 100 px"):
         load_split(read_ebhi(tree).train)

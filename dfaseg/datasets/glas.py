@@ -1,0 +1,160 @@
+"""GlaS (Warwick-QU): glands in 165 colorectal images of 16 patients.
+
+Facts by the organisers, https://glas.grand-challenge.org/Dataset (20×, 0.62005 µm per pixel, one
+label per gland, research purposes only), and by ``Grade.csv``, which comes with the images and
+names each image's patient and grade.
+"""
+
+import csv
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfaseg.classmap import ClassMap
+from dfaseg.datasets.checks import check_cases, check_files, check_names
+from dfaseg.datasets.dataset import Dataset, DatasetInfo
+from dfaseg.datasets.holdout import hold_out
+from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES, CodeTable, PairReader
+from dfaseg.errors import DatasetError
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "https://glas.grand-challenge.org/Dataset"
+REMEDY = f"download the data again from {SOURCE}"
+RELEASE_FOLDER = "Warwick QU Dataset (Released 2016_07_08)"
+TABLE_FILE = "Grade.csv"
+VAL_SHARE = 0.2
+
+INFO = DatasetInfo(
+    name="GlaS",
+    class_map=ClassMap.from_records(
+        [
+            {"index": 0, "name": "Background", "colour": "#d9d9d9"},
+            {"index": 1, "name": "Gland", "colour": "#009e73"},
+        ]
+    ),
+    mpp=0.62,
+    mpp_note="stated by the organisers: 20×, 0.62005 µm per pixel (Zeiss MIRAX MIDI)",
+    source=SOURCE,
+    licence="research only, no commercial use; cite Sirinukunwattana et al. 2017",
+    attribution="Sirinukunwattana et al., GlaS challenge contest, Medical Image Analysis 35, 2017",
+    glass_index=0,
+    weights_licence="not to be passed on: the data are for research only",
+    intended_use="Research on glands in H&E-stained colorectal tissue.",
+    limits=(
+        "Not for diagnosis, not for commercial use. One hospital and one scanner. The official"
+        " split shares patients between training and test images, so that its test scores are"
+        " better than on new patients; training and validation images share none."
+    ),
+    patch_px=384,
+)
+
+_READER = PairReader(CodeTable({0: 0}, others=1), REMEDY)
+_COLUMNS = {"name": "name", "patient": "patient ID", "grade": "grade (GlaS)"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of ``Grade.csv``: image, patient, and benign or malignant."""
+
+    name: str
+    patient: str
+    grade: str
+
+    @property
+    def part(self) -> str:
+        """The official part: train, testA or testB."""
+        return self.name.partition("_")[0]
+
+
+def read_glas(root: Path) -> Dataset:
+    """Read GlaS with the organisers' test images, and validation images of other patients.
+
+    Args:
+        root: Folder with ``Grade.csv`` and the images ``train_1.bmp`` with masks
+            ``train_1_anno.bmp``, beside it as published or in folders ``train``, ``testA``,
+            ``testB``, with or without ``images`` and ``masks`` in them.
+
+    Returns:
+        The data set: cases are patients; about a fifth of the training images, stratified by
+        grade, is the validation split; testA and, if there, testB are the test split.
+
+    Raises:
+        DatasetError: The folder is not GlaS, or not all of it.
+    """
+    root = _find_root(root)
+    rows = _read_grades(root / TABLE_FILE)
+    pairs = {row.name: _find_pair(root, row) for row in rows}
+    rows = _without_absent_part(rows, pairs, "testB")
+    check_files(root, [path for row in rows for path in pairs[row.name]], REMEDY)
+    examples = {row: _READER.example(row.name, row.patient, *pairs[row.name]) for row in rows}
+    training = [row for row in rows if row.part == "train"]
+    held_out = hold_out(((row.patient, row.grade) for row in training), VAL_SHARE)
+    train = tuple(examples[row] for row in training if row.patient not in held_out)
+    val = tuple(examples[row] for row in training if row.patient in held_out)
+    test = tuple(examples[row] for row in rows if row.part != "train")
+    check_names((*train, *val, *test))
+    check_cases({"train": train, "val": val})
+    return Dataset(INFO, train, val, test)
+
+
+def _find_root(root: Path) -> Path:
+    for folder in (root, root / RELEASE_FOLDER):
+        if (folder / TABLE_FILE).is_file():
+            return folder
+    raise DatasetError(
+        f"data set '{root}': no {TABLE_FILE}; --root must be the folder of GlaS with {TABLE_FILE}"
+        f" and the images ({SOURCE})"
+    )
+
+
+def _read_grades(table: Path) -> list[_Row]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
+    header = lines[0] if lines else []
+    missing = [column for column in _COLUMNS.values() if column not in header]
+    if missing:
+        raise DatasetError(f"table '{table}': lacks the column '{missing[0]}'; {REMEDY}")
+    places = {field: header.index(column) for field, column in _COLUMNS.items()}
+    if any(len(line) <= max(places.values()) for line in lines):
+        raise DatasetError(f"table '{table}': a line has too few columns; {REMEDY}")
+    rows = [_Row(**{field: line[place] for field, place in places.items()}) for line in lines[1:]]
+    _check_parts(table, rows)
+    return rows
+
+
+def _check_parts(table: Path, rows: Iterable[_Row]) -> None:
+    parts = {row.part for row in rows}
+    if not {"train", "testA"} <= parts <= {"train", "testA", "testB"}:
+        raise DatasetError(
+            f"table '{table}': names images of the parts {', '.join(sorted(parts)) or 'none'}, but"
+            f" GlaS has train, testA and testB; {REMEDY}"
+        )
+
+
+def _find_pair(root: Path, row: _Row) -> tuple[Path, Path]:
+    """Return the files of an image and its mask; where they are missing, as published."""
+    image = _find(root, row.part, "images", row.name, PICTURE_SUFFIXES)
+    mask = _find(root, row.part, "masks", f"{row.name}_anno", LOSSLESS_SUFFIXES)
+    return image, mask
+
+
+def _find(root: Path, part: str, kind: str, stem: str, suffixes: Iterable[str]) -> Path:
+    for folder in (root, root / part, root / part / kind):
+        for suffix in sorted(suffixes):
+            path = folder / f"{stem}{suffix}"
+            if path.is_file():
+                return path
+    return root / f"{stem}.bmp"
+
+
+def _without_absent_part(
+    rows: list[_Row], pairs: dict[str, tuple[Path, Path]], part: str
+) -> list[_Row]:
+    """Leave a part out of which there is no file at all: some copies lack testB."""
+    files = [path for row in rows if row.part == part for path in pairs[row.name]]
+    if not files or any(path.is_file() for path in files):
+        return rows
+    logger.warning("GlaS: no image of %s is there; testing without it", part)
+    return [row for row in rows if row.part != part]
