@@ -5,6 +5,7 @@ at the end, by the Beer-Lambert law, as on a real slide. The maps hold integers,
 does not depend on the machine's vector units or on the number of threads.
 """
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -84,13 +85,19 @@ def cloud(
 
 def develop(stains: Stains) -> NDArray[np.uint8]:
     """Return the RGB picture, ``(h, w, 3)``, that white light gives behind the stained tissue."""
+    index = stains.haematoxylin.astype(np.uint16) * 256 + stains.eosin
+    return np.take(_light_behind_stains(), index, axis=0)
+
+
+@functools.cache
+def _light_behind_stains() -> NDArray[np.uint8]:
+    """Return the colour of every pair of densities, ``(256 * 256, 3)``."""
     amounts = np.arange(256) / 100
     haematoxylin = amounts[:, None, None] * np.array(HAEMATOXYLIN_OD)
     eosin = amounts[None, :, None] * np.array(EOSIN_OD)
     light = np.array(GLASS_RGB) * np.exp(-haematoxylin - eosin)  # (haematoxylin, eosin, rgb)
-    table = np.rint(light).astype(np.uint8).reshape(-1, 3)
-    index = stains.haematoxylin.astype(np.uint16) * 256 + stains.eosin
-    return np.take(table, index, axis=0)
+    table: NDArray[np.uint8] = np.rint(light).astype(np.uint8).reshape(-1, 3)
+    return table
 
 
 def photograph(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
