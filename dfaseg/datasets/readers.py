@@ -3,28 +3,42 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dfaseg.datasets.bcss import read_bcss
 from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.ebhi import read_ebhi
 from dfaseg.datasets.glas import read_glas
+from dfaseg.datasets.synthetic import read_synthetic
 from dfaseg.errors import ConfigError
 
 READERS: Mapping[str, Callable[[Path], Dataset]] = {
+    "bcss": read_bcss,
     "ebhi": read_ebhi,
     "glas": read_glas,
 }
+"""Data sets that are read from a folder."""
+
+MAKERS: Mapping[str, Callable[[], Dataset]] = {"synthetic": read_synthetic}
+"""Data sets that are made up and need no folder."""
 
 
-def read_dataset(name: str, root: Path) -> Dataset:
-    """Read a data set as downloaded.
+def read_dataset(name: str, root: Path | None) -> Dataset:
+    """Read a data set as downloaded, or make it.
 
     Args:
-        name: Key of ``READERS``.
-        root: Folder of the data set.
+        name: Key of ``READERS`` or ``MAKERS``.
+        root: Folder of the data set; None for one that is made.
 
     Raises:
-        ConfigError: The name is unknown.
+        ConfigError: The name is unknown, or a folder is missing or of no use.
         DatasetError: The folder is not that data set, or not all of it.
     """
+    if name in MAKERS:
+        if root is not None:
+            raise ConfigError(f"data set '{name}': is made, not read; leave out --root")
+        return MAKERS[name]()
     if name not in READERS:
-        raise ConfigError(f"data set '{name}': unknown; use one of {', '.join(READERS)}")
+        known = ", ".join((*READERS, *MAKERS))
+        raise ConfigError(f"data set '{name}': unknown; use one of {known}")
+    if root is None:
+        raise ConfigError(f"data set '{name}': give its folder with --root")
     return READERS[name](root)
