@@ -1,0 +1,27 @@
+"""Data sets are found by name, with or without a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from dfaseg.datasets.readers import read_dataset
+from dfaseg.errors import ConfigError
+
+
+def test_made_data_set_needs_no_folder() -> None:
+    """The synthetic data set comes without a root."""
+    assert len(read_dataset("synthetic", None).train) == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "message"),
+    [
+        ("nonesuch", Path(), "unknown; use one of .*ebhi.*synthetic"),
+        ("ebhi", None, "give its folder with --root"),
+        ("synthetic", Path(), "leave out --root"),
+    ],
+)
+def test_name_and_folder_must_fit(name: str, root: Path | None, message: str) -> None:
+    """An unknown name, a missing folder and a useless one are each refused."""
+    with pytest.raises(ConfigError, match=message):
+        read_dataset(name, root)
