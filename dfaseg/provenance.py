@@ -9,7 +9,10 @@ from typing import Any
 
 import dfaseg
 
-PACKAGES = ("torch", "timm", "numpy", "opencv-python-headless", "zarr", "tifffile", "imagecodecs")
+PACKAGES = (
+    "torch", "timm", "numpy", "opencv-python-headless", "zarr", "tifffile", "imagecodecs",
+    "simplejpeg",
+)  # fmt: skip
 """Packages whose version can change a pixel of a result."""
 
 

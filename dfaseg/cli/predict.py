@@ -60,6 +60,14 @@ if TYPE_CHECKING:
     help="Overlap of neighbouring patches; the model's own if not given.",
 )
 @click.option(
+    "--decode",
+    type=click.Choice(["auto", "full", "fast"]),
+    default="auto",
+    show_default=True,
+    help="JPEG tiles finer than the model: full decodes all pixels, fast a half, quarter or "
+    "eighth of each side, auto does so where it makes next to no difference.",
+)
+@click.option(
     "--blend",
     type=click.Choice(["gaussian", "uniform", "none"]),
     default="gaussian",

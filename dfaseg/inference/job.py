@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 import dfaseg
 from dfaseg.errors import ConfigError, SlideError
 from dfaseg.geometry import TileGrid
-from dfaseg.limits import available_cores
 from dfaseg.inference.spec import PredictSpec
+from dfaseg.limits import available_cores
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide, SlideInfo
 from dfaseg.tiler.overview import SlideOverview, read_overview
@@ -73,10 +73,10 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
     """
     _check_resolution(slide.info, network)
     num_workers = spec.workers or available_cores()
-    plan = plan_reading(slide.info, network.card.mpp)
+    plan = plan_reading(slide.info, network.card.mpp, decoding=spec.decode)
     grid = _grid(plan, network, spec)
     factor = overview_factor(plan, mpp=OVERVIEW_MPP, min_side=OVERVIEW_MIN_SIDE_PX)
-    overview_plan = plan_overview(slide.info, plan, factor)
+    overview_plan = plan_overview(slide.info, plan, factor, decoding=spec.decode)
     overview = read_overview(slide, overview_plan, num_workers=num_workers)
     tissue = _tissue(spec.tissue, overview, overview_plan.mpp, factor)
     if overview.is_unreadable.any() and not tissue.note:
@@ -92,7 +92,8 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
         selected=tissue.select_tiles(grid),
         batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
         num_workers=num_workers,
-        recipe=_recipe(slide.info, network, spec, grid),
+        recipe=_recipe(slide.info, network, spec, grid)
+        | {"reduction": {"patches": plan.reduction, "overview": overview_plan.reduction}},
     )
 
 

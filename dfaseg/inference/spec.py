@@ -28,6 +28,8 @@ class PredictSpec:
         workers: Threads that read the slide; ``None`` suits the job's cores.
         patch_px: Side of a patch; ``None`` is the model's.
         overlap_px: Overlap of neighbouring patches; ``None`` is the model's.
+        decode: Whether JPEG tiles finer than the model may be decoded smaller: ``auto``, ``full``
+            (never) or ``fast`` (wherever possible).
         blend: How overlapping patches share a pixel.
         tissue: ``auto``, ``none`` (analyse everything) or the path of a tissue picture.
         simplify_um: Tolerance for simplified polygons; 0 keeps every corner.
@@ -48,6 +50,7 @@ class PredictSpec:
     workers: int | None = None
     patch_px: int | None = None
     overlap_px: int | None = None
+    decode: Literal["auto", "full", "fast"] = "auto"
     blend: Literal["gaussian", "uniform", "none"] = "gaussian"
     tissue: str = "auto"
     simplify_um: float = 0.0

@@ -20,7 +20,8 @@ DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, MemoryError)
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, YCBCR = 0, 1, 2, 6
 """Photometric interpretations (TIFF 6.0, tag 262)."""
-_JPEG = 7
+JPEG = 7
+"""Compression (tag 259) with JPEG as of TIFF technical note 2."""
 _WEBP = 50001
 _JPEG2000 = 34712
 _APERIO_JPEG2000_RGB = 33005
@@ -85,7 +86,7 @@ def tile_decoder(encoding: TileEncoding) -> Decoder:
 
 def _sample_decoder(encoding: TileEncoding) -> Decoder:
     """Return the function from bytes to samples, ``(h, w)`` or ``(h, w, samples)``."""
-    if encoding.compression == _JPEG:
+    if encoding.compression == JPEG:
         return _jpeg_decoder(encoding)
     if encoding.compression == _APERIO_JPEG2000_RGB:
         return imagecodecs.jpeg2k_decode

@@ -12,12 +12,16 @@ libraries that try to allocate it end the process."""
 
 @dataclass(frozen=True, slots=True)
 class StoredLevel:
-    """Size of one pyramid step and of the tiles in which it is decoded, all in its own pixels."""
+    """Size of one pyramid step and of the tiles in which it is decoded, all in its own pixels.
+
+    ``reductions`` is what it is in ``Level``.
+    """
 
     width: int
     height: int
     tile_width: int
     tile_height: int
+    reductions: tuple[int, ...] = ()
 
 
 def make_levels(stored: Sequence[StoredLevel]) -> tuple[Level, ...]:
@@ -35,6 +39,7 @@ def _make_level(first: StoredLevel, level: StoredLevel) -> Level:
         downsample_y=factor or first.height / level.height,
         tile_width=level.tile_width,
         tile_height=level.tile_height,
+        reductions=level.reductions,
     )
 
 

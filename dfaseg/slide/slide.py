@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ class Level:
         downsample_y: The same, vertically.
         tile_width: Columns of one native tile (the unit of decoding).
         tile_height: Rows of one native tile.
+        reductions: Whole factors by which the file's tiles can be decoded smaller, at less cost
+            than decoding them and averaging; see ``ReducingSlide``.
     """
 
     width: int
@@ -30,6 +32,21 @@ class Level:
     downsample_y: float
     tile_width: int
     tile_height: int
+    reductions: tuple[int, ...] = ()
+
+    def reduced(self, reduction: int) -> "Level":
+        """Return this level as its tiles make it when all are decoded smaller by a factor.
+
+        Its last column and row of pixels may overhang the level.
+        """
+        return Level(
+            width=-(-self.width // reduction),
+            height=-(-self.height // reduction),
+            downsample_x=self.downsample_x * reduction,
+            downsample_y=self.downsample_y * reduction,
+            tile_width=self.tile_width // reduction,
+            tile_height=self.tile_height // reduction,
+        )
 
     @property
     def num_tile_cols(self) -> int:
@@ -108,4 +125,32 @@ class Slide(Protocol):
 
     def close(self) -> None:
         """Release file handles; later reads fail."""
+        ...
+
+
+@runtime_checkable
+class ReducingSlide(Slide, Protocol):
+    """A slide that can decode tiles smaller than they are, where a level offers reductions."""
+
+    def read_reduced_tile(
+        self, level: int, col: int, row: int, reduction: int
+    ) -> NDArray[np.uint8] | None:
+        """Decode one native tile smaller by a whole factor.
+
+        Each pixel is the mean of the pixels it covers to within what the codec makes of it; white
+        outside the level takes part in the mean.
+
+        Args:
+            level: Index into ``info.levels``.
+            col: Tile column on that level.
+            row: Tile row on that level.
+            reduction: One of the level's ``reductions``.
+
+        Returns:
+            RGB pixels, shape ``(tile_height / reduction, tile_width / reduction, 3)``; ``None``
+            where the file stores no tile.
+
+        Raises:
+            ReadError: The tile is stored but cannot be decoded.
+        """
         ...

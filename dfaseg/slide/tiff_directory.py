@@ -13,6 +13,7 @@ from tifffile import TiffFile, TiffPage
 
 from dfaseg.slide.codecs import Decoder, TileEncoding, UnknownEncodingError, tile_decoder
 from dfaseg.slide.levels import MAX_TILE_PX, StoredLevel, whole_factor
+from dfaseg.slide.reduced_jpeg import ReducedDecoder, possible_reductions, reduced_decoder
 
 PARSE_ERRORS = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
@@ -37,6 +38,7 @@ class TiffLevel:
         offsets: Where each tile's bytes begin in the file, row by row; 0 = not stored.
         byte_counts: How many bytes each tile has; 0 = not stored.
         decode: From a tile's bytes to RGB.
+        decode_reduced: The same, smaller by one of the reductions of ``size``.
     """
 
     size: StoredLevel
@@ -44,6 +46,7 @@ class TiffLevel:
     offsets: NDArray[np.uint64]
     byte_counts: NDArray[np.uint64]
     decode: Decoder
+    decode_reduced: ReducedDecoder
 
 
 def find_levels(tiff: TiffFile) -> tuple[TiffLevel, ...]:
@@ -124,7 +127,14 @@ def _is_smaller_version(page: TiffPage, first: TiffPage, is_aperio: bool) -> boo
 
 def _read_level(page: TiffPage) -> TiffLevel:
     """Check a directory and take over what reading its tiles needs."""
-    size = StoredLevel(page.imagewidth, page.imagelength, page.tilewidth, page.tilelength)
+    encoding = _encoding(page)
+    size = StoredLevel(
+        width=page.imagewidth,
+        height=page.imagelength,
+        tile_width=encoding.tile_width,
+        tile_height=encoding.tile_height,
+        reductions=possible_reductions(encoding),
+    )
     if size.tile_width * size.tile_height > MAX_TILE_PX:
         raise UnknownEncodingError(f"tiles of {size.tile_width} × {size.tile_height} px")
     num_cols = -(-size.width // size.tile_width)
@@ -133,7 +143,9 @@ def _read_level(page: TiffPage) -> TiffLevel:
     byte_counts = np.array(page.databytecounts, np.uint64)
     if not len(offsets) == len(byte_counts) == num_tiles:
         raise UnknownEncodingError(f"{len(offsets)} tiles listed instead of {num_tiles}")
-    return TiffLevel(size, num_cols, offsets, byte_counts, tile_decoder(_encoding(page)))
+    decode = tile_decoder(encoding)
+    decode_reduced = reduced_decoder(encoding, decode)
+    return TiffLevel(size, num_cols, offsets, byte_counts, decode, decode_reduced)
 
 
 def _encoding(page: TiffPage) -> TileEncoding:

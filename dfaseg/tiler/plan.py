@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from dfaseg.errors import ConfigError
 from dfaseg.geometry import Rect, simplest_fraction
@@ -16,6 +17,14 @@ ALIGNED_TOLERANCE = 1e-5
 MAX_ALIGNED_PERIOD_PX = 512
 """Level pixels after which such a plan's grids meet again. As many rows are held at full width, and
 levels of odd sizes would otherwise ask for tens of thousands of them."""
+
+Decoding = Literal["auto", "full", "fast"]
+"""How tiles finer than wanted are decoded: ``full`` decodes all their pixels, ``fast`` as few as
+suffice, ``auto`` fewer only where the mean of what remains is nearly that of all pixels."""
+MIN_BROKEN_REST = 2
+"""Least scale that must remain after decoding tiles smaller, unless it is a whole number. At its
+edges a mask pixel takes parts of decoded pixels, and so the mean of pixels beyond its edge: the
+less it covers, the more that blurs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class ReadPlan:
         downsample_x: Level-0 pixels per mask pixel, horizontally.
         downsample_y: The same, vertically.
         mpp: µm per mask pixel.
+        reduction: Factor by which native tiles are decoded smaller; 1 decodes every pixel.
     """
 
     level: int
@@ -44,6 +54,17 @@ class ReadPlan:
     downsample_x: float
     downsample_y: float
     mpp: float
+    reduction: int = 1
+
+    @property
+    def decoded_scale_x(self) -> Fraction:
+        """Pixels as they are decoded per mask pixel, horizontally."""
+        return self.scale_x / self.reduction
+
+    @property
+    def decoded_scale_y(self) -> Fraction:
+        """The same, vertically."""
+        return self.scale_y / self.reduction
 
     def mask_rect_of(self, level_rect: Rect) -> Rect:
         """Return the mask pixels that touch a rectangle of the level that is read."""
@@ -54,15 +75,17 @@ class ReadPlan:
         return Rect(x, y, max(0, right - x), max(0, bottom - y))
 
 
-def plan_reading(info: SlideInfo, mpp: float) -> ReadPlan:
+def plan_reading(info: SlideInfo, mpp: float, *, decoding: Decoding = "auto") -> ReadPlan:
     """Plan reading a slide at a wanted resolution.
 
     Reads the coarsest level that is at least as fine as wanted, and the finest one when the slide
-    has no finer pixels than wanted.
+    has no finer pixels than wanted. Where even that is finer than wanted by a factor by which its
+    tiles can be decoded smaller, they are.
 
     Args:
         info: Facts about the slide.
         mpp: Wanted µm per mask pixel.
+        decoding: Whether tiles may be decoded smaller, which changes pixels a little.
 
     Raises:
         ConfigError: ``mpp`` is not a positive number.
@@ -77,18 +100,25 @@ def plan_reading(info: SlideInfo, mpp: float) -> ReadPlan:
     if scale_x != scale_y and math.isclose(level.downsample_x, level.downsample_y, rel_tol=1e-3):
         scale_y = scale_x  # rounding must not make square pixels oblong
     width, height = math.ceil(level.width / scale_x), math.ceil(level.height / scale_y)
-    return _plan(info, index, scale_x, scale_y, width, height)
+    reduction = _reduction(level, (scale_x, scale_y), decoding)
+    return _plan(info, index, (scale_x, scale_y), (width, height), reduction)
 
 
-def plan_overview(info: SlideInfo, plan: ReadPlan, factor: int) -> ReadPlan:
-    """Plan a coarser reading in which one pixel covers ``factor`` × ``factor`` mask pixels."""
+def plan_overview(
+    info: SlideInfo, plan: ReadPlan, factor: int, *, decoding: Decoding = "auto"
+) -> ReadPlan:
+    """Plan a coarser reading in which one pixel covers ``factor`` × ``factor`` mask pixels.
+
+    ``decoding`` means what it means in ``plan_reading``.
+    """
     wanted_x, wanted_y = plan.downsample_x * factor, plan.downsample_y * factor
     index = _coarsest_level(info.levels, min(wanted_x, wanted_y) * (1 + ALIGNED_TOLERANCE))
     level = info.levels[index]
     scale_x = _aligned_scale(wanted_x / level.downsample_x)
     scale_y = _aligned_scale(wanted_y / level.downsample_y)
     width, height = -(-plan.width // factor), -(-plan.height // factor)
-    return _plan(info, index, scale_x, scale_y, width, height)
+    reduction = _reduction(level, (scale_x, scale_y), decoding)
+    return _plan(info, index, (scale_x, scale_y), (width, height), reduction)
 
 
 def overview_factor(plan: ReadPlan, *, mpp: float, min_side: int) -> int:
@@ -121,10 +151,33 @@ def _aligned_scale(wanted: float) -> Fraction:
     return Fraction(wanted).limit_denominator(max(1, int(MAX_ALIGNED_PERIOD_PX / wanted)))
 
 
+def _reduction(level: Level, scales: tuple[Fraction, Fraction], decoding: Decoding) -> int:
+    """Return the largest factor by which tiles can be decoded smaller and still be fine enough."""
+    if decoding == "full":
+        return 1
+    fine_enough = [factor for factor in level.reductions if factor <= min(scales)]
+    if decoding == "auto":
+        fine_enough = [
+            factor
+            for factor in fine_enough
+            if all(_keeps_means(scale / factor) for scale in scales)
+        ]
+    return max(fine_enough, default=1)
+
+
+def _keeps_means(rest: Fraction) -> bool:
+    """Tell whether averaging decoded pixels by a scale is nearly averaging what they were."""
+    return rest.denominator == 1 or rest >= MIN_BROKEN_REST
+
+
 def _plan(
-    info: SlideInfo, index: int, scale_x: Fraction, scale_y: Fraction, width: int, height: int
+    info: SlideInfo,
+    index: int,
+    scales: tuple[Fraction, Fraction],
+    size: tuple[int, int],
+    reduction: int,
 ) -> ReadPlan:
-    downsample_x = info.levels[index].downsample_x * float(scale_x)
-    downsample_y = info.levels[index].downsample_y * float(scale_y)
+    downsample_x = info.levels[index].downsample_x * float(scales[0])
+    downsample_y = info.levels[index].downsample_y * float(scales[1])
     mpp = info.mpp * math.sqrt(downsample_x * downsample_y)
-    return ReadPlan(index, scale_x, scale_y, width, height, downsample_x, downsample_y, mpp)
+    return ReadPlan(index, *scales, *size, downsample_x, downsample_y, mpp, reduction)

@@ -7,16 +7,17 @@ began. Rows that do not fill a period yet are carried over to the next strip.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError
-from dfaseg.slide.slide import Level, Slide
+from dfaseg.slide.slide import Level, ReducingSlide, Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.resample import resample_block
 
@@ -27,6 +28,10 @@ BLOCK_PX = 1024
 SMALL_STRIP_BYTES = 64 * 2**20
 """Strips up to this size are decoded two ahead, larger ones one ahead: enough to keep all threads
 busy at a strip's end, without holding more of a wide slide than that takes."""
+
+
+TileReader = Callable[[int, int], NDArray[np.uint8] | None]
+"""From column and row of a native tile to its pixels, ``None`` for a tile that is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,14 @@ class RowStrip:
 
     y: int
     pixels: NDArray[np.uint8]
+
+
+def tile_reader(slide: Slide, plan: ReadPlan) -> TileReader:
+    """Return the function that decodes native tiles as a plan asks for."""
+    if plan.reduction == 1:
+        return partial(slide.read_tile, plan.level)
+    assert isinstance(slide, ReducingSlide)  # no other offers reductions to plan with
+    return partial(slide.read_reduced_tile, plan.level, reduction=plan.reduction)
 
 
 class RowReader:
@@ -60,10 +73,10 @@ class RowReader:
         executor: Executor,
         needed: NDArray[np.bool_] | None = None,
     ) -> None:
-        self._slide = slide
         self._plan = plan
         self._executor = executor
-        self._level = slide.info.levels[plan.level]
+        self._level = slide.info.levels[plan.level].reduced(plan.reduction)
+        self._read_tile = tile_reader(slide, plan)
         if needed is None:
             needed = np.ones((self._level.num_tile_rows, self._level.num_tile_cols), bool)
         self._needed = needed
@@ -118,7 +131,7 @@ class RowReader:
         width = min(self._level.tile_width, self._level.width - x)
         place = rows[:, x : x + width]
         try:
-            tile = self._slide.read_tile(self._plan.level, col, strip)
+            tile = self._read_tile(col, strip)
         except ReadError as error:
             with self._lock:
                 self._unreadable[col, strip] = error.problem
@@ -140,8 +153,8 @@ class RowReader:
                     self._executor.submit(
                         resample_block,
                         source[:, source_columns],
-                        plan.scale_x,
-                        plan.scale_y,
+                        plan.decoded_scale_x,
+                        plan.decoded_scale_y,
                         out[:, columns],
                     )
                 )
@@ -153,20 +166,20 @@ class RowReader:
 
 
 class _StripBuffers:
-    """Full-width level pixels of the strips in flight, and the arithmetic of their rows.
+    """Full-width decoded pixels of the strips in flight, and the arithmetic of their rows.
 
-    Level rows are grouped in periods of ``scale_y.numerator`` rows, each of which gives
-    ``scale_y.denominator`` result rows. Strip ``t`` completes the periods that end within it;
+    Rows are grouped in periods of as many as the numerator of the scale, each of which gives as
+    many result rows as its denominator. Strip ``t`` completes the periods that end within it;
     the rows after the last one are carried over.
     """
 
     def __init__(self, plan: ReadPlan, level: Level) -> None:
-        self._plan = plan
         self._level = level
-        self._period = plan.scale_y.numerator
-        width_periods = -(-level.width // plan.scale_x.numerator)
-        self._source_width = width_periods * plan.scale_x.numerator
-        self._result_width = width_periods * plan.scale_x.denominator
+        self._scale_x, self._scale_y = plan.decoded_scale_x, plan.decoded_scale_y
+        self._period = self._scale_y.numerator
+        width_periods = -(-level.width // self._scale_x.numerator)
+        self._source_width = width_periods * self._scale_x.numerator
+        self._result_width = width_periods * self._scale_x.denominator
         # A strip's buffer begins with room for the rows carried over from the one before, and
         # ends with room for the white rows that fill the slide's last period.
         self._head = self._period - 1
@@ -182,7 +195,7 @@ class _StripBuffers:
 
         The latter is earlier where the former's first period began in the strips above.
         """
-        wanted_period = first_row // self._plan.scale_y.denominator
+        wanted_period = first_row // self._scale_y.denominator
         strip = 0
         while strip + 1 < self._level.num_tile_rows and self._periods_before(strip + 1) <= (
             wanted_period
@@ -224,16 +237,16 @@ class _StripBuffers:
         start = self._head - self._num_carried(strip)
         source = self._source[strip % len(self._source)]
         rows = source[start : start + (last - first) * self._period]
-        return first * self._plan.scale_y.denominator, rows
+        return first * self._scale_y.denominator, rows
 
     def result_rows(self, source_rows: int) -> NDArray[np.uint8]:
         """Return room for the result of a number of level rows."""
-        rows = source_rows // self._period * self._plan.scale_y.denominator
+        rows = source_rows // self._period * self._scale_y.denominator
         return np.empty((rows, self._result_width, 3), np.uint8)
 
     def blocks(self, needed_cols: NDArray[np.bool_]) -> Iterator[tuple[bool, slice, slice]]:
         """Yield blocks of columns: whether they hold needed tiles, source and result columns."""
-        numerator, denominator = self._plan.scale_x.numerator, self._plan.scale_x.denominator
+        numerator, denominator = self._scale_x.numerator, self._scale_x.denominator
         periods_per_block = -(-BLOCK_PX // numerator)
         num_periods = self._source_width // numerator
         for first in range(0, num_periods, periods_per_block):

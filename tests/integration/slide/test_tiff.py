@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from dfaseg.errors import MissingResolutionError, ReadError, SlideError
 from dfaseg.slide import Slide, open_slide
+from dfaseg.slide.reduced_jpeg import shrunk
+from dfaseg.slide.tiff import TiffSlide
 from tests.factories import (
     Compression,
     corrupt_tile,
@@ -24,6 +26,13 @@ from tests.factories import (
 )
 
 IMAGE = tissue_like_image(300, 200, seed=1)
+
+
+def open_tiff_slide(path: Path) -> TiffSlide:
+    """Open a slide that the native reader reads."""
+    slide = open_slide(path)
+    assert isinstance(slide, TiffSlide)
+    return slide
 
 
 @pytest.mark.parametrize("compression", ["jpeg2000", "webp", "lzw", "deflate", "zstd", "none"])
@@ -108,6 +117,50 @@ def test_overhang_of_edge_tiles_is_white(tmp_path: Path, compression: Compressio
     assert (patch[72:] == 255).all()
     assert (patch[:, 44:] == 255).all()
     assert (patch[:72, :44] != 255).any()
+
+
+def test_reduced_edge_tile_is_the_mean_of_pixels_and_white(tmp_path: Path) -> None:
+    """What a file stores beyond the edge of a level is not mixed into its last pixels."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE[:199, :299], tile_px=128, compression="jpeg")
+    slide = open_tiff_slide(path)
+
+    for place in ((0, 2, 0), (0, 1, 1), (0, 2, 1)):
+        patch, whole = slide.read_reduced_tile(*place, 2), slide.read_tile(*place)
+        assert patch is not None
+        assert whole is not None
+        np.testing.assert_array_equal(patch, shrunk(whole, 2))
+
+
+def test_reduced_tile_that_is_not_stored_is_none(tmp_path: Path) -> None:
+    """Smaller or not, glass that was left out is left out."""
+    missing = [(0, 0, 0), (0, 2, 1)]
+    path = write_tiff_slide(
+        tmp_path / "a.tif", IMAGE, tile_px=128, compression="jpeg", missing=missing
+    )
+    slide = open_tiff_slide(path)
+
+    assert [slide.read_reduced_tile(*place, 4) for place in missing] == [None, None]
+
+
+def test_reduced_tile_of_nonsense_cannot_be_read(tmp_path: Path) -> None:
+    """The message says which tile it is."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE, tile_px=128, compression="jpeg")
+    corrupt_tile(path, 0, 1, 0)
+
+    with pytest.raises(ReadError, match=r"tile \(level 0, column 1, row 0\) cannot be decoded"):
+        open_tiff_slide(path).read_reduced_tile(0, 1, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("compression", "reductions"), [("jpeg", (2, 4, 8)), ("jpeg2000", ()), ("none", ())]
+)
+def test_only_jpeg_levels_offer_reductions(
+    tmp_path: Path, compression: Compression, reductions: tuple[int, ...]
+) -> None:
+    """A plan for any other slide decodes whole tiles."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE, tile_px=128, compression=compression)
+
+    assert open_slide(path).info.levels[0].reductions == reductions
 
 
 def test_tile_that_is_not_stored_is_none(tmp_path: Path) -> None:

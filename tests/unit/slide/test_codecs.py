@@ -8,6 +8,7 @@ import pytest
 
 from dfaseg.slide.codecs import DECODE_ERRORS, TileEncoding, UnknownEncodingError, tile_decoder
 from tests.factories import tissue_like_image
+from tests.jpeg_streams import header_segments, without_segments
 
 TILE = tissue_like_image(48, 32, seed=2)
 
@@ -64,7 +65,7 @@ def test_jpeg_follows_the_directory_on_colours(space: str) -> None:
         "jpeg8", TILE, level=98, colorspace="RGB", outcolorspace=space, subsampling="444"
     )
     if space == "RGB":
-        data = _without_segment(data, 0xEE)
+        data = without_segments(data, 0xEE)
 
     decode = tile_decoder(_encoding(compression=7, photometric=2 if space == "RGB" else 6))
 
@@ -84,8 +85,8 @@ def test_jfif_header_overrules_a_directory_that_says_rgb() -> None:
 def test_shared_jpeg_tables_complete_an_abbreviated_tile() -> None:
     """Tables lie once in the directory, and each tile holds only its scan."""
     whole = _encode("jpeg8", TILE, level=90)
-    tables = b"\xff\xd8" + b"".join(_segments(whole, 0xDB, 0xC4)) + b"\xff\xd9"
-    abbreviated = _without_segment(whole, 0xDB, 0xC4)
+    tables = b"\xff\xd8" + b"".join(header_segments(whole, 0xDB, 0xC4)) + b"\xff\xd9"
+    abbreviated = without_segments(whole, 0xDB, 0xC4)
 
     decode = tile_decoder(_encoding(compression=7, photometric=6, jpeg_tables=tables))
 
@@ -195,24 +196,3 @@ def test_unusual_encodings_are_left_to_other_readers(changes: dict[str, int], re
     """The reason is told, for the message when no other reader succeeds."""
     with pytest.raises(UnknownEncodingError, match=reason):
         tile_decoder(_encoding(**changes))
-
-
-def _segments(jpeg: bytes, *markers: int) -> list[bytes]:
-    """Return the header segments with these markers."""
-    return [part for marker, part in _split_header(jpeg)[0] if marker in markers]
-
-
-def _without_segment(jpeg: bytes, *markers: int) -> bytes:
-    """Return a JPEG without those header segments."""
-    segments, scan = _split_header(jpeg)
-    return jpeg[:2] + b"".join(part for marker, part in segments if marker not in markers) + scan
-
-
-def _split_header(jpeg: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """Return the segments before the scan, each with its marker, and the rest."""
-    segments, at = [], 2
-    while jpeg[at + 1] != 0xDA:
-        length = 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        segments.append((jpeg[at + 1], jpeg[at : at + length]))
-        at += length
-    return segments, jpeg[at:]

@@ -69,6 +69,43 @@ def test_per_axis_downsample_is_kept():
     assert (plan.downsample_x, plan.downsample_y) == (4.0, 4.0)
 
 
+@pytest.mark.parametrize(
+    ("mpp", "auto", "fast"),
+    [
+        (0.5, 1, 1),
+        (0.95, 1, 1),
+        (1.0, 2, 2),
+        (1.4, 1, 2),
+        (2.0, 4, 4),
+        (2.8, 2, 4),
+        (3.0, 2, 4),
+        (4.0, 8, 8),
+        (5.0, 4, 8),
+        (16.0, 8, 8),
+    ],
+)
+def test_tiles_are_decoded_smaller_where_means_are_kept(mpp, auto, fast):
+    """Smaller tiles are never coarser than wanted, and of auto's what remains blurs little."""
+    levels = (Level(5001, 3001, 1.0, 1.0, 240, 240, reductions=(2, 4, 8)),)
+    slide = SlideInfo("s", "s", "test", "0", 0.5, "test", levels)
+
+    plans = {how: plan_reading(slide, mpp, decoding=how) for how in ("auto", "fast", "full")}
+
+    assert {how: plan.reduction for how, plan in plans.items()} == {
+        "auto": auto, "fast": fast, "full": 1,
+    }  # fmt: skip
+    assert len({(plan.scale_x, plan.width, plan.height) for plan in plans.values()}) == 1
+
+
+def test_both_axes_must_allow_smaller_tiles():
+    """On an oblong level the less shrunk axis decides."""
+    levels = (Level(1000, 1000, 1.0, 2.0, 256, 256, reductions=(2, 4, 8)),)
+    slide = SlideInfo("s", "s", "test", "0", 0.5, "test", levels)
+
+    assert plan_reading(slide, 2.0).reduction == 2
+    assert plan_reading(slide, 1.0).reduction == 1
+
+
 def test_overview_lies_on_the_mask_grid():
     """One overview pixel is exactly factor x factor mask pixels, whatever level it comes from."""
     slide = info(0.25, *PYRAMID)

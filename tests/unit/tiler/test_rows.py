@@ -1,6 +1,7 @@
 """Rows at the wanted resolution: right pixels, each native tile once, bad tiles told."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
 
 import cv2
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfaseg.slide import ArraySlide
+from dfaseg.slide.reduced_jpeg import shrunk
 from dfaseg.tiler.plan import plan_reading
 from dfaseg.tiler.rows import RowReader
 
@@ -32,6 +34,19 @@ class CountingSlide:
     def close(self):
         """Close the slide."""
         self._slide.close()
+
+
+class ReducingArraySlide(ArraySlide):
+    """A slide in memory that averages tiles, as a codec that decodes them smaller nearly does."""
+
+    def read_reduced_tile(self, level, col, row, reduction):
+        """Average one tile."""
+        return shrunk(self.read_tile(level, col, row), reduction)
+
+
+def reduction_of(tile_px):
+    """Return a factor that divides the tile and the scale of 4."""
+    return 4 if tile_px % 16 else 2
 
 
 def picture(height, width, seed=0):
@@ -95,6 +110,27 @@ def test_rows_do_not_depend_on_where_reading_begins(mpp, tile_px, workers, data)
     rest, _ = read_all(slide, plan, first_row=first_row, workers=workers)
 
     assert np.array_equal(whole[first_row:], rest)
+
+
+@settings(max_examples=15)
+@given(
+    st.integers(70, 150), st.integers(70, 150), st.sampled_from([16, 24, 40]), st.integers(0, 60)
+)
+def test_smaller_tiles_give_the_same_frame(height, width, tile_px, first_row):
+    """Rows of tiles that are decoded smaller lie where those of whole tiles do."""
+    slide = ReducingArraySlide(picture(height, width), mpp=0.5, tile_px=tile_px)
+    exact = plan_reading(slide.info, 2.0, decoding="full")
+    plan = replace(exact, reduction=reduction_of(tile_px))
+    first_row = min(first_row, plan.height - 1)
+
+    expected, _ = read_all(slide, exact)
+    rows, _ = read_all(slide, plan, workers=1)
+    rest, _ = read_all(slide, plan, first_row=first_row, workers=3)
+
+    # Means of means, each rounded.
+    assert rows.shape == expected.shape
+    assert np.abs(rows.astype(int) - expected).max() <= 1
+    assert np.array_equal(rows[first_row:], rest)
 
 
 def test_tiles_nobody_needs_are_white_and_not_decoded():
