@@ -1,8 +1,10 @@
 """Which class index has which name and colour, and which index is left out."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import ClassMapError
@@ -72,6 +74,54 @@ class ClassMap:
             {"index": entry.index, "name": entry.name, "colour": entry.hex_colour}
             for entry in self.classes
         ]
+
+
+def read_class_map(path: Path) -> ClassMap:
+    """Read a class map from a TOML file with tables ``[[class]]`` (index, name, colour).
+
+    Other keys of the file are left to whoever knows them.
+
+    Raises:
+        ClassMapError: The file is missing, is not TOML or holds an impossible table.
+    """
+    return class_map_of(read_class_file(path), path)
+
+
+def read_class_file(path: Path) -> dict[str, Any]:
+    """Read all keys of a class map's TOML file.
+
+    Raises:
+        ClassMapError: The file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ClassMapError(f"class map '{path}': cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ClassMapError(f"class map '{path}': not valid TOML ({error})") from error
+
+
+def class_map_of(content: Mapping[str, Any], path: Path) -> ClassMap:
+    """Build the class map from the keys of its file.
+
+    Raises:
+        ClassMapError: There are no tables ``[[class]]``, or one is impossible; the file is named.
+    """
+    records = content.get("class")
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ClassMapError(
+            f"class map '{path}': needs one table [[class]] with index, name and colour per class"
+        )
+    try:
+        return ClassMap.from_records(sorted(records, key=_sort_key))
+    except ClassMapError as error:
+        raise ClassMapError(f"class map '{path}': {error}") from error
+
+
+def _sort_key(record: Mapping[str, Any]) -> int:
+    """Tables may come in any order; one whose index is no number is refused later."""
+    index = record.get("index")
+    return index if type(index) is int else -1
 
 
 def _parse_class(record: Mapping[str, Any]) -> TissueClass:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfaseg.classmap import ClassMap
+from dfaseg.classmap import ClassMap, read_class_map
 from dfaseg.errors import ClassMapError
 
 RECORDS = [
@@ -47,3 +47,50 @@ def test_no_class_is_refused():
     """A map of nothing is no map."""
     with pytest.raises(ClassMapError, match="0 classes"):
         ClassMap.from_records([])
+
+
+TOML = """
+[[class]]
+index = 1
+name = "gland"
+colour = "#2a9d8f"
+
+[[class]]
+index = 0
+name = "background"
+colour = "#d0d0d0"
+"""
+
+
+def test_file_is_read_in_order_of_index(tmp_path):
+    """The tables of a file may come in any order."""
+    path = tmp_path / "classes.toml"
+    path.write_text(TOML, encoding="utf-8")
+
+    assert read_class_map(path).to_records() == RECORDS
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[class]\n", "not valid TOML"),
+        ("", r"needs one table \[\[class\]\]"),
+        ("class = 3", r"needs one table \[\[class\]\]"),
+        (TOML.replace("index = 1", "index = 2"), "without gaps"),
+        (TOML.replace("index = 1", 'index = "1"'), "not a whole number"),
+    ],
+    ids=["no TOML", "empty", "number", "gap", "text as index"],
+)
+def test_broken_file_is_named(tmp_path, text, message):
+    """Every message begins with the file."""
+    path = tmp_path / "classes.toml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ClassMapError, match=rf"class map '.*classes\.toml': .*{message}"):
+        read_class_map(path)
+
+
+def test_missing_file_is_named(tmp_path):
+    """A path that leads nowhere is said."""
+    with pytest.raises(ClassMapError, match=r"none\.toml': cannot be read"):
+        read_class_map(tmp_path / "none.toml")
