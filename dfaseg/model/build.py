@@ -8,12 +8,20 @@ from torch import Tensor
 
 from dfaseg.errors import ConfigError
 from dfaseg.model.class_bias import BIAS_RULES, BiasMode
-from dfaseg.model.encoder import EncoderWeights
+from dfaseg.model.encoder_weights import WeightSources
 from dfaseg.model.prior import PriorKind, class_log_prior, hard_class_log_prior, warm_start
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.model.spec import ModelSpec
 
-__all__ = ["PRESETS", "BiasMode", "ModelSpec", "PriorKind", "build_segmenter", "preset_spec"]
+__all__ = [
+    "PRESETS",
+    "BiasMode",
+    "ModelSpec",
+    "PriorKind",
+    "WeightSources",
+    "build_segmenter",
+    "preset_spec",
+]
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -30,6 +38,38 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "activation": "hardswish",
             "position_encoding": False,
             "predicts_iou": False,
+        },
+        # For GPUs: the paper's decoder on a pyramid of four strides. ConvNeXt normalises each
+        # pixel for itself, so it takes any batch size and any patch size, is fast in
+        # channels-last, and has weights under Apache-2.0. Positions stay out, see
+        # ``RandomFourierPositions``.
+        "base": {
+            "encoder": "convnext_tiny",
+            "embed_dim": 256,
+            "depth": 2,
+            "num_heads": 8,
+            "attention_downsample_rate": 2,
+            "mlp_dim": 2048,
+            "pixel_dim": 64,
+            "activation": "gelu",
+            "position_encoding": False,
+            "predicts_iou": True,
+        },
+        # The paper's: SAM-Path (arXiv:2307.09570) at 1024 px.
+        "sam-path": {
+            "encoder": "sam-vit-b",
+            "second_encoder": "hipt",
+            "freeze_encoder": True,
+            "sam_decoder": True,
+            "embed_dim": 256,
+            "depth": 2,
+            "num_heads": 8,
+            "attention_downsample_rate": 2,
+            "mlp_dim": 2048,
+            "pixel_dim": 32,
+            "activation": "gelu",
+            "position_encoding": True,
+            "predicts_iou": True,
         },
         # For tests: every part is there and nothing takes time.
         "tiny": {
@@ -50,7 +90,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def preset_spec(
-    name: str, *, num_classes: int, bias_mode: str = "dfa", encoder: str | None = None
+    name: str,
+    *,
+    num_classes: int,
+    bias_mode: str = "dfa",
+    bias_scope: str = "shared",
+    encoder: str | None = None,
+    second_encoder: str | None = None,
+    freeze_encoder: bool | None = None,
 ) -> ModelSpec:
     """Return the spec of a named variant.
 
@@ -58,22 +105,28 @@ def preset_spec(
         name: Key of ``PRESETS``.
         num_classes: Number of classes k.
         bias_mode: What b is made of; one of the seven modes.
-        encoder: timm model name in place of the preset's own.
+        bias_scope: Whether layers and heads share b: ``shared``, ``layer`` or ``head``.
+        encoder: Encoder in place of all of the preset's own.
+        second_encoder: Another encoder to join to the first.
+        freeze_encoder: Whether encoders stay as they are; None leaves it to the preset.
 
     Raises:
-        ConfigError: The name or the mode is unknown, or the class count impossible.
+        ConfigError: The name, the mode or the scope is unknown, or the class count impossible.
     """
     if name not in PRESETS:
         raise ConfigError(f"preset '{name}': unknown; use one of {', '.join(PRESETS)}")
-    record = {
-        **PRESETS[name],
+    changes: dict[str, Any] = {
         "num_classes": num_classes,
         "bias_mode": bias_mode,
-        "bias_scope": "shared",
+        "bias_scope": bias_scope,
     }
     if encoder is not None:
-        record["encoder"] = encoder
-    return ModelSpec.from_record(record)
+        changes |= {"encoder": encoder, "second_encoder": None}
+    if second_encoder is not None:
+        changes["second_encoder"] = second_encoder
+    if freeze_encoder is not None:
+        changes["freeze_encoder"] = freeze_encoder
+    return ModelSpec.from_record({**PRESETS[name], **changes})
 
 
 def build_segmenter(
@@ -84,11 +137,11 @@ def build_segmenter(
     prior: PriorKind = "focal",
     alpha: float = 0.5,
     gamma: float = 2.0,
-    encoder_weights: EncoderWeights = None,
+    weights: WeightSources | None = None,
 ) -> DfaSegmenter:
     """Build a network with fresh weights from torch's random state.
 
-    Equal seeds give equal weights in every bias mode.
+    Equal seeds give equal weights in every bias mode, whatever weights are loaded.
 
     Args:
         spec: Numbers of the network.
@@ -100,13 +153,13 @@ def build_segmenter(
         prior: How frequencies become a log prior.
         alpha: Strength of the warm start.
         gamma: Exponent of the focal prior and of the hard-class prior.
-        encoder_weights: Where the encoder's weights come from; None starts at random.
+        weights: Where encoders and decoder get their first weights; None starts all at random.
 
     Raises:
         ConfigError: A setting is impossible, or mode ``hcfa`` lacks its baseline Dice.
-        CheckpointError: The encoder's weights cannot be had or do not fit.
+        CheckpointError: Weights cannot be had or do not fit.
     """
-    segmenter = DfaSegmenter(spec, encoder_weights=encoder_weights)
+    segmenter = DfaSegmenter(spec, weights=weights)
     if pixel_frequencies is not None:
         _require_one_per_class("pixel frequencies", pixel_frequencies, spec.num_classes)
         log_prior = class_log_prior(prior, pixel_frequencies, gamma=gamma)

@@ -57,14 +57,18 @@ class IouHead(nn.Module):
 
     Args:
         num_classes: Number of classes k.
-        embed_dim: Width d of tokens, and of the hidden layer.
+        embed_dim: Width d of tokens, and of the hidden layers.
     """
 
     def __init__(self, *, num_classes: int, embed_dim: int) -> None:
         super().__init__()
         self.token = nn.Parameter(torch.randn(1, embed_dim))
         self.mlp = nn.Sequential(
-            nn.Linear(embed_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, num_classes)
+            nn.Linear(embed_dim, embed_dim),
+            nn.ReLU(),
+            nn.Linear(embed_dim, embed_dim),
+            nn.ReLU(),
+            nn.Linear(embed_dim, num_classes),
         )
 
     def forward(self, token: Tensor) -> Tensor:

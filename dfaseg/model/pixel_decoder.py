@@ -69,15 +69,22 @@ class UpsamplingStep(nn.Module):
         out_dim: Width of the result.
         skip_dim: Width of the encoder's map at the finer stride; None where it has none.
         activation: Non-linearity at the end.
+        is_normalised: Whether to normalise before the non-linearity.
     """
 
     def __init__(
-        self, *, in_dim: int, out_dim: int, skip_dim: int | None, activation: Activation
+        self,
+        *,
+        in_dim: int,
+        out_dim: int,
+        skip_dim: int | None,
+        activation: Activation,
+        is_normalised: bool = True,
     ) -> None:
         super().__init__()
         self.upscale = nn.ConvTranspose2d(in_dim, out_dim, kernel_size=2, stride=2)
         self.skip = None if skip_dim is None else nn.Conv2d(skip_dim, out_dim, 1, bias=False)
-        self.norm = LayerNorm2d(out_dim)
+        self.norm = LayerNorm2d(out_dim) if is_normalised else nn.Identity()
         self.activation = nn.GELU() if activation == "gelu" else nn.Hardswish()
 
     def forward(self, coarse: Tensor, fine: Tensor | None) -> Tensor:
@@ -97,6 +104,7 @@ class PixelDecoder(nn.Module):
         pixel_dim: Width of the pixel embeddings.
         skip_channels: Width of the encoder's fine maps by their stride (8 and 4).
         activation: Non-linearity of both steps.
+        is_sam: Whether the last step goes without normalisation, as in Segment Anything.
     """
 
     def __init__(
@@ -106,6 +114,7 @@ class PixelDecoder(nn.Module):
         pixel_dim: int,
         skip_channels: Mapping[int, int],
         activation: Activation,
+        is_sam: bool = False,
     ) -> None:
         super().__init__()
         self.to_stride8 = UpsamplingStep(
@@ -119,6 +128,7 @@ class PixelDecoder(nn.Module):
             out_dim=pixel_dim,
             skip_dim=skip_channels.get(4),
             activation=activation,
+            is_normalised=not is_sam,
         )
 
     def forward(self, feature_map: Tensor, fine_maps: Mapping[int, Tensor]) -> Tensor:

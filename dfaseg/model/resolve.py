@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from dfaseg.errors import CheckpointError, OutputError
 from dfaseg.files import write_aside
 from dfaseg.model.checkpoint import hash_file
+from dfaseg.model.hub import fetch_hub_file
 
 DEFAULT_MODEL = "default"
 """Name of the model inside the package."""
@@ -160,48 +161,8 @@ def _fetch_from_hub(location: str) -> Path:
             f"model '{location}': not of the form hf://org/repo/file or hf://org/repo/file@revision"
         )
     repo, file_name, revision = match.groups()
-    path = _hub_file(location, repo, file_name, revision)
+    path = fetch_hub_file(f"model '{location}'", repo, [file_name], revision)
     if path.suffix != ".safetensors":  # other people's networks have their card beside them
-        _hub_file(location, repo, str(Path(file_name).with_suffix(".toml").as_posix()), revision)
+        card_name = str(Path(file_name).with_suffix(".toml").as_posix())
+        fetch_hub_file(f"model '{location}'", repo, [card_name], revision)
     return path
-
-
-def _hub_file(location: str, repo: str, file_name: str, revision: str | None) -> Path:
-    """Return a file of the hub from its cache, or fetch it there."""
-    from huggingface_hub import errors, hf_hub_download  # noqa: PLC0415 (slow, seldom needed)
-
-    def fetch(*, is_offline: bool) -> Path:
-        return Path(
-            hf_hub_download(repo, file_name, revision=revision, local_files_only=is_offline)
-        )
-
-    try:
-        try:
-            return fetch(is_offline=True)
-        except errors.LocalEntryNotFoundError:
-            return fetch(is_offline=False)
-    except (
-        errors.HfHubHTTPError,
-        errors.EntryNotFoundError,
-        errors.HFValidationError,
-        OSError,
-    ) as error:
-        raise CheckpointError(f"model '{location}': {_hub_problem(error)}") from error
-
-
-def _hub_problem(error: Exception) -> str:
-    """Say what is wrong and what to do, by the name of the hub's error or of one it builds on."""
-    problems = {
-        "GatedRepoError": "its authors grant access on request; ask on its page, then log in with "
-        "'hf auth login'",
-        "RepositoryNotFoundError": "no such repository, or a private one; check the name, or log "
-        "in with 'hf auth login'",
-        "RevisionNotFoundError": "no such revision; check what follows the @",
-        "LocalEntryNotFoundError": "not in the cache, and the hub cannot be reached; fetch it once "
-        "on a machine with a network",
-        "EntryNotFoundError": "the repository holds no such file; check its name",
-        "HFValidationError": "not a valid repository name; check it",
-    }
-    known = (problems[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in problems)
-    unknown = f"cannot be fetched ({error}); check the network, or fetch it and give its path"
-    return next(known, " ".join(unknown.split()))

@@ -1,15 +1,21 @@
 """The whole network: encoder, neck, mask decoder."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from dfaseg.errors import ConfigError
+from dfaseg.model.card_parts import Normalisation
 from dfaseg.model.class_bias import ClassBias
-from dfaseg.model.encoder import EncoderWeights, ImageEncoder
+from dfaseg.model.encoder import FusedEncoder, ImageEncoder
+from dfaseg.model.encoder_weights import WeightSources
 from dfaseg.model.mask_decoder import MaskDecoder
 from dfaseg.model.pixel_decoder import FUSED_STRIDE, LOGIT_STRIDE, FeatureNeck, PixelDecoder
 from dfaseg.model.position import RandomFourierPositions
+from dfaseg.model.sam_decoder import load_sam_decoder
 from dfaseg.model.spec import ModelSpec
 from dfaseg.model.transformer import TwoWayTransformer
 
@@ -31,25 +37,30 @@ class DfaSegmenter(nn.Module):
 
     Args:
         spec: Numbers of the network.
-        encoder_weights: Where the encoder's weights come from; None starts at random.
+        weights: Where the first weights of its parts come from; by default all are random.
 
     Attributes:
         spec: Numbers of the network.
+        normalisation: What is done to pixels before they enter the network.
         class_bias: The bias b of every class.
         logit_stride: Image pixels per logit pixel.
         size_multiple: Height and width of images must be multiples of this.
 
     Raises:
-        ConfigError: The encoder is unknown or gives no feature map of stride 16.
-        CheckpointError: The encoder's weights cannot be had or do not fit.
+        ConfigError: An encoder is unknown or gives no feature map of stride 16.
+        CheckpointError: The weights cannot be had or do not fit.
     """
 
     logit_stride = LOGIT_STRIDE
+    logit_shift: Tensor | None
 
-    def __init__(self, spec: ModelSpec, *, encoder_weights: EncoderWeights = None) -> None:
+    def __init__(self, spec: ModelSpec, *, weights: WeightSources | None = None) -> None:
         super().__init__()
+        weights = weights or WeightSources()
         self.spec = spec
-        self.encoder = ImageEncoder(spec.encoder, weights=encoder_weights)
+        first = ImageEncoder(spec.encoder, weights=weights.encoder, is_frozen=spec.freeze_encoder)
+        self.normalisation: Normalisation = first.source.normalisation
+        self.encoder = _join(first, spec, weights)
         channels = dict(zip(self.encoder.strides, self.encoder.channels, strict=True))
         if FUSED_STRIDE not in channels:
             raise ConfigError(
@@ -68,13 +79,17 @@ class DfaSegmenter(nn.Module):
             num_layers=spec.depth,
             num_heads=spec.num_heads,
         )
+        shift = torch.zeros(spec.num_classes) if spec.has_logit_shift else None
+        self.register_buffer("logit_shift", shift)
+        if weights.decoder is not None:
+            load_sam_decoder(self, spec, weights.decoder)
 
     def forward(self, images: Tensor) -> SegmenterOutput:
         """Segment a batch of images.
 
         Args:
-            images: RGB normalised with ImageNet's mean and standard deviation, float,
-                ``(n, 3, h, w)``; h and w are multiples of ``size_multiple``.
+            images: RGB normalised as ``normalisation`` says, float, ``(n, 3, h, w)``; h and w
+                are multiples of ``size_multiple``.
 
         Returns:
             Logits at a quarter of the image's size, and IoU where predicted.
@@ -91,7 +106,56 @@ class DfaSegmenter(nn.Module):
         feature_maps = dict(zip(self.encoder.strides, self.encoder(images), strict=True))
         feature_map = self.neck(feature_maps)
         logits, iou = self.mask_decoder(feature_map, feature_maps, self.class_bias)
-        return SegmenterOutput(logits.float(), iou)
+        logits = logits.float()
+        if self.logit_shift is not None:
+            logits = logits - self.logit_shift.view(1, -1, 1, 1)
+        return SegmenterOutput(logits, iou)
+
+    def shift_logits(self, shift: Sequence[float] | Tensor) -> None:
+        """Subtract a number per class from all logits from now on; model files keep it.
+
+        Post-hoc logit adjustment, for one, subtracts ``tau * log(pixel frequency)``.
+
+        Args:
+            shift: ``k`` finite numbers, in class order; they replace those set before.
+
+        Raises:
+            ConfigError: There are not ``k`` numbers, or one is not finite.
+        """
+        numbers = torch.as_tensor(shift, dtype=torch.float32, device=self.class_bias.delta.device)
+        if numbers.shape != (self.spec.num_classes,) or not bool(numbers.isfinite().all()):
+            raise ConfigError(
+                f"logit shift {numbers.tolist()}: must be {self.spec.num_classes} finite numbers, "
+                "one per class; a class without pixels needs a frequency above 0"
+            )
+        self.spec = replace(self.spec, has_logit_shift=True)
+        self.logit_shift = numbers.clone()
+
+    def trained_parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Return what an optimiser moves, by part: ``encoder``, ``decoder`` and ``delta``.
+
+        Frozen weights are in no part; a part may be empty.
+        """
+        delta = self.class_bias.delta_parameters()
+        encoder = [p for p in self.encoder.parameters() if p.requires_grad]
+        chosen = {id(parameter) for parameter in (*delta, *encoder)}
+        decoder = [p for p in self.parameters() if p.requires_grad and id(p) not in chosen]
+        return {"encoder": encoder, "decoder": decoder, "delta": delta}
+
+
+def _join(
+    first: ImageEncoder, spec: ModelSpec, weights: WeightSources
+) -> ImageEncoder | FusedEncoder:
+    if spec.second_encoder is None:
+        if weights.second_encoder is not None:
+            raise ConfigError(
+                "second encoder's weights: there is no second encoder; leave them out"
+            )
+        return first
+    second = ImageEncoder(
+        spec.second_encoder, weights=weights.second_encoder, is_frozen=spec.freeze_encoder
+    )
+    return FusedEncoder(first, second)
 
 
 def _mask_decoder(spec: ModelSpec, skip_channels: dict[int, int]) -> MaskDecoder:
@@ -101,12 +165,14 @@ def _mask_decoder(spec: ModelSpec, skip_channels: dict[int, int]) -> MaskDecoder
         num_heads=spec.num_heads,
         downsample_rate=spec.attention_downsample_rate,
         mlp_dim=spec.mlp_dim,
+        is_sam=spec.sam_decoder,
     )
     pixel_decoder = PixelDecoder(
         embed_dim=spec.embed_dim,
         pixel_dim=spec.pixel_dim,
         skip_channels=skip_channels,
         activation=spec.activation,
+        is_sam=spec.sam_decoder,
     )
     has_positions = spec.position_encoding
     return MaskDecoder(

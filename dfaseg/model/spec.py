@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from types import UnionType
 from typing import Any, Literal, get_args
 
 from dfaseg.errors import ConfigError
@@ -10,13 +11,16 @@ from dfaseg.model.class_bias import BiasMode, BiasScope
 Activation = Literal["gelu", "hardswish"]
 """Non-linearity of the pixel decoder."""
 
+_LATER_KEYS = frozenset({"second_encoder", "freeze_encoder", "sam_decoder", "has_logit_shift"})
+"""Keys that the first model files do not have; their defaults describe those files."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """Everything needed to build a network, apart from its weights.
 
     Attributes:
-        encoder: timm model name.
+        encoder: timm model name, or a name of ``known_encoders.KNOWN_ENCODERS``.
         num_classes: Number of classes k.
         embed_dim: Width d of class tokens and image tokens.
         depth: Number of two-way blocks.
@@ -29,6 +33,12 @@ class ModelSpec:
         predicts_iou: Whether an extra token predicts each class's IoU.
         bias_mode: What b is made of.
         bias_scope: Whether layers and heads share b.
+        second_encoder: Another encoder whose maps are joined to the first one's; None for one.
+        freeze_encoder: Whether the encoders' weights stay as they are, dropout and batch
+            statistics included.
+        sam_decoder: Whether the decoder is wired in all details as Segment Anything's, so that
+            its weights give what they give there.
+        has_logit_shift: Whether a number per class is subtracted from the logits.
     """
 
     encoder: str
@@ -44,6 +54,10 @@ class ModelSpec:
     predicts_iou: bool
     bias_mode: BiasMode = "dfa"
     bias_scope: BiasScope = "shared"
+    second_encoder: str | None = None
+    freeze_encoder: bool = False
+    sam_decoder: bool = False
+    has_logit_shift: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -69,7 +83,7 @@ class ModelSpec:
         """
         names = {field.name for field in fields(cls)}
         _refuse_keys(record.keys() - names, "unknown")
-        _refuse_keys(names - record.keys(), "missing")
+        _refuse_keys(names - _LATER_KEYS - record.keys(), "missing")
         return cls(**record)
 
 
@@ -83,7 +97,10 @@ def _refuse_keys(keys: set[str], problem: str) -> None:
 
 def _check_field(name: str, value: object, kind: Any) -> None:
     choices = get_args(kind)
-    if choices:
+    if isinstance(kind, UnionType):
+        is_possible = isinstance(value, kind)
+        expected = "a name or nothing"
+    elif choices:
         is_possible = value in choices
         expected = f"one of {', '.join(choices)}"
     elif kind is int:

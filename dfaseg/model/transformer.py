@@ -22,12 +22,21 @@ class TwoWayBlock(nn.Module):
         num_heads: Heads of every attention.
         downsample_rate: Narrowing of the inner width of cross-attention.
         mlp_dim: Hidden width of the MLP.
+        replaces_tokens: Whether self-attention takes the place of the tokens instead of being
+            added to them, as in Segment Anything's first block.
     """
 
     def __init__(
-        self, *, embed_dim: int, num_heads: int, downsample_rate: int, mlp_dim: int
+        self,
+        *,
+        embed_dim: int,
+        num_heads: int,
+        downsample_rate: int,
+        mlp_dim: int,
+        replaces_tokens: bool = False,
     ) -> None:
         super().__init__()
+        self.replaces_tokens = replaces_tokens
         self.self_attention = TokenSelfAttention(embed_dim=embed_dim, num_heads=num_heads)
         self.norm_self = nn.LayerNorm(embed_dim)
         self.token_to_image = TokenToImageAttention(
@@ -64,8 +73,7 @@ class TwoWayBlock(nn.Module):
         Returns:
             Updated tokens and image tokens, shapes as given.
         """
-        asking = tokens + token_identity
-        tokens = self.norm_self(tokens + self.self_attention(asking, tokens))
+        tokens = self.norm_self(self._attend_to_each_other(tokens, token_identity))
         asking = tokens + token_identity
         placed = _with_positions(image, positions)
         tokens = self.norm_gather(tokens + self.token_to_image(asking, placed, image))
@@ -73,6 +81,13 @@ class TwoWayBlock(nn.Module):
         answering = tokens + token_identity
         image = self.norm_image(image + self.image_to_token(placed, answering, tokens, bias))
         return tokens, image
+
+    def _attend_to_each_other(self, tokens: Tensor, token_identity: Tensor) -> Tensor:
+        if self.replaces_tokens:
+            replaced: Tensor = self.self_attention(tokens, tokens)
+            return replaced
+        added: Tensor = tokens + self.self_attention(tokens + token_identity, tokens)
+        return added
 
 
 class TwoWayTransformer(nn.Module):
@@ -84,10 +99,19 @@ class TwoWayTransformer(nn.Module):
         num_heads: Heads of every attention.
         downsample_rate: Narrowing of the inner width of cross-attention.
         mlp_dim: Hidden width of each block's MLP.
+        is_sam: Whether the first block's self-attention takes the place of the tokens, as in
+            Segment Anything.
     """
 
     def __init__(
-        self, *, depth: int, embed_dim: int, num_heads: int, downsample_rate: int, mlp_dim: int
+        self,
+        *,
+        depth: int,
+        embed_dim: int,
+        num_heads: int,
+        downsample_rate: int,
+        mlp_dim: int,
+        is_sam: bool = False,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
@@ -96,8 +120,9 @@ class TwoWayTransformer(nn.Module):
                 num_heads=num_heads,
                 downsample_rate=downsample_rate,
                 mlp_dim=mlp_dim,
+                replaces_tokens=is_sam and index == 0,
             )
-            for _ in range(depth)
+            for index in range(depth)
         )
         self.final_attention = TokenToImageAttention(
             embed_dim=embed_dim, num_heads=num_heads, downsample_rate=downsample_rate

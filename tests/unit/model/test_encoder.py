@@ -1,19 +1,29 @@
 """The image encoder around timm networks."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
 from timm.layers.format import Format
 from torch import Tensor, nn
 
-from dfaseg.errors import CheckpointError, ConfigError
-from dfaseg.model.encoder import ImageEncoder
+from dfaseg.errors import ConfigError
+from dfaseg.model.encoder import FusedEncoder, ImageEncoder
+from dfaseg.model.known_encoders import EncoderSource
+from dfaseg.model.plain_vit import PlainVit, is_plain_vit
 
 TINY = "test_efficientnet"
+TINY_VIT = "test_vit"
+IMAGES = torch.randn(2, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+
+
+def small_vit(**settings: object) -> EncoderSource:
+    """Describe a vision transformer of one block and width 16."""
+    small = {"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": 56, **settings}
+    return EncoderSource(
+        name="small", architecture="vit_small_patch16_224", settings=small, licence="none"
+    )
 
 
 def test_feature_maps_have_the_strides_and_widths_told() -> None:
@@ -58,43 +68,148 @@ def test_unknown_encoder_is_refused() -> None:
         ImageEncoder("nonet")
 
 
-def test_weights_come_from_a_local_file(tmp_path: Path) -> None:
-    """A local file gives its weights without network."""
-    source = ImageEncoder(TINY)
-    file = tmp_path / "encoder.safetensors"
-    save_file(source.net.state_dict(), file)
+@pytest.mark.parametrize(("height", "width"), [(32, 64), (160, 160)])
+def test_vision_transformer_gives_one_map_at_any_size(height: int, width: int) -> None:
+    """Positions follow the size of the image; class token and registers stay out of the map."""
+    encoder = ImageEncoder(TINY_VIT).eval()
 
-    loaded = ImageEncoder(TINY, weights=file)
+    (feature_map,) = encoder(torch.zeros(1, 3, height, width))
 
-    for name, value in source.net.state_dict().items():
-        assert torch.equal(loaded.net.state_dict()[name], value), name
-
-
-def test_missing_weight_file_is_named(tmp_path: Path) -> None:
-    """The path is in the message."""
-    with pytest.raises(CheckpointError, match=r"gone\.safetensors.*no such file"):
-        ImageEncoder(TINY, weights=tmp_path / "gone.safetensors")
+    assert encoder.strides == (16,)
+    assert feature_map.shape == (1, encoder.channels[0], height // 16, width // 16)
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    """A file that does not fit is an error, not a network half loaded."""
-    file = tmp_path / "other.safetensors"
-    save_file({"fc.weight": torch.zeros(2, 2)}, file)
+def test_map_of_a_vision_transformer_is_normalised() -> None:
+    """Tokens have passed the network's last normalisation, which its weights belong to."""
+    vit = PlainVit(small_vit()).eval()
 
-    with pytest.raises(CheckpointError, match="do not fit"):
-        ImageEncoder(TINY, weights=file)
+    (feature_map,) = vit(IMAGES)
+
+    torch.testing.assert_close(feature_map.mean(dim=1), torch.zeros(2, 2, 4), atol=1e-5, rtol=0)
 
 
-def test_loading_weights_draws_as_many_random_numbers_as_not_loading(tmp_path: Path) -> None:
-    """What is initialised after the encoder does not depend on where its weights come from."""
-    file = tmp_path / "encoder.safetensors"
+@pytest.mark.parametrize("patch_px", [8, 14, 32])
+def test_tokens_of_another_side_come_at_stride_16(patch_px: int) -> None:
+    """The image is resized so that a token sees 16 px of it, whatever its own side."""
+    vit = PlainVit(small_vit(patch_size=patch_px)).eval()
+
+    (feature_map,) = vit(IMAGES)
+
+    assert vit.feature_info.reduction() == [16]
+    assert feature_map.shape == (2, 16, 2, 4)
+
+
+def test_token_of_14_px_sees_its_16_px_of_the_image() -> None:
+    """Resizing keeps places: what changes in one field of 16 px changes its own token most."""
+    vit = PlainVit(small_vit(patch_size=14)).eval()
+    changed = IMAGES.clone()
+    changed[:, :, 16:32, 32:48] += 3.0
+
+    difference = (
+        vit.vit.patch_embed(resized(changed)) - vit.vit.patch_embed(resized(IMAGES))
+    ).abs()
+
+    per_token = difference.sum(dim=-1).view(2, 2, 4)
+    assert per_token.flatten(1).argmax(dim=1).tolist() == [6, 6]  # row 1, column 2
+
+
+def resized(images: Tensor) -> Tensor:
+    """Resize as ``PlainVit`` does."""
+    return nn.functional.interpolate(images, (28, 56), mode="bilinear", antialias=True)
+
+
+def test_network_bound_to_one_size_says_which() -> None:
+    """Relative positions of a fixed window fit images of one size only."""
+    encoder = ImageEncoder(TINY)
+    encoder._only_size = (224, 192)
+
+    with pytest.raises(ConfigError, match="takes images of 192 x 224 px only, not 64 x 32"):
+        encoder(IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "only_size"),
+    [("vit_small_patch16_224", None), ("vit_relpos_small_patch16_224", (48, 48))],
+    ids=["absolute positions", "relative positions"],
+)
+def test_transformer_knows_whether_it_takes_any_size(
+    architecture: str, only_size: tuple[int, int] | None
+) -> None:
+    """Absolute positions are interpolated; a table of relative ones is not."""
+    source = small_vit(img_size=48)
+    settings = dict(source.settings)
+
+    vit = PlainVit(
+        EncoderSource(name="x", architecture=architecture, settings=settings, licence="none")
+    )
+
+    assert vit.only_size == only_size
+
+
+@pytest.mark.parametrize(
+    ("architecture", "is_plain"),
+    [(TINY_VIT, True), (TINY, False), ("test_convnext", False), ("no_such", False)],
+)
+def test_plain_transformers_are_told_from_pyramids(architecture: str, is_plain: bool) -> None:
+    """It takes neither memory for weights nor random numbers."""
     torch.manual_seed(0)
-    save_file(ImageEncoder(TINY).net.state_dict(), file)
     expected = torch.rand(1)
-
     torch.manual_seed(0)
-    with pytest.raises(CheckpointError):
-        # Equal to the random start: nothing shows that the file was read.
-        ImageEncoder(TINY, weights=file)
 
+    found = is_plain_vit(EncoderSource(name="x", architecture=architecture, licence="none"))
+
+    assert found is is_plain
     assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("name", [TINY, TINY_VIT])
+def test_frozen_encoder_stays_as_it_is(name: str) -> None:
+    """No gradients, no dropout, no new statistics, even in training mode."""
+    encoder = ImageEncoder(name, is_frozen=True)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+
+    encoder.train()
+    maps = encoder(IMAGES)
+
+    assert not any(module.training for module in encoder.modules())
+    assert not any(p.requires_grad for p in encoder.parameters())
+    assert not any(feature_map.requires_grad for feature_map in maps)
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
+
+
+def test_fused_maps_of_one_stride_are_joined() -> None:
+    """Strides are those of either; widths add up where both have a map."""
+    pyramid, vit = ImageEncoder(TINY).eval(), ImageEncoder(TINY_VIT).eval()
+    fused = FusedEncoder(pyramid, vit).eval()
+
+    maps = fused(IMAGES)
+
+    assert fused.strides == pyramid.strides
+    widths = dict(zip(pyramid.strides, pyramid.channels, strict=True))
+    assert fused.channels == tuple(
+        width + (vit.channels[0] if stride == 16 else 0) for stride, width in widths.items()
+    )
+    assert [m.shape[1] for m in maps] == list(fused.channels)
+
+
+def test_second_encoder_sees_pixels_as_its_weights_expect_them() -> None:
+    """The images are normalised for the first; the second's own normalisation is restored."""
+    first, second = ImageEncoder(TINY).eval(), ImageEncoder(TINY_VIT).eval()
+    pixels = torch.rand(1, 3, 32, 32)
+    for_first, for_second = (
+        (pixels - torch.tensor(n.mean).view(1, 3, 1, 1)) / torch.tensor(n.std).view(1, 3, 1, 1)
+        for n in (first.source.normalisation, second.source.normalisation)
+    )
+
+    maps = FusedEncoder(first, second).eval()(for_first)
+
+    assert first.source.normalisation != second.source.normalisation
+    own_map = maps[2][:, -second.channels[0] :]
+    torch.testing.assert_close(own_map, second(for_second)[0], atol=1e-4, rtol=1e-4)
+
+
+def test_fusion_adds_nothing_to_the_weights() -> None:
+    """How to renormalise follows from the encoders' names."""
+    fused = FusedEncoder(ImageEncoder(TINY), ImageEncoder(TINY_VIT))
+
+    assert all(name.startswith(("first.", "second.")) for name in fused.state_dict())

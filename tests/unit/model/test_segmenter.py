@@ -11,9 +11,11 @@ from torch.export import Dim, export
 from dfaseg.errors import ConfigError
 from dfaseg.model.build import build_segmenter, preset_spec
 from dfaseg.model.class_bias import BIAS_RULES, BiasMode, BiasScope
+from dfaseg.model.known_encoders import encoder_source
 from dfaseg.model.segmenter import DfaSegmenter
 
 FREQUENCIES = (0.5, 0.3, 0.2)
+TINY = "test_efficientnet"
 
 
 def make_segmenter(
@@ -174,7 +176,7 @@ def test_encoder_without_stride_16_is_refused(monkeypatch: pytest.MonkeyPatch) -
     """The message names the strides there are."""
     monkeypatch.setattr(
         "dfaseg.model.segmenter.ImageEncoder",
-        lambda *_, **__: SimpleNamespace(strides=(14,), channels=(8,)),
+        lambda *_, **__: SimpleNamespace(strides=(14,), channels=(8,), source=encoder_source(TINY)),
     )
     with pytest.raises(ConfigError, match=r"strides \(14,\) but none of stride 16"):
         DfaSegmenter(preset_spec("tiny", num_classes=2))

@@ -1,0 +1,176 @@
+"""Weights for encoders, from a file or the hub: all of them, each in its place, or an error."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from dfaseg.errors import CheckpointError
+from dfaseg.model.hub import fetch_hub_file
+from dfaseg.model.known_encoders import EncoderSource
+from dfaseg.model.plain_vit import PlainVit
+from dfaseg.model.weight_files import WeightState, from_transformers, read_weights
+
+EncoderWeights = Path | Literal["hub"] | None
+"""Where encoder weights come from: a local file, the Hugging Face hub, or nowhere (random)."""
+
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_BEYOND_FEATURES = ("head.", "head_dist.", "fc_norm.", "attn_pool.", "neck.", "mask_token")
+"""Weights after the feature map, or for pretraining only; files may hold them or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightSources:
+    """Where the parts of a network get their first weights; None starts a part at random.
+
+    Attributes:
+        encoder: Weights of the encoder.
+        second_encoder: Weights of the second encoder, where there is one.
+        decoder: Segment Anything's official file, for a decoder wired as its own.
+    """
+
+    encoder: EncoderWeights = None
+    second_encoder: EncoderWeights = None
+    decoder: Path | None = None
+
+
+def load_encoder_weights(
+    net: nn.Module, source: EncoderSource, weights: Path | Literal["hub"]
+) -> None:
+    """Fill an encoder with weights; no random number is drawn.
+
+    Args:
+        net: Network built from ``source``.
+        source: What it was built from.
+        weights: Local file, or ``"hub"``.
+
+    Raises:
+        CheckpointError: The weights cannot be had, or the file lacks some, holds others or has
+            some of another shape.
+    """
+    path = _fetch(source) if weights == "hub" else weights
+    state = from_transformers(read_weights(path))
+    with torch.random.fork_rng(devices=[]):
+        if isinstance(net, PlainVit):
+            _fill_vit(net.vit, state, source, path)
+        else:
+            _fill_pyramid(net, state, source, path)
+
+
+def _fetch(source: EncoderSource) -> Path:
+    subject = f"encoder '{source.name}'"
+    if source.repository is None:
+        raise CheckpointError(
+            f"{subject}: its weights ({source.terms}) are not on the Hugging Face hub; fetch them "
+            f"from {source.address} and give the file"
+        )
+    try:
+        return fetch_hub_file(subject, source.repository, _HUB_FILES)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error}. Its weights ({source.terms}) are at {source.address}; a file fetched from "
+            "there can be given in place of the hub"
+        ) from error
+
+
+def _fill_vit(vit: nn.Module, state: WeightState, source: EncoderSource, path: Path) -> None:
+    state = _as_timm_names(vit, state)
+    kept = {name: t for name, t in state.items() if not name.startswith(_BEYOND_FEATURES)}
+    refuse_misfit(f"encoder '{source.name}'", path, wanted=vit.state_dict(), found=kept)
+    vit.load_state_dict(kept)
+
+
+def _fill_pyramid(net: nn.Module, state: WeightState, source: EncoderSource, path: Path) -> None:
+    """Let timm find the places, which are not those of the whole network, and check its work."""
+    _refuse_unknown(state, source, path)
+    build = {"model_name": source.architecture, "features_only": True, **source.settings}
+    random_state = torch.get_rng_state()
+    untrained = timm.create_model(**build)
+    torch.set_rng_state(random_state)
+    try:
+        filled = timm.create_model(
+            **build, pretrained=True, pretrained_cfg_overlay={"state_dict": state}
+        )
+    except (RuntimeError, ValueError, KeyError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"encoder '{source.name}': the weights '{path}' do not fit ({first_line}); "
+            "use the weights of this network"
+        ) from error
+    _refuse_untouched(filled, untrained, source, path)
+    net.load_state_dict(filled.state_dict())
+
+
+def _refuse_unknown(state: WeightState, source: EncoderSource, path: Path) -> None:
+    """Raise for a weight that the whole network has no place for."""
+    with torch.device("meta"):
+        whole = timm.create_model(source.architecture, **source.settings)
+    names = whole.state_dict().keys()
+    extra = [name for name in _as_timm_names(whole, state) if name not in names]
+    extra = [name for name in extra if not name.startswith(_BEYOND_FEATURES)]
+    if extra:
+        raise _misfit(
+            f"encoder '{source.name}'", path, f"holds '{extra[0]}', which has no place", len(extra)
+        )
+
+
+def _refuse_untouched(
+    filled: nn.Module, untrained: nn.Module, source: EncoderSource, path: Path
+) -> None:
+    """Raise for a weight that loading left as it was; timm only logs what a file lacks."""
+    before = dict(untrained.named_parameters())
+    # Vectors may be constants both at random start and after training, matrices never are.
+    untouched = [
+        name
+        for name, weight in filled.named_parameters()
+        if weight.ndim > 1 and torch.equal(weight, before[name])
+    ]
+    if untouched:
+        raise _misfit(f"encoder '{source.name}'", path, f"lacks '{untouched[0]}'", len(untouched))
+
+
+def _as_timm_names(net: nn.Module, state: WeightState) -> WeightState:
+    """Apply timm's own renaming of the layouts in which this kind of network is published."""
+    module = importlib.import_module(type(net).__module__)
+    rename: Callable[[WeightState, nn.Module], WeightState] | None
+    rename = getattr(module, "checkpoint_filter_fn", None)
+    return state if rename is None else rename(dict(state), net)
+
+
+def refuse_misfit(
+    subject: str, path: Path, *, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
+) -> None:
+    """Raise unless names and shapes agree.
+
+    Args:
+        subject: What the weights are for, to begin the message with.
+        path: The file they come from.
+        wanted: Weights there must be.
+        found: Weights there are.
+
+    Raises:
+        CheckpointError: Some are missing, unknown or of another shape; the first is named.
+    """
+    missing = [name for name in wanted if name not in found]
+    extra = [name for name in found if name not in wanted]
+    odd = [name for name in wanted if name in found and wanted[name].shape != found[name].shape]
+    if missing:
+        raise _misfit(subject, path, f"lacks '{missing[0]}'", len(missing))
+    if extra:
+        raise _misfit(subject, path, f"holds '{extra[0]}', which has no place", len(extra))
+    if odd:
+        shapes = f"{tuple(found[odd[0]].shape)} instead of {tuple(wanted[odd[0]].shape)}"
+        raise _misfit(subject, path, f"holds '{odd[0]}' of shape {shapes}", len(odd))
+
+
+def _misfit(subject: str, path: Path, problem: str, count: int) -> CheckpointError:
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return CheckpointError(
+        f"{subject}: the weights '{path}' do not fit: the file {problem}{more}; "
+        "use the weights of this network"
+    )

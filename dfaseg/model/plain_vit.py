@@ -1,0 +1,85 @@
+"""Plain vision transformers as encoders: one feature map, made of the last block's tokens."""
+
+from typing import Any
+
+import timm
+import torch
+from timm.models import FeatureInfo
+from timm.models._features import FeatureGetterNet
+from torch import Tensor, nn
+
+from dfaseg.model.known_encoders import EncoderSource
+from dfaseg.model.pixel_decoder import FUSED_STRIDE
+
+
+class PlainVit(nn.Module):
+    """A vision transformer whose tokens, after its last normalisation, are one feature map.
+
+    Tokens of another side than 16 px (14 in many pathology encoders) are brought to stride 16 by
+    resizing the image: 1024 px become 896 px, and both make 64 x 64 tokens. Positions are
+    interpolated to the size of the image where the transformer can do so.
+
+    Args:
+        source: What to build.
+
+    Attributes:
+        only_size: The one size (height, width) of images that it takes; None for any multiple
+            of 16.
+        feature_info: Stride and width of the map, as timm's own feature extractors tell them.
+    """
+
+    vit: Any  # torch types the attributes of modules as modules
+
+    def __init__(self, source: EncoderSource) -> None:
+        super().__init__()
+        settings = {"num_classes": 0, **source.settings}
+        state = torch.get_rng_state()
+        try:
+            self.vit = timm.create_model(source.architecture, dynamic_img_size=True, **settings)
+        except TypeError:  # relative or windowed positions need no such setting
+            torch.set_rng_state(state)
+            self.vit = timm.create_model(source.architecture, **settings)
+        # Segment Anything's "normalisation" is a neck to another width, for which we have our own.
+        self._is_normalised = not hasattr(self.vit, "neck")
+        self.vit.prune_intermediate_layers(1, prune_norm=not self._is_normalised)
+        self.patch_px = int(self.vit.feature_info[-1]["reduction"])
+        self.only_size = self._only_size()
+        self.feature_info = FeatureInfo(
+            [{"num_chs": self.vit.embed_dim, "reduction": FUSED_STRIDE, "module": "vit"}], (0,)
+        )
+
+    def _only_size(self) -> tuple[int, int] | None:
+        embed = self.vit.patch_embed
+        is_strict = getattr(embed, "strict_img_size", False)
+        if not is_strict or getattr(self.vit, "dynamic_img_size", False):
+            return None
+        height, width = (side // self.patch_px * FUSED_STRIDE for side in embed.img_size)
+        return height, width
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the one map, ``(n, d, h / 16, w / 16)``, of normalised images."""
+        if self.patch_px != FUSED_STRIDE:
+            height, width = images.shape[-2:]
+            size = (height // FUSED_STRIDE * self.patch_px, width // FUSED_STRIDE * self.patch_px)
+            images = nn.functional.interpolate(
+                images, size, mode="bilinear", align_corners=False, antialias=True
+            )
+        maps: list[Tensor] = self.vit.forward_intermediates(
+            images, indices=1, norm=self._is_normalised, intermediates_only=True
+        )
+        return maps
+
+
+def is_plain_vit(source: EncoderSource) -> bool:
+    """Tell whether all of a network's feature maps have one stride, without making weights."""
+    if source.patch_px is not None:
+        return True
+    settings = dict(source.settings)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        try:
+            net = timm.create_model(source.architecture, features_only=True, **settings)
+        except (RuntimeError, ValueError):  # building it in earnest tells why
+            return False
+    if not isinstance(net, FeatureGetterNet):
+        return False
+    return len(set(net.feature_info.reduction())) == 1
