@@ -49,7 +49,7 @@ class IouError(MeanTerm):
         del context
         assert batch.predicted_iou is not None
         logits = batch.logits.detach()
-        mask = (logits == logits.amax(dim=1, keepdim=True)) * batch.valid  # (n, k, h, w)
+        mask = (logits == logits.amax(dim=1, keepdim=True)).float() * batch.valid  # (n, k, h, w)
         in_both = (mask * batch.one_hot).sum(dim=(2, 3))  # (n, k)
         in_either = mask.sum(dim=(2, 3)) + batch.one_hot.sum(dim=(2, 3)) - in_both
         occurs = (in_either > 0).float()

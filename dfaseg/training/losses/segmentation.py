@@ -15,9 +15,9 @@ from dfaseg.training.losses.term import LossTerm, PixelSums
 WorldSum = Callable[[Tensor], Tensor]
 """Adds a tensor up over all processes.
 
-Its backward pass must add up the gradients of all processes too, as
-``torch.distributed.nn.functional.all_reduce`` does. Every process then has the loss of the whole
-batch, and the mean of the processes' gradients is the gradient of that loss.
+Its backward pass must add up the gradients of all processes too. Every process then has the loss
+of the whole batch, and the mean of the processes' gradients is the gradient of that loss. All
+processes call it equally often: once per batch, and once more for seesaw and hard pixels.
 """
 
 
