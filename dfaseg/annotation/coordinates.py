@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dfaseg.annotation.ring_blocks import RingBlock
 from dfaseg.errors import ConfigError
 
 
@@ -45,10 +45,11 @@ class MaskFrame:
         """Return how mask coordinates of an axis (0 is x, 1 is y) are written."""
         scale = (self.scale_x, self.scale_y)[axis]
         origin = (self.origin_x, self.origin_y)[axis]
-        decimals = self.decimals
-        # Adding 0 turns a rounded -0.0 into 0.0.
-        placed = (round(number * scale - origin, decimals) + 0 for number in numbers)
-        return [f"{number:.{decimals}f}" for number in placed]
+        # One format for all of them takes a fifth of the time of one each.
+        layout = f"%.{self.decimals}f,"
+        texts = (layout * len(numbers) % tuple(number * scale - origin for number in numbers))[:-1]
+        zero = f"{0:.{self.decimals}f}"
+        return [zero if text == f"-{zero}" else text for text in texts.split(",")]
 
 
 class VertexText:
@@ -64,31 +65,34 @@ class VertexText:
     def __init__(self, frame: MaskFrame) -> None:
         self._frame = frame
         self._texts = [np.empty(0, "S1"), np.empty(0, "S1")]
-        self._lengths = [np.empty(0, np.intp), np.empty(0, np.intp)]
 
-    def format(self, vertices: NDArray[np.int32]) -> tuple[bytes, NDArray[np.intp]]:
-        """Return the text ``[x,y],`` of all vertices, and where each begins in it, ``(n + 1,)``.
+    def format(self, block: RingBlock) -> bytes:
+        """Return the text of rings, each ``[[x,y],[x,y]],`` with its first vertex as its last.
+
+        The comma after a ring of ``block.lasts`` is a line feed.
 
         Args:
-            vertices: ``(n, 2)``, (x, y) in mask pixels, not negative.
+            block: Vertices in mask pixels, not negative.
         """
-        for axis in (0, 1):
-            self._grow(axis, int(vertices[:, axis].max(initial=0)) + 1)
-        x, y = vertices.T
-        text = np.empty(len(vertices), [("x", self._texts[0].dtype), ("y", self._texts[1].dtype)])
+        x, y = block.vertices.T
+        for axis, numbers in enumerate((x, y)):
+            self._grow(axis, int(numbers.max(initial=-1)) + 1)
+        fields = [("ring", "S1"), ("x", self._texts[0].dtype), ("y", self._texts[1].dtype)]
+        text = np.empty(x.size, [*fields, ("end", "S2")])
+        text["ring"] = b""
+        text["ring"][block.opens] = b"["
         text["x"] = self._texts[0].take(x)
         text["y"] = self._texts[1].take(y)
-        bounds = np.zeros(len(vertices) + 1, np.intp)
-        np.cumsum(self._lengths[0].take(x) + self._lengths[1].take(y), out=bounds[1:])
+        text["end"] = b","
+        text["end"][block.closes] = b"],"
+        text["end"][block.closes[block.lasts]] = b"]\n"
         # Shorter texts end in zero bytes.
-        return text.tobytes().translate(None, b"\0"), bounds
+        return text.tobytes().translate(None, b"\0")
 
     def _grow(self, axis: int, size: int) -> None:
         known = self._texts[axis].size
         if size <= known:
             return
         numbers = self._frame.texts(range(known, max(size, 2 * known)), axis)
-        new = [f"[{number}," if axis == 0 else f"{number}]," for number in numbers]
+        new = [f"[{number}," if axis == 0 else f"{number}]" for number in numbers]
         self._texts[axis] = np.concatenate([self._texts[axis], np.array(new, "S")])
-        lengths = np.array([len(text) for text in new], np.intp)
-        self._lengths[axis] = np.concatenate([self._lengths[axis], lengths])

@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import sha1
 
 import numpy as np
@@ -11,18 +12,28 @@ import shapely
 from numpy.typing import NDArray
 
 from dfaseg.annotation.coordinates import VertexText
-from dfaseg.annotation.regions import Polygons, RegionPolygon
+from dfaseg.annotation.regions import RegionPolygon
+from dfaseg.annotation.ring_blocks import RingBlock, cut_rings
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
 
 ID_NAMESPACE = uuid.UUID("6f1f2c7e-3a0b-5d0e-9a58-2c4b8c1d7e90")
 """Namespace of the ids of features, which are UUIDs of version 5."""
 
-CHUNK_VERTICES = 1 << 16
-"""Vertices turned into text at a time; bounds the memory for it."""
+_ENDS_KEPT = 1 << 12
+"""Most regions are specks, so the same few areas come again and again."""
 
-_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+_DIGEST_BYTES = 20
+_UUID_FIELDS = ((0, 0, 8), (9, 8, 12), (15, 13, 16), (20, 17, 20), (24, 20, 32))
+"""Where hexadecimal digits of the hash stand in a UUID: place, first digit, end."""
+_VARIANT_AT, _VARIANT_DIGIT = 19, 16
+_VARIANT = np.zeros(256, np.uint8)
 """First digit of a UUID's fourth group, by the digit that the hash has there."""
+_VARIANT[list(b"0123456789abcdef")] = list(b"89ab" * 4)
+
+_BEGIN = b',\n{"type":"Feature","id":"'
+_BLANK_ID = b"........-....-5...-....-............"
+_GEOMETRY = b'","geometry":{"type":"Polygon","coordinates":['
 
 
 class FeatureText:
@@ -37,6 +48,7 @@ class FeatureText:
     def __init__(self, classes: ClassMap, pixel_area_um2: float, identity: str) -> None:
         self._pixel_area_um2 = pixel_area_um2
         self._hash = sha1(ID_NAMESPACE.bytes + f"{identity}/".encode(), usedforsecurity=False)
+        self._end = lru_cache(_ENDS_KEPT)(self._make_end)
         self._properties = [
             json.dumps(
                 {
@@ -50,32 +62,47 @@ class FeatureText:
             for entry in classes
         ]
 
-    def begin(self, class_index: int, x: int, y: int) -> bytes:
-        """Return the text up to the rings.
+    def begins(self, class_index: NDArray[np.uint8], first_pixel: NDArray[np.int64]) -> list[bytes]:
+        """Return the text of features up to their rings, comma and line feed before included.
 
         Args:
-            class_index: Class of the region.
-            x: Column of the region's first pixel.
-            y: Its row.
+            class_index: Classes of the regions, ``(n,)``.
+            first_pixel: Column and row of their first pixels, ``(n, 2)``.
 
         Raises:
             ConfigError: There is no such class.
         """
-        if class_index >= len(self._properties):
+        largest = int(class_index.max(initial=0))
+        if largest >= len(self._properties):
             raise ConfigError(
-                f"polygon of class {class_index}: the class map has {len(self._properties)} "
+                f"polygon of class {largest}: the class map has {len(self._properties)} "
                 "classes; give the class map of the mask"
             )
-        digest = self._hash.copy()
-        digest.update(b"%d/%d/%d" % (class_index, x, y))
-        h = digest.hexdigest()
-        feature_id = f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
-        return (
-            f'{{"type":"Feature","id":"{feature_id}","geometry":{{"type":"Polygon","coordinates":['
-        ).encode()
+        digests = [
+            self._digest(b"%d/%d/%d" % (index, x, y))
+            for index, (x, y) in zip(class_index.tolist(), first_pixel.tolist(), strict=True)
+        ]
+        digits = np.frombuffer(b"".join(digests).hex().encode(), np.uint8)
+        digits = digits.reshape(-1, 2 * _DIGEST_BYTES)
+        blank = np.frombuffer(_BEGIN + _BLANK_ID + _GEOMETRY, np.uint8)
+        texts = np.tile(blank, (len(digests), 1))
+        ids = texts[:, len(_BEGIN) :]
+        for place, first, end in _UUID_FIELDS:
+            ids[:, place : place + end - first] = digits[:, first:end]
+        ids[:, _VARIANT_AT] = _VARIANT[digits[:, _VARIANT_DIGIT]]
+        found: list[bytes] = texts.reshape(-1).view(f"S{blank.size}").tolist()
+        return found
 
-    def end(self, class_index: int, num_pixels: int) -> bytes:
-        """Return the text after the rings."""
+    def ends(self, class_index: NDArray[np.uint8], num_pixels: NDArray[np.int64]) -> list[bytes]:
+        """Return the text of features after their rings."""
+        return list(map(self._end, class_index.tolist(), num_pixels.tolist()))
+
+    def _digest(self, name: bytes) -> bytes:
+        named = self._hash.copy()
+        named.update(name)
+        return named.digest()
+
+    def _make_end(self, class_index: int, num_pixels: int) -> bytes:
         area = round(num_pixels * self._pixel_area_um2, 4)
         return (
             f']}},"properties":{self._properties[class_index]},'
@@ -83,28 +110,18 @@ class FeatureText:
         ).encode()
 
 
-def ring_texts(polygons: Polygons, first: int, end: int, vertex_text: VertexText) -> list[bytes]:
-    """Return the closed rings number ``first`` to ``end`` as JSON text."""
-    bounds = polygons.ring_bounds[first : end + 1]
-    text, at = vertex_text.format(polygons.vertices[bounds[0] : bounds[-1]])
-    return _cut_rings(text, at, bounds - bounds[0])
+def stream_rings(blocks: Iterable[RingBlock], vertex_text: VertexText) -> Iterator[bytes]:
+    """Yield the text of one polygon's rings, commas between them included."""
+    held = b""
+    for block in blocks:
+        yield held
+        held = vertex_text.format(block)
+    yield held[:-1]
 
 
-def stream_rings(rings: Iterable[NDArray[np.int32]], vertex_text: VertexText) -> Iterator[bytes]:
-    """Yield the closed rings of one polygon as JSON text, commas between them included.
-
-    Memory is bounded by the text of ``CHUNK_VERTICES``, however long or many the rings are.
-    """
-    separator = b""
-    for group in _group_rings(rings):
-        yield separator
-        if len(group[0]) > CHUNK_VERTICES:
-            yield from _stream_ring(group[0], vertex_text)
-        else:
-            text, at = vertex_text.format(np.concatenate(group))
-            bounds = np.cumsum([0, *map(len, group)])
-            yield b",".join(_cut_rings(text, at, bounds))
-        separator = b","
+def join_rings(rings: Sequence[NDArray[np.int32]]) -> Iterator[RingBlock]:
+    """Yield open rings ``(n, 2)``, which are in memory, in blocks."""
+    return cut_rings(np.concatenate(rings), np.cumsum([0, *map(len, rings)]))
 
 
 def simplify(polygon: RegionPolygon, tolerance_px: float) -> RegionPolygon:
@@ -125,40 +142,3 @@ def simplify(polygon: RegionPolygon, tolerance_px: float) -> RegionPolygon:
         for ring in (simple.exterior, *simple.interiors)
     )
     return dataclasses.replace(polygon, exterior=exterior, holes=tuple(holes))
-
-
-def _group_rings(rings: Iterable[NDArray[np.int32]]) -> Iterator[list[NDArray[np.int32]]]:
-    """Yield groups of rings of ``CHUNK_VERTICES`` at most; a longer ring comes alone."""
-    group: list[NDArray[np.int32]] = []
-    size = 0
-    for ring in rings:
-        if group and size + len(ring) > CHUNK_VERTICES:
-            yield group
-            group, size = [], 0
-        group.append(ring)
-        size += len(ring)
-    if group:
-        yield group
-
-
-def _stream_ring(ring: NDArray[np.int32], vertex_text: VertexText) -> Iterator[bytes]:
-    yield b"["
-    for first in range(0, len(ring), CHUNK_VERTICES):
-        yield vertex_text.format(ring[first : first + CHUNK_VERTICES])[0]
-    yield vertex_text.format(ring[:1])[0][:-1] + b"]"
-
-
-def _cut_rings(text: bytes, at: NDArray[np.intp], bounds: NDArray[np.intp]) -> list[bytes]:
-    """Cut the text of vertices into rings, each closed with its first vertex.
-
-    Args:
-        text: Vertices ``[x,y],`` one after another.
-        at: Where each vertex begins in the text, and its end.
-        bounds: Where each ring begins among the vertices, and their number.
-    """
-    starts, ends = at[bounds[:-1]].tolist(), at[bounds[1:]].tolist()
-    closings = (at[bounds[:-1] + 1] - 1).tolist()
-    return [
-        b"[" + text[start:end] + text[start:closing] + b"]"
-        for start, end, closing in zip(starts, ends, closings, strict=True)
-    ]

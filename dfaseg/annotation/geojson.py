@@ -14,14 +14,9 @@ from typing import Any, Self
 import numpy as np
 
 from dfaseg.annotation.coordinates import MaskFrame, VertexText
-from dfaseg.annotation.features import (
-    CHUNK_VERTICES,
-    FeatureText,
-    ring_texts,
-    simplify,
-    stream_rings,
-)
-from dfaseg.annotation.regions import Polygons, RegionPolygon
+from dfaseg.annotation.features import FeatureText, join_rings, simplify, stream_rings
+from dfaseg.annotation.regions import Polygons
+from dfaseg.annotation.ring_blocks import RingBlock, close_rings, group_rings
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError, OutputError
 from dfaseg.files import explain
@@ -131,11 +126,26 @@ class GeoJsonWriter:
         """
         is_large = polygons.num_pixels * self._spec.pixel_area_um2 >= self._spec.min_area_um2
         for first, end in _group_polygons(polygons):
-            kept = (np.flatnonzero(is_large[first:end]) + first).tolist()
-            if self._spec.simplify_px > 0 or end == first + 1:
-                self._write_singly(polygons[number] for number in kept)
+            kept = np.flatnonzero(is_large[first:end]) + first
+            if kept.size == 0:
+                continue
+            begins = self._text.begins(polygons.class_index[kept], polygons.first_pixel[kept])
+            if self.num_features == 0:
+                begins[0] = begins[0][1:]
+            self.num_features += kept.size
+            ends = self._text.ends(polygons.class_index[kept], polygons.num_pixels[kept])
+            if self._spec.simplify_px > 0:
+                for number, begin, closing in zip(kept.tolist(), begins, ends, strict=True):
+                    polygon = simplify(polygons[number], self._spec.simplify_px)
+                    blocks = join_rings([polygon.exterior, *polygon.holes])
+                    self._write_long(begin, blocks, closing)
+            elif end == first + 1:
+                self._write_long(begins[0], polygons.blocks(first), ends[0])
             else:
-                self._write_together(polygons, first, end, kept)
+                texts = self._small_texts(polygons, first, end)
+                rings = [texts[number] for number in (kept - first).tolist()]
+                together = zip(begins, rings, ends, strict=True)
+                self._write(b"".join(chain.from_iterable(together)))
 
     def state(self) -> dict[str, int]:
         """Flush the file and return what is needed, with it, to go on after a kill."""
@@ -160,37 +170,22 @@ class GeoJsonWriter:
         with contextlib.suppress(OSError):
             self._file.close()
 
-    def _write_singly(self, polygons: Iterable[RegionPolygon]) -> None:
-        """Write polygons ring by ring, in memory bounded by a part of one ring."""
-        for exact in polygons:
-            polygon = simplify(exact, self._spec.simplify_px) if self._spec.simplify_px else exact
-            for text in self._begin_feature(polygon.class_index, *polygon.first_pixel):
-                self._write(text)
-            for text in stream_rings(chain([polygon.exterior], polygon.holes), self._vertex_text):
-                self._write(text)
-            self._write(self._text.end(polygon.class_index, polygon.num_pixels))
+    def _write_long(self, begin: bytes, blocks: Iterable[RingBlock], end: bytes) -> None:
+        """Write one feature in memory bounded by a part of one ring."""
+        self._write(begin)
+        for text in stream_rings(blocks, self._vertex_text):
+            self._write(text)
+        self._write(end)
 
-    def _write_together(self, polygons: Polygons, first: int, end: int, kept: list[int]) -> None:
-        """Write some of the polygons ``first`` to ``end``, which are small."""
+    def _small_texts(self, polygons: Polygons, first: int, end: int) -> list[bytes]:
+        """Return the rings of the polygons ``first`` to ``end``, which are small, as text."""
         first_ring = polygons.first_ring[first : end + 1]
-        rings = ring_texts(polygons, int(first_ring[0]), int(first_ring[-1]), self._vertex_text)
-        at = (first_ring - first_ring[0]).tolist()
-        classes = polygons.class_index[first:end].tolist()
-        num_pixels = polygons.num_pixels[first:end].tolist()
-        first_pixels = polygons.first_pixel[first:end].tolist()
-        parts: list[bytes] = []
-        for number in (number - first for number in kept):
-            class_index = classes[number]
-            parts += self._begin_feature(class_index, *first_pixels[number])
-            parts.append(b",".join(rings[at[number] : at[number + 1]]))
-            parts.append(self._text.end(class_index, num_pixels[number]))
-        self._write(b"".join(parts))
-
-    def _begin_feature(self, class_index: int, x: int, y: int) -> tuple[bytes, bytes]:
-        text = self._text.begin(class_index, x, y)
-        separator = b",\n" if self.num_features else b"\n"
-        self.num_features += 1
-        return separator, text
+        bounds = polygons.ring_bounds[first_ring[0] : first_ring[-1] + 1]
+        vertices = polygons.vertices[bounds[0] : bounds[-1]]
+        lasts = first_ring[1:] - first_ring[0] - 1
+        return self._vertex_text.format(close_rings(vertices, bounds - bounds[0], lasts)).split(
+            b"\n"
+        )
 
     def _write(self, text: bytes) -> None:
         try:
@@ -220,20 +215,15 @@ def compress_geojson(source: Path, target: Path) -> None:
 
 
 def _group_polygons(polygons: Polygons) -> Iterator[tuple[int, int]]:
-    """Yield ranges of polygons of ``CHUNK_VERTICES`` at most.
+    """Yield ranges of polygons of ``BLOCK_VERTICES`` at most.
 
-    Polygons that have more vertices, or holes in the spool, come alone.
+    Polygons that have more vertices, or rings in the spool, come alone.
     """
-    ends = polygons.ring_bounds[polygons.first_ring[1:]]
-    count, first = len(polygons), 0
-    alone = [*sorted(polygons.more_holes), count]
-    for stop in alone:
-        while first < stop:
-            begin = polygons.ring_bounds[polygons.first_ring[first]]
-            end = int(np.searchsorted(ends, begin + CHUNK_VERTICES, side="right"))
-            end = min(max(end, first + 1), stop)
-            yield first, end
-            first = end
-        if first < count:
-            yield first, first + 1
-            first += 1
+    bounds = polygons.ring_bounds[polygons.first_ring]
+    first = 0
+    for stop in [*sorted(polygons.spooled), len(polygons)]:
+        for begin, end in group_rings(bounds[first : stop + 1]):
+            yield first + begin, first + end
+        if stop < len(polygons):
+            yield stop, stop + 1
+        first = stop + 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfaseg.annotation.gathering import Gathering, RingTable
 from dfaseg.annotation.spool import Piece, Spool
@@ -60,18 +61,24 @@ def _add_piece(pieces: list[Piece], first: int, count: int) -> None:
 
 
 def park_rings(
-    rings: RingTable, first: int, strip: int, spool: Spool
+    rings: RingTable, is_parked: NDArray[np.bool_], strip: int, spool: Spool
 ) -> Iterator[tuple[int, Batch]]:
-    """Write the rings of unfinished regions, those from number ``first``.
+    """Write some rings.
+
+    Args:
+        rings: The rings that the strip has closed.
+        is_parked: Which of them.
+        strip: The strip's number.
+        spool: Where to write.
 
     Yields:
         Region, and where its rings of this strip lie.
     """
-    regions, counts = rings.region[first:], rings.counts[first:]
+    regions, counts = rings.region[is_parked], rings.counts[is_parked]
     if regions.size == 0:
         return
-    header = spool.append(rings.header[first:])
-    edge = spool.append(rings.edges[int(rings.counts[:first].sum()) :])
+    header = spool.append(rings.header[is_parked])
+    edge = spool.append(rings.edges[np.repeat(is_parked, rings.counts)])
     starts = np.flatnonzero(np.diff(regions, prepend=-1))
     num_rings = np.diff(starts, append=regions.size).tolist()
     num_edges = np.add.reduceat(counts, starts).tolist()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dfaseg.annotation.gathering import Gathering, RingTable, gather, tabulate_rings
 from dfaseg.annotation.parking import hand_on, merge_batches, park_chains, park_rings
-from dfaseg.annotation.regions import Polygons, SpooledHoles, join_polygons
+from dfaseg.annotation.regions import Polygons, SpooledHoles, SpooledRings, join_polygons
 from dfaseg.annotation.rings import vertices_of
 from dfaseg.annotation.spool import Spool
 from dfaseg.annotation.tracing import trace_strip
@@ -122,10 +122,10 @@ class Polygonizer:
         joined = {chain: self._spool.read(pieces[chain]) for chain in closed}
         rings = tabulate_rings(chains, gathering, joined, self._width + 1)
         batches = merge_batches(before.regions, gathering)
-        polygons = self._finished(rings, gathering, batches)
-        num_finished = polygons.ring_bounds.size - 1
-        for region, batch in park_rings(rings, num_finished, self._strip, self._spool):
+        is_parked = _choose_parked(rings, gathering.num_finished, batches)
+        for region, batch in park_rings(rings, is_parked, self._strip, self._spool):
             batches.setdefault(region, []).append(batch)
+        polygons = self._finished(rings, ~is_parked, gathering, batches)
         self._unfinished = hand_on(chains, gathering, pieces, batches)
         self._last_row = padded[-1].copy()
         self._next_row += len(rows)
@@ -133,25 +133,40 @@ class Polygonizer:
         return polygons
 
     def _finished(
-        self, rings: RingTable, gathering: Gathering, batches: Mapping[int, list[Batch]]
+        self,
+        rings: RingTable,
+        is_held: NDArray[np.bool_],
+        gathering: Gathering,
+        batches: Mapping[int, list[Batch]],
     ) -> Polygons:
+        """Return the polygons of finished regions; those of their rings in memory are given."""
         count = gathering.num_finished
-        first_ring = np.searchsorted(rings.region, np.arange(count + 1))
-        bounds = np.zeros(int(first_ring[-1]) + 1, np.intp)
-        np.cumsum(2 * rings.counts[: bounds.size - 1], out=bounds[1:])
+        edge_counts = rings.counts[is_held]
+        bounds = np.zeros(edge_counts.size + 1, np.intp)
+        np.cumsum(2 * edge_counts, out=bounds[1:])
         row, x = np.divmod(gathering.first_key[:count], self._width + 1)
-        more_holes: dict[int, SpooledHoles] = {}
-        polygons = Polygons(
+        return Polygons(
             gathering.class_index[:count],
             gathering.num_pixels[:count],
             np.stack([x, row], axis=1),
-            first_ring,
+            np.searchsorted(rings.region[is_held], np.arange(count + 1)),
             bounds,
-            vertices_of(rings.edges)[: bounds[-1]],
-            more_holes,
+            vertices_of(rings.edges[np.repeat(is_held, rings.counts)]),
+            {
+                region: SpooledRings(self._spool, None, SpooledHoles(self._spool, batches[region]))
+                for region in batches.keys() & range(count)
+            },
         )
-        for region in batches.keys() & range(count):
-            first, end = first_ring[region : region + 2].tolist()
-            recent = [polygons.ring(hole) for hole in range(first + 1, end)]
-            more_holes[region] = SpooledHoles(self._spool, batches[region], recent)
-        return polygons
+
+
+def _choose_parked(
+    rings: RingTable, num_finished: int, batches: Mapping[int, list[Batch]]
+) -> NDArray[np.bool_]:
+    """Tell which rings go to the spool: of unfinished regions, and after holes that are there."""
+    has_batches = np.ones(int(rings.region.max(initial=0)) + 1, bool)
+    has_batches[:num_finished] = False
+    has_batches[[region for region in batches if region < has_batches.size]] = True
+    is_exterior = np.diff(rings.region, prepend=-1) != 0
+    is_exterior &= rings.region < num_finished
+    parked: NDArray[np.bool_] = has_batches[rings.region] & ~is_exterior
+    return parked

@@ -37,7 +37,9 @@ class Spool:
     def append(self, records: NDArray[np.int32]) -> int:
         """Write records ``(n, 4)`` at the end; return the number of the first."""
         first = self.num_records
-        data = memoryview(np.ascontiguousarray(records).tobytes())
+        if len(records) == 0:
+            return first
+        data = np.ascontiguousarray(records).data.cast("B")
         try:
             self._file.seek(first * _RECORD_BYTES)
             while data:
@@ -49,8 +51,13 @@ class Spool:
 
     def read(self, pieces: Sequence[Piece]) -> NDArray[np.int32]:
         """Return the records of some pieces, one after another, ``(n, 4)``."""
-        data = b"".join(self._read_piece(*piece) for piece in pieces)
-        return np.frombuffer(data, np.int32).reshape(-1, 4)
+        records = np.empty((sum(count for _, count in pieces), 4), np.int32)
+        data = records.data.cast("B")
+        for first, count in pieces:
+            size = count * _RECORD_BYTES
+            self._read_piece(first * _RECORD_BYTES, data[:size])
+            data = data[size:]
+        return records
 
     def resume(self, num_records: int) -> None:
         """Go on after an interrupted run that had written so many records."""
@@ -63,17 +70,16 @@ class Spool:
         """Close the file; it stays where it is."""
         self._file.close()
 
-    def _read_piece(self, first: int, count: int) -> bytes:
-        data = b""
+    def _read_piece(self, offset: int, data: memoryview) -> None:
+        """Fill ``data`` with what lies at ``offset`` bytes."""
         try:
-            self._file.seek(first * _RECORD_BYTES)
-            while part := self._file.read(count * _RECORD_BYTES - len(data)):
-                data += part
+            self._file.seek(offset)
+            while data and (size := self._file.readinto(data)):
+                data = data[size:]
         except OSError as error:
             raise self._failure(explain(error)) from error
-        if len(data) < count * _RECORD_BYTES:
+        if data:
             raise self._failure("is shorter than it was written; start anew")
-        return data
 
     def _failure(self, problem: str | None) -> OutputError:
         return OutputError(f"polygon spool '{self.path}': {problem or 'cannot be used'}")

@@ -11,7 +11,6 @@ import pytest
 import shapely
 
 from dfaseg.annotation import MaskFrame, compress_geojson, rasterize, read_qupath_geojson
-from dfaseg.annotation import features as features_module
 from dfaseg.annotation.features import ID_NAMESPACE
 from dfaseg.annotation.geojson import GeoJsonWriter
 from dfaseg.errors import ConfigError, OutputError
@@ -131,8 +130,8 @@ def test_text_does_not_depend_on_the_chunk_size(
     """Long rings are written in pieces, small polygons together; the bytes are the same."""
     mask = np.random.default_rng(1).integers(0, 2, (20, 20)).astype(np.uint8)
     whole = write_geojson(mask, tmp_path / "a", spec(), [9])
-    monkeypatch.setattr(features_module, "CHUNK_VERTICES", chunk)
-    monkeypatch.setattr("dfaseg.annotation.geojson.CHUNK_VERTICES", chunk)
+    monkeypatch.setattr("dfaseg.annotation.ring_blocks.BLOCK_VERTICES", chunk)
+    monkeypatch.setattr("dfaseg.annotation.regions.BLOCK_VERTICES", chunk)
     assert write_geojson(mask, tmp_path / "b", spec(), [9]) == whole
 
 
