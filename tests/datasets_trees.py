@@ -72,3 +72,33 @@ def write_crag_tree(root: Path, test_folder: str = "valid", masks: str = "Annota
             width = 8 + number % 3
             write_picture(root / split / "Images" / name, make_image(width, 6, number))
             write_picture(root / split / masks / name, make_mask(width, 6, (0, 3)))
+
+
+CLASSES_TOML = """\
+mpp = 0.5
+
+[[class]]
+index = 0
+name = "stroma"
+colour = "#d9d9d9"
+
+[[class]]
+index = 1
+name = "tumour"
+colour = "#c1121f"
+codes = [1, 19]
+"""
+
+
+def write_folder_tree(root: Path, names: Iterable[str], toml: str = CLASSES_TOML) -> None:
+    """Write images, masks (codes 0, 1, 19 and 255) and classes.toml."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "classes.toml").write_text(toml, encoding="utf-8")
+    for number, name in enumerate(names):
+        write_pair(root, name, number)
+
+
+def write_pair(folder: Path, name: str, seed: int = 0) -> None:
+    """Write an image and its mask into the folders ``images`` and ``masks``."""
+    write_picture(folder / "images" / f"{name}.png", make_image(8, 6, seed))
+    write_picture(folder / "masks" / f"{name}.png", make_mask(8, 6, (0, 1, 19, 255)))

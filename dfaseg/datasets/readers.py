@@ -4,15 +4,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dfaseg.datasets.bcss import read_bcss
+from dfaseg.datasets.crag import read_crag
 from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.ebhi import read_ebhi
+from dfaseg.datasets.folder import read_folder
 from dfaseg.datasets.glas import read_glas
 from dfaseg.datasets.synthetic import read_synthetic
 from dfaseg.errors import ConfigError
 
 READERS: Mapping[str, Callable[[Path], Dataset]] = {
     "bcss": read_bcss,
+    "crag": read_crag,
     "ebhi": read_ebhi,
+    "folder": read_folder,
     "glas": read_glas,
 }
 """Data sets that are read from a folder."""
