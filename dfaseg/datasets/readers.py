@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dfaseg.datasets.bcss import read_bcss
+from dfaseg.datasets.bdsa import read_bdsa
 from dfaseg.datasets.crag import read_crag
 from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.ebhi import read_ebhi
@@ -14,6 +15,7 @@ from dfaseg.errors import ConfigError
 
 READERS: Mapping[str, Callable[[Path], Dataset]] = {
     "bcss": read_bcss,
+    "bdsa": read_bdsa,
     "crag": read_crag,
     "ebhi": read_ebhi,
     "folder": read_folder,
