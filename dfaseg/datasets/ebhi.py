@@ -1,6 +1,5 @@
 """EBHI-Seg: 1,981 colorectal biopsy images with six tissue classes and background."""
 
-import csv
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.datasets.checks import check_cases, check_files, check_names
 from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
 from dfaseg.datasets.pictures import CodeTable, PairReader
+from dfaseg.datasets.tables import read_table
 from dfaseg.errors import DatasetError
 
 SOURCE = "https://doi.org/10.6084/m9.figshare.21540159"
@@ -82,12 +82,7 @@ def _read_split_table(root: Path) -> list[dict[str, str]]:
             f"data set '{root}': no split.csv; --root must be the folder of EBHI-Seg with"
             f" train, val, test and split.csv (images: {SOURCE})"
         )
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    missing = {"split", "name", "case"} - set(rows[0] if rows else ())
-    if missing:
-        raise DatasetError(f"table '{table}': lacks the column '{min(missing)}'")
-    return rows
+    return read_table(table, ("split", "name", "case"), REMEDY)
 
 
 def _read_split(root: Path, rows: list[dict[str, str]], split: str) -> tuple[Example, ...]:

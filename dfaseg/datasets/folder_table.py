@@ -1,10 +1,10 @@
 """The optional table of a folder of images: which case and which split each image belongs to."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.datasets.pictures import PICTURE_SUFFIXES
+from dfaseg.datasets.tables import read_table
 from dfaseg.errors import DatasetError
 
 TABLE_FILES = ("manifest.csv", "splits.csv")
@@ -61,16 +61,7 @@ def read_folder_table(root: Path) -> FolderTable:
     if not found:
         return FolderTable(None, {})
     (path,) = found
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = [column.strip() for column in reader.fieldnames or ()]
-        if "name" not in columns:
-            raise DatasetError(f"table '{path}': lacks the column 'name'")
-        reader.fieldnames = columns
-        lines = [
-            {column: (line[column] or "").strip() for column in columns if column}
-            for line in reader
-        ]
+    lines = read_table(path, ("name",), "give each image one line with its name")
     return FolderTable(path, _entries(path, lines))
 
 

@@ -5,7 +5,6 @@ label per gland, research purposes only), and by ``Grade.csv``, which comes with
 names each image's patient and grade.
 """
 
-import csv
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dfaseg.datasets.checks import check_cases, check_files, check_names
 from dfaseg.datasets.dataset import Dataset, DatasetInfo
 from dfaseg.datasets.holdout import hold_out
 from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES, CodeTable, PairReader
+from dfaseg.datasets.tables import read_table
 from dfaseg.errors import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -110,16 +110,10 @@ def _find_root(root: Path) -> Path:
 
 
 def _read_grades(table: Path) -> list[_Row]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
-    header = lines[0] if lines else []
-    missing = [column for column in _COLUMNS.values() if column not in header]
-    if missing:
-        raise DatasetError(f"table '{table}': lacks the column '{missing[0]}'; {REMEDY}")
-    places = {field: header.index(column) for field, column in _COLUMNS.items()}
-    if any(len(line) <= max(places.values()) for line in lines):
-        raise DatasetError(f"table '{table}': a line has too few columns; {REMEDY}")
-    rows = [_Row(**{field: line[place] for field, place in places.items()}) for line in lines[1:]]
+    rows = [
+        _Row(**{field: line[column] for field, column in _COLUMNS.items()})
+        for line in read_table(table, tuple(_COLUMNS.values()), REMEDY)
+    ]
     _check_parts(table, rows)
     return rows
 
