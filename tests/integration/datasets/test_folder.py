@@ -1,5 +1,6 @@
 """A folder of the user's own is read by the documented format, and what is wrong is said."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,18 @@ def test_codes_become_classes_and_ignore(tmp_path: Path) -> None:
     assert data.info.class_map.names == ("stroma", "tumour")
     assert data.info.mpp == 0.5
     assert data.info.name == tmp_path.name
+
+
+def test_example_of_the_documentation_is_read(tmp_path: Path) -> None:
+    """The class file on the page of the format is a valid one."""
+    page = Path(__file__).resolve().parents[3] / "docs" / "reference" / "dataset-folder.md"
+    (toml,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    write_folder_tree(tmp_path, NAMES, toml)
+
+    data = read_folder(tmp_path)
+
+    assert data.info.licence == "CC BY 4.0"
+    assert np.unique(data.train[0].read().label).tolist() == [0, 1, IGNORE_INDEX]
 
 
 def test_images_of_a_slide_stay_together(tmp_path: Path) -> None:
