@@ -34,7 +34,7 @@ def small_loss(
 ) -> SegmentationLoss:
     """Build a loss for three classes, whose smallest number of hard pixels is 1."""
     spec = LossSpec(name, **{"ohem_min_pixels": 1, **numbers})
-    return build_loss(spec, pixel_counts=PIXEL_COUNTS, num_images=4, world_sum=world_sum)
+    return build_loss(spec, pixel_counts=PIXEL_COUNTS, num_patches=4, world_sum=world_sum)
 
 
 def value_and_gradient(

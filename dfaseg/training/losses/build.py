@@ -23,7 +23,7 @@ def build_loss(
     spec: LossSpec,
     *,
     pixel_counts: Sequence[int],
-    num_images: int,
+    num_patches: int,
     world_sum: WorldSum | None = None,
 ) -> SegmentationLoss:
     """Build the loss that a spec describes; move it to the network's device.
@@ -31,7 +31,8 @@ def build_loss(
     Args:
         spec: Name and numbers.
         pixel_counts: Labelled pixels of each class in the training split, ``(k,)``.
-        num_images: Images of the training split.
+        num_patches: How many training patches the split is worth: its images, or the patches they
+            are cut into.
         world_sum: Adds a tensor up over all processes that share a batch, differentiably; None
             in a single process.
 
@@ -40,7 +41,7 @@ def build_loss(
     """
     if not pixel_counts:
         raise ConfigError("loss: no class to learn; check the class map")
-    pixel = _pixel_term(spec, pixel_counts, num_images)
+    pixel = _pixel_term(spec, pixel_counts, num_patches)
     return SegmentationLoss(
         pixel, len(pixel_counts), spec.term_weights, world_sum or _single_process
     )
@@ -50,7 +51,7 @@ def _single_process(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _pixel_term(spec: LossSpec, pixel_counts: Sequence[int], num_images: int) -> LossTerm:
+def _pixel_term(spec: LossSpec, pixel_counts: Sequence[int], num_patches: int) -> LossTerm:
     match spec.name:
         case "focal_dice" | "focal":
             return SigmoidFocal(spec.gamma)
@@ -58,7 +59,7 @@ def _pixel_term(spec: LossSpec, pixel_counts: Sequence[int], num_images: int) ->
         case "ce_dice" | "ce" | "logit_adjusted_posthoc":
             return CrossEntropy()
         case "class_balanced":
-            return CrossEntropy(effective_number_weights(pixel_counts, num_images, spec.beta))
+            return CrossEntropy(effective_number_weights(pixel_counts, num_patches, spec.beta))
         case "logit_adjusted":
             return AdjustedCrossEntropy(spec.tau * log_frequencies(pixel_counts))
         case "balanced_softmax":

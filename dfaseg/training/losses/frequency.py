@@ -45,33 +45,33 @@ def logit_shift(spec: LossSpec, *, pixel_counts: Sequence[int]) -> Tensor | None
     return -spec.tau * log_frequencies(pixel_counts)
 
 
-def effective_number_weights(pixel_counts: Sequence[int], num_images: int, beta: float) -> Tensor:
+def effective_number_weights(pixel_counts: Sequence[int], num_patches: int, beta: float) -> Tensor:
     """Return the class weights of Cui et al. 2019 (arXiv:1901.05555, eq. 2 and 8).
 
     The weight of a class is ``(1 - beta) / (1 - beta ** n)``, scaled so that the weights of the
     classes that occur sum to their number. The paper's n counts images. Pixels come in millions,
     for which ``beta ** n`` is 0 and all weights are equal; but pixels of one image are the near
     duplicates the paper speaks of, and images are independent. So n is the mean number of the
-    class's pixels in an image.
+    class's pixels in a training patch.
 
     Args:
         pixel_counts: Labelled pixels of each class in the training split, ``(k,)``.
-        num_images: Images of the training split.
+        num_patches: Training patches of the split.
         beta: In [0, 1); 0 weighs all classes alike, towards 1 by their inverse frequency.
 
     Returns:
         Weights, float32 ``(k,)``; 0 for a class that never occurs.
 
     Raises:
-        ConfigError: No pixel is labelled, a count is negative, or there is no image.
+        ConfigError: No pixel is labelled, a count is negative, or there is no patch.
     """
     counts = _checked_counts(pixel_counts)
-    if num_images < 1:
-        raise ConfigError(f"class-balanced loss: {num_images} images; it needs at least 1")
+    if num_patches < 1:
+        raise ConfigError(f"class-balanced loss: {num_patches} patches; it needs at least 1")
     is_present = counts > 0
     log_beta = math.log(beta) if beta > 0 else -math.inf
     # expm1 keeps the digits of 1 - beta ** n where n is small.
-    effective = -torch.expm1(torch.where(is_present, counts, 1) / num_images * log_beta)
+    effective = -torch.expm1(torch.where(is_present, counts, 1) / num_patches * log_beta)
     weights = torch.where(is_present, 1 / effective, 0)
     return (weights * is_present.sum() / weights.sum()).float()
 

@@ -14,9 +14,9 @@ from dfaseg.training.losses.frequency import (
 )
 
 
-def test_weights_follow_the_pixels_per_image() -> None:
-    """1 / (1 - 0.9999^n) with n = 20000 and 500 pixels per image, scaled to sum to 2."""
-    weights = effective_number_weights([2_000_000, 50_000], num_images=100, beta=0.9999)
+def test_weights_follow_the_pixels_per_patch() -> None:
+    """1 / (1 - 0.9999^n) with n = 20000 and 500 pixels per patch, scaled to sum to 2."""
+    weights = effective_number_weights([2_000_000, 50_000], num_patches=100, beta=0.9999)
 
     inverse = [1 / (1 - 0.9999**20_000), 1 / (1 - 0.9999**500)]
     expected = [2 * value / sum(inverse) for value in inverse]
@@ -25,22 +25,22 @@ def test_weights_follow_the_pixels_per_image() -> None:
 
 
 def test_weights_would_be_level_if_every_pixel_of_the_split_counted() -> None:
-    """Why pixels are counted per image: in millions the effective number is saturated."""
-    weights = effective_number_weights([2_000_000, 300_000], num_images=1, beta=0.9999)
+    """Why pixels are counted per patch: in millions the effective number is saturated."""
+    weights = effective_number_weights([2_000_000, 300_000], num_patches=1, beta=0.9999)
 
     assert weights.tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_weights_of_few_pixels_are_inverse_frequencies() -> None:
     """Where nothing is redundant yet, the effective number is the number."""
-    weights = effective_number_weights([3, 1], num_images=100, beta=0.9999)
+    weights = effective_number_weights([3, 1], num_patches=100, beta=0.9999)
 
     assert weights.tolist() == pytest.approx([0.5, 1.5], rel=1e-4)
 
 
 def test_class_that_never_occurs_has_no_weight() -> None:
     """It takes nothing from the scale of the others."""
-    weights = effective_number_weights([100, 0, 100], num_images=1, beta=0.9)
+    weights = effective_number_weights([100, 0, 100], num_patches=1, beta=0.9)
 
     assert weights.tolist() == [1.0, 0.0, 1.0]
 
@@ -91,9 +91,9 @@ def test_impossible_counts_are_refused(counts: list[int]) -> None:
         log_frequencies(counts)
 
 
-def test_loss_without_classes_or_images_is_refused() -> None:
+def test_loss_without_classes_or_patches_is_refused() -> None:
     """Both mean that something went wrong before."""
     with pytest.raises(ConfigError, match="no class"):
-        build_loss(LossSpec(), pixel_counts=[], num_images=1)
-    with pytest.raises(ConfigError, match="0 images"):
-        build_loss(LossSpec("class_balanced"), pixel_counts=[1], num_images=0)
+        build_loss(LossSpec(), pixel_counts=[], num_patches=1)
+    with pytest.raises(ConfigError, match="0 patches"):
+        build_loss(LossSpec("class_balanced"), pixel_counts=[1], num_patches=0)

@@ -125,7 +125,7 @@ def test_sure_and_right_answer_costs_nothing(name: LossName) -> None:
 @EVERY_LOSS
 def test_single_class_can_be_learned(name: LossName) -> None:
     """A class map of one class gives finite numbers."""
-    loss = build_loss(LossSpec(name, weights=WITH_ALL_TERMS), pixel_counts=[10], num_images=1)
+    loss = build_loss(LossSpec(name, weights=WITH_ALL_TERMS), pixel_counts=[10], num_patches=1)
     logits, labels = torch.randn(2, 1, 4, 4), torch.zeros(2, 4, 4, dtype=torch.uint8)
 
     value, gradient = value_and_gradient(loss, logits, labels, torch.rand(2, 1))
@@ -138,7 +138,7 @@ def test_single_class_can_be_learned(name: LossName) -> None:
 def test_class_that_is_nowhere_gives_finite_numbers(name: LossName) -> None:
     """A class without a pixel in split or batch has no frequency, and no logarithm is taken."""
     counts = (700, 0, 300)
-    loss = build_loss(LossSpec(name, weights=WITH_ALL_TERMS), pixel_counts=counts, num_images=4)
+    loss = build_loss(LossSpec(name, weights=WITH_ALL_TERMS), pixel_counts=counts, num_patches=4)
     logits, labels = labelled_example()
     labels[labels == 1] = 0
 
@@ -151,7 +151,7 @@ def test_class_that_is_nowhere_gives_finite_numbers(name: LossName) -> None:
 @EVERY_LOSS
 def test_unseen_class_met_later_gives_finite_numbers(name: LossName) -> None:
     """A class that the training split lacks may still turn up in validation."""
-    loss = build_loss(LossSpec(name), pixel_counts=(700, 0, 300), num_images=4).eval()
+    loss = build_loss(LossSpec(name), pixel_counts=(700, 0, 300), num_patches=4).eval()
     logits, labels = labelled_example()
 
     assert torch.isfinite(loss(logits, None, labels).total)
@@ -252,8 +252,8 @@ def test_loss_does_not_depend_on_the_order_of_the_classes(name: LossName) -> Non
     order = [2, 0, 1]
     spec = LossSpec(name, weights=(0.5, 0.5, 0.0), ohem_min_pixels=1, unified_asymmetric=True)
 
-    plain = build_loss(spec, pixel_counts=PIXEL_COUNTS, num_images=4)
-    renumbered = build_loss(spec, pixel_counts=[PIXEL_COUNTS[c] for c in order], num_images=4)
+    plain = build_loss(spec, pixel_counts=PIXEL_COUNTS, num_patches=4)
+    renumbered = build_loss(spec, pixel_counts=[PIXEL_COUNTS[c] for c in order], num_patches=4)
     moved_logits, moved_labels = _permuted(logits, labels, order)
 
     value = plain(logits, None, labels).total

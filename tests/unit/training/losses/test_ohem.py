@@ -22,7 +22,7 @@ def _row(*losses: float) -> tuple[Tensor, Tensor]:
 
 def _loss(share: float, min_pixels: int = 1) -> torch.nn.Module:
     spec = LossSpec("ohem", ohem_share=share, ohem_min_pixels=min_pixels)
-    return build_loss(spec, pixel_counts=[1, 1], num_images=1)
+    return build_loss(spec, pixel_counts=[1, 1], num_patches=1)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def test_focal_loss_equals_numbers_worked_by_hand() -> None:
     """Both classes are 1:3 in favour of the right decision, so each costs (1/4)² log(4/3)."""
-    loss = build_loss(LossSpec("focal"), pixel_counts=[1, 1], num_images=1)
+    loss = build_loss(LossSpec("focal"), pixel_counts=[1, 1], num_patches=1)
 
     value = loss(*_one_pixel([math.log(3), -math.log(3)], 0)).total
 
@@ -84,8 +84,8 @@ def test_posthoc_adjustment_learns_from_plain_cross_entropy() -> None:
 
 
 def test_class_balanced_loss_equals_numbers_worked_by_hand() -> None:
-    """With beta 1/2 and 1 and 2 pixels per image: 1 / E = 1 and 2/3, scaled to sum to 2."""
-    loss = build_loss(LossSpec("class_balanced", beta=0.5), pixel_counts=[10, 20], num_images=10)
+    """With beta 1/2 and 1 and 2 pixels per patch: 1 / E = 1 and 2/3, scaled to sum to 2."""
+    loss = build_loss(LossSpec("class_balanced", beta=0.5), pixel_counts=[10, 20], num_patches=10)
 
     common = loss(*_one_pixel([0.0, 0.0], 1)).total
     rare = loss(*_one_pixel([0.0, 0.0], 0)).total
@@ -97,8 +97,8 @@ def test_class_balanced_loss_equals_numbers_worked_by_hand() -> None:
 def test_class_balanced_loss_is_a_mean_over_pixels_not_over_weights() -> None:
     """As in the paper, the weights are not divided out again."""
     logits, labels = labelled_example()
-    per_image = np.array(PIXEL_COUNTS) / 4
-    weights = 1 / (1 - 0.99**per_image)
+    per_patch = np.array(PIXEL_COUNTS) / 4
+    weights = 1 / (1 - 0.99**per_patch)
     weights *= 3 / weights.sum()
 
     def pixel(logits: NDArray[np.float64], label: int) -> float:
@@ -120,7 +120,7 @@ def test_class_balanced_loss_with_beta_zero_is_cross_entropy() -> None:
 
 def test_logit_adjusted_loss_equals_numbers_worked_by_hand() -> None:
     """Equal logits, a class of 1/4 of the pixels: its probability is 1/4."""
-    loss = build_loss(LossSpec("logit_adjusted"), pixel_counts=[1, 3], num_images=1)
+    loss = build_loss(LossSpec("logit_adjusted"), pixel_counts=[1, 3], num_patches=1)
 
     assert loss(*_one_pixel([0.0, 0.0], 0)).total.item() == pytest.approx(math.log(4))
     assert loss(*_one_pixel([0.0, 0.0], 1)).total.item() == pytest.approx(math.log(4 / 3))
@@ -128,7 +128,7 @@ def test_logit_adjusted_loss_equals_numbers_worked_by_hand() -> None:
 
 def test_logit_adjusted_loss_scales_with_tau() -> None:
     """At tau 1/2 the frequencies enter as their square roots."""
-    loss = build_loss(LossSpec("logit_adjusted", tau=0.5), pixel_counts=[1, 4], num_images=1)
+    loss = build_loss(LossSpec("logit_adjusted", tau=0.5), pixel_counts=[1, 4], num_patches=1)
 
     assert loss(*_one_pixel([0.0, 0.0], 0)).total.item() == pytest.approx(math.log(3))
 

@@ -83,6 +83,6 @@ def test_classes_that_are_not_there_are_left_out() -> None:
     labels = torch.tensor([[[0, 0, 1, 1]]])
     logits = torch.full((1, 3, 1, 4), -50.0)
     logits[0, 0, 0, :2] = logits[0, 1, 0, 2:] = 50.0
-    loss = build_loss(LossSpec("unified_focal"), pixel_counts=[1, 1, 1], num_images=1)
+    loss = build_loss(LossSpec("unified_focal"), pixel_counts=[1, 1, 1], num_patches=1)
 
     assert loss(logits, None, labels).total.item() == pytest.approx(0, abs=1e-3)
