@@ -216,9 +216,11 @@ def load_network(
 def _load_own(location: Path, device: torch.device, precision: Precision, cores: int) -> Network:
     loaded = load_checkpoint(location)
     side = loaded.card.patch_px
+    # In the layout in which it will run, which is also the faster one to fold it in.
+    as_run = loaded.model.to(memory_format=torch.channels_last)
+    example = torch.zeros(1, 3, side, side).to(memory_format=torch.channels_last)
     with torch.no_grad():
-        folded = fold_batch_norms(loaded.model, _logits_of, torch.zeros(1, 3, side, side))
-    model = folded.to(device).to(memory_format=torch.channels_last)
+        model = fold_batch_norms(as_run, _logits_of, example).to(device)
     return Network(
         card=loaded.card,
         sha256=loaded.sha256,

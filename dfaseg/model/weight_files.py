@@ -7,6 +7,7 @@ and refuses whatever else a pickle could run.
 import argparse
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,11 +100,7 @@ def _read_file(path: Path) -> Any:
         if kind is ModelKind.SAFETENSORS:
             return load_file(path)
         if kind is ModelKind.PICKLE:
-            # DINO keeps the settings of its run beside the weights: names and numbers.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                return torch.load(
-                    path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-                )
+            return _unpickle(path)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"weights '{path}': the file holds more than weights, which could run any code when "
@@ -117,6 +114,14 @@ def _read_file(path: Path) -> Any:
     raise CheckpointError(
         f"weights '{path}': neither a safetensors nor a PyTorch weight file; give one of these"
     )
+
+
+def _unpickle(path: Path) -> Any:
+    # DINO keeps the settings of its run beside the weights: names and numbers.
+    with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+        warnings.simplefilter("ignore")  # a protocol that torch does not know fails all the same
+        is_archive = zipfile.is_zipfile(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
 
 
 def _wrapper(state: Mapping[str, Any]) -> str | None:
