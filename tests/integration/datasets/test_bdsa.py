@@ -18,6 +18,9 @@ from dfaseg.datasets.dataset import Dataset, LabelledImage
 from dfaseg.datasets.load import load_split
 from dfaseg.datasets.readers import read_dataset
 from dfaseg.errors import DatasetError
+from dfaseg.slide import open_slide
+from dfaseg.tiler.overview import read_overview
+from dfaseg.tiler.plan import plan_reading
 from tests.factories import corrupt_tile, tissue_like_image, write_tiff_slide
 
 WIDTH, HEIGHT = 256, 192
@@ -295,3 +298,24 @@ def test_empty_folder_is_named(tmp_path: Path) -> None:
     """The message says what belongs into it."""
     with pytest.raises(DatasetError, match=r"no slides in '.*slides'.*masks or annotations"):
         read_bdsa(tmp_path)
+
+
+def test_real_slide_is_read_as_predicted(tmp_path: Path, real_data: Path) -> None:
+    """Regions of a scanner's own file are what ``predict`` sees, and the drawing lies over them."""
+    (tmp_path / "slides").mkdir()
+    source = real_data / "slides" / "CMU-1-Small-Region.svs"
+    for name in NAMES:
+        (tmp_path / "slides" / f"{name}.svs").symlink_to(source)
+        write_drawn(tmp_path, name, rectangle("white matter", 0, 0, 1110, 2967))
+
+    data = read_bdsa(tmp_path, region_px=500)
+    pixels = [one.read() for one in data.train]
+
+    slide = open_slide(source)
+    plan = plan_reading(slide.info, 1.0)
+    whole = read_overview(slide, plan, num_workers=1).pixels
+    slide.close()
+    assert sum(one.label.size for one in pixels) == plan.width * plan.height
+    assert np.array_equal(pixels[0].image, whole[: len(pixels[0].image), : len(pixels[0].image[0])])
+    is_white = np.concatenate([one.label.ravel() for one in pixels]) == 2
+    assert is_white.mean() == pytest.approx(0.5, abs=0.002)

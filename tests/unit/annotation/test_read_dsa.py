@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from shapely.geometry import Polygon
 
-from dfaseg.annotation import Annotations, read_dsa_json
+from dfaseg.annotation import Annotations, read_dsa_json, read_qupath_geojson
 from dfaseg.errors import AnnotationError
 
 SQUARE: list[Any] = [[0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]]
@@ -198,3 +199,5 @@ def test_exports_of_a_server_are_read(real_data: Path) -> None:
     assert minimal.skipped == {"point": 1}
     with pytest.raises(AnnotationError, match="not an annotation of"):
         read_dsa_json(golden / "dsa-annotation-bad.json")
+    found = Counter(one.class_name for one in read_qupath_geojson(golden / "dsa-record.json"))
+    assert found == {"TILs": 8, "Tumor": 4, "Other": 3}
