@@ -23,9 +23,8 @@ class UnifiedFocal(LossTerm):
 
     Symmetric, every class is treated alike: w = delta, g = gamma, t = 1 - gamma. Asymmetric, rare
     classes are never suppressed and common ones not enhanced: rare classes have w = delta, g = 0,
-    t = 1 - gamma, common ones w = 1 - delta, g = gamma, t = 1. The paper's text and its authors'
-    code swap gamma and 1 - gamma in the symmetric form; this is the code's reading, and at gamma
-    0.5 both are the same.
+    t = 1 - gamma, common ones w = 1 - delta, g = gamma, t = 1. The exponents are those of the
+    authors' code; at gamma 0.5 it does not matter which of the two is gamma.
 
     Args:
         num_classes: Number of classes k.

@@ -110,6 +110,15 @@ def test_extreme_logits_give_finite_numbers(name: LossName, size: float) -> None
 
 
 @EVERY_LOSS
+def test_logit_that_is_not_a_number_is_seen_in_the_loss(name: LossName) -> None:
+    """A network that broke down is noticed, not passed over."""
+    logits, labels = labelled_example()
+    logits[0, 1, 5, 5] = float("nan")
+
+    assert torch.isnan(small_loss(name)(logits, None, labels).total)
+
+
+@EVERY_LOSS
 def test_sure_and_right_answer_costs_nothing(name: LossName) -> None:
     """At the perfect answer the loss is 0 and has a finite gradient."""
     _, labels = labelled_example()
