@@ -2,14 +2,17 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
 
 from dfaseg.errors import ConfigError
-from dfaseg.model.build import PRESETS, ModelSpec, build_segmenter, preset_spec
+from dfaseg.model.build import PRESETS, ModelSpec, WeightSources, build_segmenter, preset_spec
 from dfaseg.model.class_bias import BIAS_RULES, BiasMode
+from tests.official_weights import fill, sam_shapes
 
 FREQUENCIES = (0.5, 0.3, 0.2)
 DICE = (0.9, 0.5, 0.7)
@@ -28,6 +31,44 @@ def test_all_modes_start_from_the_same_weights(mode: BiasMode) -> None:
     """For one seed only the bias itself differs, and state dictionaries have one layout."""
     state, reference = weights_of(mode), weights_of("none")
 
+    assert state.keys() == reference.keys()
+    differing = {name for name in state if not torch.equal(state[name], reference[name])}
+    assert differing <= {"class_bias.delta", "class_bias.log_prior"}
+
+
+@pytest.fixture(scope="module")
+def decoder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of Segment Anything's layout for a decoder of width 16."""
+    path = tmp_path_factory.mktemp("weights") / "sam.pth"
+    shapes = sam_shapes(dim=16, mlp_dim=32)
+    torch.save(fill({n: s for n, s in shapes.items() if not n.startswith("image_encoder")}), path)
+    return path
+
+
+@pytest.mark.parametrize("mode", [mode for mode in BIAS_RULES if mode != "none"])
+def test_all_modes_start_from_the_same_loaded_weights(mode: BiasMode, decoder_file: Path) -> None:
+    """Weights from a file change nothing in this: only the bias differs between the modes."""
+    states = []
+    for bias_mode in ("none", mode):
+        torch.manual_seed(7)
+        spec = replace(
+            preset_spec("tiny", num_classes=3, bias_mode=bias_mode),
+            sam_decoder=True,
+            position_encoding=True,
+            predicts_iou=True,
+            pixel_dim=2,
+            activation="gelu",
+            encoder="test_vit",
+        )
+        segmenter = build_segmenter(
+            spec,
+            pixel_frequencies=FREQUENCIES,
+            baseline_dice=DICE,
+            weights=WeightSources(decoder=decoder_file),
+        )
+        states.append(segmenter.state_dict() | {"random": torch.get_rng_state()})
+
+    reference, state = states
     assert state.keys() == reference.keys()
     differing = {name for name in state if not torch.equal(state[name], reference[name])}
     assert differing <= {"class_bias.delta", "class_bias.log_prior"}
@@ -63,6 +104,9 @@ def test_record_survives_json(name: str) -> None:
         ({"predicts_iou": 1}, "predicts_iou is 1"),
         ({"bias_mode": "warm"}, "bias_mode is 'warm'"),
         ({"bias_scope": ["layer"]}, "bias_scope is"),
+        ({"second_encoder": 3}, "second_encoder is 3"),
+        ({"freeze_encoder": 1}, "freeze_encoder is 1"),
+        ({"has_logit_shift": "yes"}, "has_logit_shift is 'yes'"),
         ({"num_heads": 3}, "embed_dim 16"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -74,6 +118,15 @@ def test_impossible_record_is_refused(change: dict[str, Any], message: str) -> N
 
     with pytest.raises(ConfigError, match=message):
         ModelSpec.from_record(record)
+
+
+def test_record_of_the_first_model_files_is_read() -> None:
+    """Keys that came later are missing there; what they stand for was not there either."""
+    record = preset_spec("tiny", num_classes=2).to_record()
+    later = {"second_encoder", "freeze_encoder", "sam_decoder", "has_logit_shift"}
+    first = {key: value for key, value in record.items() if key not in later}
+
+    assert ModelSpec.from_record(first) == preset_spec("tiny", num_classes=2)
 
 
 def test_unknown_preset_is_refused() -> None:
@@ -88,6 +141,49 @@ def test_encoder_can_be_replaced() -> None:
 
     assert spec.encoder == "resnet18"
     assert spec.embed_dim == PRESETS["small"]["embed_dim"]
+
+
+def test_encoder_replaces_all_of_the_presets_own() -> None:
+    """Whoever names one encoder gets one, frozen or not as the preset says or as told."""
+    paper = preset_spec("sam-path", num_classes=2)
+    one = preset_spec("sam-path", num_classes=2, encoder="uni2-h")
+    two = preset_spec("small", num_classes=2, second_encoder="hipt", freeze_encoder=True)
+
+    assert (paper.encoder, paper.second_encoder, paper.freeze_encoder) == (
+        "sam-vit-b",
+        "hipt",
+        True,
+    )
+    assert (one.encoder, one.second_encoder, one.freeze_encoder) == ("uni2-h", None, True)
+    assert (two.second_encoder, two.freeze_encoder) == ("hipt", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder_millions", "decoder_millions", "size_multiple"),
+    [("small", 1.3, 0.9, 32), ("base", 27.8, 5.2, 32), ("sam-path", 110.5, 5.1, 16)],
+)
+def test_presets_have_the_sizes_documented(
+    name: str, encoder_millions: float, decoder_millions: float, size_multiple: int
+) -> None:
+    """The table of presets in the documentation is true."""
+    with torch.device("meta"):
+        segmenter = build_segmenter(preset_spec(name, num_classes=5))
+
+    parts = segmenter.trained_parameters()
+    encoder = sum(p.numel() for p in segmenter.encoder.parameters()) / 1e6
+    decoder = sum(p.numel() for p in parts["decoder"]) / 1e6
+    assert round(encoder, 1) == encoder_millions
+    assert round(decoder, 1) == decoder_millions
+    assert segmenter.size_multiple == size_multiple
+    assert (not parts["encoder"]) is segmenter.spec.freeze_encoder
+
+
+def test_weights_for_an_encoder_that_is_not_there_are_refused() -> None:
+    """They are not silently left out."""
+    weights = WeightSources(second_encoder=Path("weights.pth"))
+
+    with pytest.raises(ConfigError, match="there is no second encoder"):
+        build_segmenter(preset_spec("tiny", num_classes=2), weights=weights)
 
 
 def test_without_frequencies_the_bias_is_blank() -> None:

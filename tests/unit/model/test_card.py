@@ -103,6 +103,10 @@ def test_missing_entry_names_file_and_key(card: ModelCard, key: str) -> None:
         ({"normalisation": {"mean": [0, 0, "0"], "std": [1, 1, 1]}}, r"'normalisation\.mean' must"),
         ({"pixel_frequencies": [1.0]}, "1 pixel_frequencies for 2 classes"),
         ({"bias": {"mode": "dfa", "b": 1}}, r"'bias\.b' must be a list of numbers"),
+        (
+            {"bias": {"mode": "dfa", "b": [1.0], "delta": [], "b_centred": []}},
+            "1 numbers in bias.b for 2 classes",
+        ),
         ({"training_data": {"name": 1}}, r"'training_data\.name' must be text"),
     ],
 )

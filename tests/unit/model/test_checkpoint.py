@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from dfaseg.errors import CheckpointError, OutputError
+from dfaseg.model.build import BiasMode, PriorKind, build_segmenter, preset_spec
 from dfaseg.model.checkpoint import (
     CARD_KEY,
     hash_file,
@@ -16,6 +18,7 @@ from dfaseg.model.checkpoint import (
     read_card,
     save_checkpoint,
 )
+from dfaseg.model.class_bias import BiasScope
 from tests.model_files import tiny_card, tiny_model, write_tiny_model
 
 
@@ -42,6 +45,56 @@ def test_round_trip_is_bit_equal(tmp_path: Path) -> None:
     assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
     assert loaded.card == card
     assert not loaded.model.training
+
+
+@pytest.mark.parametrize("scope", ["shared", "layer", "head"])
+@pytest.mark.parametrize("prior", ["focal", "inverse"])
+@pytest.mark.parametrize("mode", ["dfa", "dfa_anchored", "cffa"])
+def test_bias_of_any_scope_and_prior_comes_back(
+    scope: BiasScope, prior: PriorKind, mode: BiasMode, tmp_path: Path
+) -> None:
+    """A file gives back b as trained, whatever it was made of and however it is shared."""
+    spec = preset_spec("tiny", num_classes=3, bias_mode=mode, bias_scope=scope)
+    model = build_segmenter(spec, pixel_frequencies=(0.5, 0.3, 0.2), prior=prior).eval()
+    with torch.no_grad():
+        model.class_bias.delta += torch.randn(model.class_bias.delta.shape)
+    card = tiny_card(architecture=spec.to_record())
+
+    save_checkpoint(tmp_path / "tiny.safetensors", model, card)
+    loaded = load_checkpoint(tmp_path / "tiny.safetensors").model
+
+    assert loaded.spec == spec
+    assert torch.equal(loaded.class_bias.bias(), model.class_bias.bias())
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded(images).logits, model(images).logits)
+
+
+def test_logit_shift_comes_back(tmp_path: Path) -> None:
+    """The shift is part of the network that a file describes."""
+    model = tiny_model()
+    model.shift_logits([0.25, -0.5, 0.0])
+    path = tmp_path / "tiny.safetensors"
+
+    save_checkpoint(path, model, tiny_card(architecture=model.spec.to_record()))
+    loaded = load_checkpoint(path).model
+
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded(images).logits, model(images).logits)
+
+
+def test_fused_frozen_network_comes_back(tmp_path: Path) -> None:
+    """Frozen encoders travel in the file; nothing else is needed to run it."""
+    spec = replace(
+        preset_spec("tiny", num_classes=3), second_encoder="test_vit", freeze_encoder=True
+    )
+    model = build_segmenter(spec).eval()
+    path = tmp_path / "tiny.safetensors"
+
+    save_checkpoint(path, model, tiny_card(architecture=spec.to_record()))
+    loaded = load_checkpoint(path).model
+
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded(images).logits, model(images).logits)
 
 
 def test_same_network_gives_same_bytes(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.model import traced
+from dfaseg.model.build import build_segmenter, preset_spec
 from dfaseg.model.card import Normalisation
-from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.model.checkpoint import load_checkpoint, save_checkpoint
 from dfaseg.model.device import Precision
 from dfaseg.model.foreign import Forward
 from dfaseg.model.network import Network, PixelScaling, load_network
+from dfaseg.model.spec import ModelSpec
 from tests.model_files import tiny_card, write_tiny_model
 
 CPU = torch.device("cpu")
@@ -209,3 +212,33 @@ def test_network_is_a_value(network: Network) -> None:
     assert replace(network, fixed_batch=2).fixed_batch == 2
     with pytest.raises(AttributeError):
         network.sha256 = ""  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bias_scope": "head"},
+        {"second_encoder": "test_vit", "freeze_encoder": True},
+        {"predicts_iou": True, "position_encoding": True, "sam_decoder": True},
+    ],
+    ids=["bias per head", "two frozen encoders", "wired as Segment Anything"],
+)
+def test_network_of_any_make_runs_as_it_was_saved(
+    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folding and tracing keep bias, second encoder and logit shift."""
+    monkeypatch.setattr(traced, "PASSES_BEFORE", 2)
+    spec = ModelSpec.from_record(preset_spec("tiny", num_classes=3).to_record() | changes)
+    model = build_segmenter(spec, pixel_frequencies=(0.7, 0.2, 0.1), alpha=2.0).eval()
+    model.shift_logits([1.0, -2.0, 0.5])
+    card = tiny_card(architecture=model.spec.to_record(), normalisation=model.normalisation)
+    save_checkpoint(tmp_path / "net.safetensors", model, card)
+    patches = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+
+    network = load_network(tmp_path / "net.safetensors", device="cpu", precision="fp32")
+    answers = [network.logits(patches) for _ in range(4)]
+
+    with torch.no_grad():
+        expected = model(PixelScaling.on_device(model.normalisation, CPU)(patches)).logits
+    assert all(torch.equal(answer, answers[0]) for answer in answers)
+    torch.testing.assert_close(answers[0], expected, atol=1e-4, rtol=1e-3)

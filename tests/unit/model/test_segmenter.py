@@ -140,6 +140,71 @@ def test_bf16_autocast_stays_close_and_returns_float32() -> None:
     assert float((logits - expected).abs().max()) < 0.2 * float(expected.abs().max())
 
 
+@pytest.mark.parametrize("encoder", ["test_efficientnet", "test_vit"])
+def test_trained_parameters_are_all_there_once(encoder: str) -> None:
+    """Encoder, decoder and delta share out what an optimiser moves; frozen weights are left out."""
+    for is_frozen in (False, True):
+        spec = replace(
+            preset_spec("tiny", num_classes=3), encoder=encoder, freeze_encoder=is_frozen
+        )
+        segmenter = DfaSegmenter(spec)
+
+        parts = segmenter.trained_parameters()
+
+        found = [id(p) for part in parts.values() for p in part]
+        assert sorted(found) == sorted(id(p) for p in segmenter.parameters() if p.requires_grad)
+        assert (parts["encoder"] == []) is is_frozen
+        assert parts["delta"] == [segmenter.class_bias.delta]
+
+
+def test_frozen_network_learns_all_but_its_encoders() -> None:
+    """Gradients reach neck, decoder and delta through encoders that keep none."""
+    spec = replace(
+        preset_spec("tiny", num_classes=3),
+        second_encoder="test_vit",
+        freeze_encoder=True,
+    )
+    segmenter = DfaSegmenter(spec).train()
+
+    segmenter(make_images(2, 32, 32)).logits.square().sum().backward()
+
+    learning = {name for name, p in segmenter.named_parameters() if p.grad is not None}
+    assert learning == {n for n, _ in segmenter.named_parameters() if not n.startswith("encoder.")}
+
+
+def test_images_are_normalised_for_the_first_encoder() -> None:
+    """What a card must say follows from the encoder's weights."""
+    spec = replace(preset_spec("tiny", num_classes=2), encoder="test_vit")
+
+    assert DfaSegmenter(spec).normalisation.mean == (0.5, 0.5, 0.5)
+    assert make_segmenter().normalisation.mean == (0.485, 0.456, 0.406)
+
+
+def test_logit_shift_is_subtracted_from_every_pixel() -> None:
+    """Post-hoc adjustment moves all logits of a class alike, and the spec says so."""
+    segmenter, images = make_segmenter(), make_images(1, 32, 32)
+    before = segmenter(images).logits
+
+    segmenter.shift_logits([0.5, -1.0, 0.0])
+
+    shift = torch.tensor([0.5, -1.0, 0.0]).view(1, 3, 1, 1)
+    assert torch.equal(segmenter(images).logits, before - shift)
+    assert segmenter.spec.has_logit_shift
+    assert "logit_shift" in segmenter.state_dict()
+
+
+def test_without_shift_the_state_holds_none() -> None:
+    """Model files of networks without a shift keep their layout."""
+    assert "logit_shift" not in make_segmenter().state_dict()
+
+
+@pytest.mark.parametrize("shift", [[1.0], [1.0, 2.0, float("inf")]], ids=["length", "infinite"])
+def test_impossible_logit_shift_is_refused(shift: list[float]) -> None:
+    """A class without pixels has no finite logarithm of its frequency."""
+    with pytest.raises(ConfigError, match="must be 3 finite numbers"):
+        make_segmenter().shift_logits(shift)
+
+
 def test_model_in_half_precision_runs() -> None:
     """Weights themselves may be bfloat16."""
     segmenter = make_segmenter().bfloat16()
@@ -161,9 +226,13 @@ def test_export_serves_any_batch_and_size() -> None:
 
 
 @pytest.mark.slow
-def test_graph_is_whole_for_compilation() -> None:
+@pytest.mark.parametrize("is_fused", [False, True], ids=["pyramid", "fused and frozen"])
+def test_graph_is_whole_for_compilation(is_fused: bool) -> None:
     """torch.compile finds no break in the graph."""
     segmenter, images = make_segmenter(), make_images(1, 32, 32)
+    if is_fused:
+        spec = replace(segmenter.spec, second_encoder="test_vit", freeze_encoder=True)
+        segmenter = DfaSegmenter(spec).eval()
 
     compiled = torch.compile(segmenter, fullgraph=True, backend="eager")
 
