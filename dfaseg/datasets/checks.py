@@ -62,6 +62,25 @@ def check_files(root: Path, files: Collection[Path], remedy: str) -> None:
         )
 
 
+def warn_of_missing_images(
+    name: str, found: Mapping[str, int], published: Mapping[str, int]
+) -> None:
+    """Warn where a data set has other numbers of images than were published.
+
+    Args:
+        name: Name of the data set.
+        found: Number of images of each official part.
+        published: The same, as published.
+    """
+    if dict(found) != dict(published):
+        logger.warning(
+            "%s: other numbers of images than published (%s); scores cannot be compared with"
+            " others'",
+            name,
+            ", ".join(f"{part} {found.get(part, 0)} of {published[part]}" for part in published),
+        )
+
+
 def find_pictures(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     """Return the pictures of a folder by their stem, in order of name; hidden files are left out.
 

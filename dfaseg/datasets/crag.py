@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from dfaseg.classmap import ClassMap
-from dfaseg.datasets.checks import check_files, check_names, find_pictures
+from dfaseg.datasets.checks import check_files, check_names, find_pictures, warn_of_missing_images
 from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example
 from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES, CodeTable, PairReader
 from dfaseg.errors import DatasetError
@@ -22,6 +22,7 @@ SOURCE = "https://warwick.ac.uk/fac/cross_fac/tia/data/mildnet/"
 REMEDY = f"download the data again from {SOURCE}"
 TEST_FOLDERS = ("valid", "test")
 MASK_FOLDERS = ("Annotation", "Annotations")
+NUM_IMAGES = {"train": 173, "test": 40}
 VAL_BLOCK = 9
 """Images of neighbouring numbers that are held out together."""
 VAL_EVERY = 5
@@ -85,6 +86,7 @@ def read_crag(root: Path) -> Dataset:
             f" validation; {REMEDY}"
         )
     check_names((*training, *test))
+    warn_of_missing_images(INFO.name, {"train": len(training), "test": len(test)}, NUM_IMAGES)
     return Dataset(INFO, train, val, test)
 
 

@@ -121,7 +121,7 @@ def read_image(path: Path, remedy: str) -> NDArray[np.uint8]:
         return np.repeat(grey[..., np.newaxis], 3, axis=2)
     if picture.mode in {"LA", "PA", "RGBA"} or "transparency" in picture.info:
         return over_white(np.asarray(picture.convert("RGBA")), is_premultiplied=False)
-    return np.array(picture.convert("RGB"))
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def read_codes(path: Path, remedy: str) -> NDArray[Any]:

@@ -62,6 +62,17 @@ def test_masks_without_image_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
     assert "1 masks" in caplog.text
 
 
+def test_fewer_images_than_published_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Scores on a part of the set cannot be compared with others'."""
+    write_crag_tree(tmp_path)
+
+    read_crag(tmp_path)
+
+    assert "train 54 of 173, test 2 of 40" in caplog.text
+
+
 def test_missing_mask_is_named(tmp_path: Path) -> None:
     """An incomplete download is told before training starts."""
     write_crag_tree(tmp_path)
