@@ -9,6 +9,10 @@ import numpy as np
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
 from dfaseg.datasets.load import Split, load_split
+from dfaseg.datasets.places import Place
+from dfaseg.geometry import Rect
+from dfaseg.training.augment import PatchComposer
+from dfaseg.training.spec import AugmentSpec
 
 COLOURS = np.array([[235, 235, 235], [200, 60, 120], [90, 40, 160]], np.uint8)
 """Colour of the tissue of each of the three classes."""
@@ -58,20 +62,30 @@ def make_split(num_images: int, side_px: int = 64, seed: int = 0) -> Split:
     return load_split(make_examples(num_images, side_px, seed))
 
 
+def make_composer(split: Split, spec: AugmentSpec, side_px: int) -> PatchComposer:
+    """Return a composer that draws all images alike, each as one place."""
+    places = tuple(
+        Place(number, Rect(0, 0, label.shape[1], label.shape[0]))
+        for number, label in enumerate(split.labels)
+    )
+    weights = np.full(len(split), 1 / len(split))
+    return PatchComposer(split, places, weights, spec, side_px=side_px, glass_index=0)
+
+
 def make_dataset() -> Dataset:
     """Return a data set of 12 training, 4 validation and 4 test images."""
     splits = [make_examples(count, seed=seed) for seed, count in enumerate((12, 4, 4))]
     return Dataset(make_info(), *splits)
 
 
-def write_ebhi_tree(root: Path) -> None:
-    """Write a tree laid out like EBHI-Seg as split by case, with two images per split."""
+def write_ebhi_tree(root: Path, images_per_split: int = 2) -> None:
+    """Write a tree laid out like EBHI-Seg as split by case."""
     rng = np.random.default_rng(0)
     rows = []
     for split in ("train", "val", "test"):
         (root / split / "images").mkdir(parents=True)
         (root / split / "masks").mkdir()
-        for number in range(2):
+        for number in range(images_per_split):
             name = f"normal_{split}-{number}"
             image = rng.integers(100, 200, (224, 224, 3), np.uint8)
             image[[0, -1]] = image[:, [0, -1]] = 0

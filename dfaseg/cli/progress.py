@@ -40,8 +40,11 @@ def report_progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
+def stop_on_signals(after: str = "this row of patches") -> Iterator[threading.Event]:
     """Turn the first Ctrl-C, SIGTERM or SIGUSR1 into a request; a second Ctrl-C ends at once.
+
+    Args:
+        after: What is finished first, for the user.
 
     Yields:
         An event that is set when a stop is asked for.
@@ -52,7 +55,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
         if stop.is_set() and signum == signal.SIGINT:
             raise KeyboardInterrupt
         if not stop.is_set():
-            click.echo("dfaseg: stopping after this row of patches", err=True)
+            click.echo(f"dfaseg: stopping after {after}", err=True)
         stop.set()
 
     if threading.current_thread() is not threading.main_thread():

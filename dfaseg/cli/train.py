@@ -1,111 +1,93 @@
 """``dfaseg train``: train a network on annotated images."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dfaseg.cli.options import device_option, workers_option
+from dfaseg.cli.train_options import DATASETS, given_settings, setting_options
+
+_REQUEST = ("root", "config_path", "baseline", "device", "workers", "draws")
+"""Options that are no settings of the run: they say where and with what it is done."""
 
 
 @click.command(short_help="Train a network on annotated images.")
 @click.option(
     "--dataset",
-    type=click.Choice(["ebhi"]),
-    required=True,
-    help="Data set; the documentation shows its layout.",
+    type=click.Choice(DATASETS),
+    help="Data set; the documentation shows the layout of each.",
 )
 @click.option(
     "--root",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    required=True,
     help="Folder of the data set.",
 )
 @click.option(
     "--out", "run_dir", type=click.Path(path_type=Path), required=True, help="Folder of the run."
 )
-@click.option("--preset", default="small", show_default=True, help="Size of the network.")
 @click.option(
-    "--bias",
-    "bias_mode",
-    type=click.Choice(["none", "cffa", "dfa", "dfa_anchored", "frozen_init", "cold"]),
-    default="dfa",
-    show_default=True,
-    help="What the class bias of the attention is made of.",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML file with settings, such as the config.toml of another run; options override it.",
 )
-@click.option("--alpha", type=float, help="Strength of delta's warm start.  [default: 0.5]")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the images.  [default: 60]")
-@click.option("--batch-size", type=click.IntRange(1), help="Patches per step.  [default: 24]")
+@setting_options
 @click.option(
-    "--lr",
-    type=click.FloatRange(0, min_open=True),
-    help="Highest learning rate of the network.  [default: 0.001]",
-)
-@click.option("--weight-decay", type=float, help="Decay of AdamW.  [default: 0.01]")
-@click.option(
-    "--delta-lr-factor",
-    type=float,
-    help="Learning rate of delta as a multiple of --lr.  [default: 20]",
-)
-@click.option(
-    "--loss",
-    type=click.Choice(["focal_dice", "ce_dice"]),
-    help="Terms of the loss.  [default: focal_dice]",
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(["cosine", "steps", "hold"]),
-    help="Course of the learning rate; a run that holds may be resumed with other --epochs."
-    "  [default: cosine]",
-)
-@click.option(
-    "--decay-epochs",
-    type=click.IntRange(1),
-    help="Length of the fall that ends the schedule 'hold'.  [default: 10]",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same run."
+    "--baseline",
+    type=click.Path(path_type=Path, exists=True),
+    help="Earlier run of the same classes: its Dice is the prior of --bias hcfa, and delta is"
+    " plotted against it.",
 )
 @device_option
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16"]),
-    default="fp32",
-    show_default=True,
-    help="Number format of the forward pass.",
-)
 @workers_option
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
-def train(
-    dataset: str,
-    root: Path,
-    run_dir: Path,
-    device: str,
-    workers: int | None,
-    resume: bool,
-    **settings: object,
-) -> None:
+@click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard as well.")
+@click.option("--plots/--no-plots", "draws", default=True, help="Draw pictures at the end.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, with its settings.")
+def train(run_dir: Path, *, tensorboard: bool, resume: bool, **options: Any) -> None:
     """Train a network on annotated images and write RUN/model.safetensors.
 
-    The run's folder also holds log.csv (one line per epoch), config.json and the state that
-    --resume goes on from.
+    The run's folder also holds config.toml (every setting), log.csv (one line per epoch),
+    scores.json, plots, and the state that --resume goes on from. Under torchrun all processes
+    train one network together.
     """
     from dfaseg.limits import share_cores
 
     share_cores()
-    from dfaseg.datasets.readers import read_dataset
-    from dfaseg.training.device import choose_placement
-    from dfaseg.training.loop import Trainer
+    from dfaseg.cli.progress import stop_on_signals
+    from dfaseg.cli.train_display import show_training
     from dfaseg.training.memory import keep_freed_memory
-    from dfaseg.training.spec import TrainSpec
+    from dfaseg.training.observer import TrainObserver
+    from dfaseg.training.prepare import TrainRequest, prepare_training
+    from dfaseg.training.run_folder import RunFolder
+    from dfaseg.training.runlog import read_log
+    from dfaseg.training.tensorboard_log import TensorBoardLog
+    from dfaseg.training.world import join_world
 
     keep_freed_memory()
-    given = {name: value for name, value in settings.items() if value is not None}
-    spec = TrainSpec(dataset=dataset, **given)  # type: ignore[arg-type]  # Click has checked them
-    placement = choose_placement(device, spec.precision)
-    data = read_dataset(dataset, root)
-    trainer = Trainer(spec, data, run_dir, placement, workers=workers)
-    result = trainer.run(resume=resume)
+    chosen = {name: options.pop(name) for name in _REQUEST}
+    request = TrainRequest(run_dir, given_settings(options), resume=resume, **chosen)
+    with ExitStack() as stack:
+        world = stack.enter_context(join_world(request.device))
+        prepared = prepare_training(request, world)
+        class_map = prepared.data.info.class_map
+        observers: list[TrainObserver] = []
+        if world.is_main and tensorboard:
+            folder = RunFolder(run_dir).tensorboard
+            observers.append(stack.enter_context(TensorBoardLog(folder, class_map.names)))
+        trainer = prepared.build_trainer()
+        if world.is_main:
+            history = read_log(RunFolder(run_dir).log).history if resume else ()
+            display = show_training(
+                class_map, trainer.frequencies, prepared.spec.batch_size, history=history
+            )
+            observers.append(stack.enter_context(display))
+        stop = stack.enter_context(stop_on_signals("this step"))
+        result = trainer.run(resume=resume, stop=stop, observers=observers)
+    if not world.is_main:
+        return
     click.echo(f"model: {result.model_path} (epoch {result.best_epoch})")
     click.echo(f"macro Dice: val {result.val.macro_dice:.4f}, test {result.test.macro_dice:.4f}")
-    for entry, dice in zip(data.info.class_map, result.test.dice, strict=True):
-        click.echo(f"  {entry.name}: test Dice {dice:.4f}")
+    for name, dice in zip(class_map.names, result.test.dice, strict=True):
+        click.echo(f"  {name}: test Dice {dice:.4f}")

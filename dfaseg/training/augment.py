@@ -1,10 +1,14 @@
 """Compose a varied training patch; image and label always move together."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.datasets.load import Split
+from dfaseg.datasets.places import Place
+from dfaseg.geometry import Rect
 from dfaseg.training.colour import vary_colour
 from dfaseg.training.spec import AugmentSpec
 
@@ -15,30 +19,36 @@ Patch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 class PatchComposer:
     """Makes varied patches from a split; the same random numbers give the same patch.
 
-    Attributes:
+    Args:
+        split: Images and labels.
+        places: Where in the images patches are cut; together they cover every image.
+        weights: How often each place is drawn as a further part of a mosaic, ``(len(places),)``.
+        spec: How patches are varied.
         side_px: Width and height of the patches.
+        glass_index: Class of empty glass; None lays no glass.
     """
 
     def __init__(
         self,
         split: Split,
+        places: Sequence[Place],
         weights: NDArray[np.float64],
         spec: AugmentSpec,
         *,
         side_px: int,
         glass_index: int | None,
     ) -> None:
-        self.side_px = side_px
-        self._split = split
+        self._side_px = side_px
+        self._split, self._places = split, places
         self._cumulative = np.cumsum(weights) / np.sum(weights)
         self._spec = spec
         self._glass_index = glass_index
 
     def compose(self, index: int, rng: np.random.Generator) -> Patch:
-        """Compose the patch of one training image.
+        """Compose the patch of one place.
 
         Args:
-            index: Position of the image in the split.
+            index: Number of the place.
             rng: Source of all random numbers of this patch.
 
         Returns:
@@ -51,11 +61,11 @@ class PatchComposer:
         return image, label
 
     def _single(self, index: int, rng: np.random.Generator) -> Patch:
-        return self._cut(index, self.side_px, self.side_px, rng)
+        return self._cut(index, self._side_px, self._side_px, rng)
 
     def _mosaic(self, index: int, rng: np.random.Generator) -> Patch:
         """Put four images around a random centre, so that classes meet as on a slide."""
-        side = self.side_px
+        side = self._side_px
         image = np.empty((side, side, 3), np.uint8)
         label = np.empty((side, side), np.uint8)
         x, y = rng.integers(side // 4, side - side // 4, 2)
@@ -67,28 +77,30 @@ class PatchComposer:
         return image, label
 
     def _cut(self, index: int, width: int, height: int, rng: np.random.Generator) -> Patch:
-        image, label = self._split.images[index], self._split.labels[index]
-        to_source = draw_placement(image.shape[1], image.shape[0], width, height, rng, self._spec)
+        place = self._places[index]
+        image, label = self._split.images[place.image], self._split.labels[place.image]
+        size = (image.shape[1], image.shape[0])
+        to_source = draw_placement(size, place.rect, (width, height), rng, self._spec)
+        image, label, to_source = _crop_source(image, label, to_source, (width, height))
         image = _warp(image, to_source, (width, height), cv2.INTER_LINEAR)
         label = _warp(label, to_source, (width, height), cv2.INTER_NEAREST)
         return vary_colour(image, rng, self._spec), label
 
 
 def draw_placement(
-    source_width: int,
-    source_height: int,
-    width: int,
-    height: int,
+    source_size: tuple[int, int],
+    around: Rect,
+    size: tuple[int, int],
     rng: np.random.Generator,
     spec: AugmentSpec,
 ) -> NDArray[np.float64]:
     """Draw a zoom, one of the eight flips and turns, and a place to cut.
 
     Args:
-        source_width: Width of the image to cut from.
-        source_height: Its height.
-        width: Width of the patch.
-        height: Its height.
+        source_size: Width and height of the image to cut from.
+        around: Part of the image that the patch's centre lies in, as far as the patch then still
+            lies inside the image.
+        size: Width and height of the patch.
         rng: Source of random numbers.
         spec: Range of the zoom.
 
@@ -100,11 +112,34 @@ def draw_placement(
     flip = np.diag(rng.choice([-1.0, 1.0], 2))
     turn = np.eye(2)[:, ::-1] if rng.random() < 0.5 else np.eye(2)
     linear = flip @ turn / zoom
-    half_extent = np.abs(linear) @ np.array([width, height]) / 2
-    bounds = np.stack([half_extent, np.array([source_width, source_height]) - half_extent])
-    centre = rng.uniform(bounds.min(axis=0), bounds.max(axis=0)) - 0.5
-    offset = centre - linear @ np.array([width - 1, height - 1]) / 2
+    half_extent = np.abs(linear) @ np.array(size) / 2
+    fitting = np.sort([half_extent, np.array(source_size) - half_extent], axis=0)
+    wanted = np.array([[around.x, around.y], [around.right, around.bottom]], float)
+    centre = rng.uniform(*np.clip(wanted, *fitting)) - 0.5
+    offset = centre - linear @ (np.array(size) - 1) / 2
     return np.column_stack([linear, offset])
+
+
+def _crop_source(
+    image: NDArray[np.uint8],
+    label: NDArray[np.uint8],
+    to_source: NDArray[np.float64],
+    size: tuple[int, int],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float64]]:
+    """Cut out what a patch needs, so that a large image is not touched as a whole.
+
+    OpenCV refuses to warp from images of more than 32767 px a side, and an image on disk is read
+    only where it is looked at.
+    """
+    height, width = label.shape
+    corners = np.array([[0, 0, 1], [size[0] - 1, size[1] - 1, 1]], float) @ to_source.T
+    low = np.floor(corners.min(axis=0)).astype(int) - 1
+    high = np.ceil(corners.max(axis=0)).astype(int) + 2
+    if (low < 0).any() or (high > (width, height)).any():
+        return image, label, to_source  # it looks over the border, which is reflected
+    (left, top), (right, bottom) = low, high
+    shifted = to_source - np.array([[0, 0, left], [0, 0, top]])
+    return image[top:bottom, left:right], label[top:bottom, left:right], shifted
 
 
 def _warp(

@@ -14,6 +14,8 @@ PREDICT_SIDES = 2
 overlaps for its area; on pictures composed of many validation images it scored higher as well."""
 PREDICT_OVERLAP_SHARE = 7
 """A seventh of the patch overlaps: 64 px of 448."""
+LARGEST_WIDENED_PX = 512
+"""A patch is widened to this side at most; trained on larger ones, a network keeps its own side."""
 
 
 def write_card(
@@ -37,20 +39,22 @@ def write_card(
         epoch: Epoch of the weights, from 1.
     """
     names = info.class_map.names
+    predict_px = max(patch_px, min(PREDICT_SIDES * patch_px, LARGEST_WIDENED_PX))
     metrics = {split: split_scores.to_record(names) for split, split_scores in scores.items()}
     return ModelCard(
-        name=f"{spec.dataset}-{spec.preset}",
+        name=f"{spec.dataset}-{spec.network.preset}",
         description=(
-            f"{spec.preset} network with class bias '{spec.bias_mode}', trained on {info.name}"
-            f" ({info.mpp:g} µm/px, {info.mpp_note})."
+            f"{spec.network.preset} network with class bias '{spec.bias.mode}', trained on"
+            f" {info.name} ({info.mpp:g} µm/px, {info.mpp_note})."
         ),
         architecture=network.spec.to_record(),
         classes=info.class_map,
         mpp=info.mpp,
         mpp_range=default_mpp_range(info.mpp),
-        patch_px=PREDICT_SIDES * patch_px,
-        overlap_px=_overlap_px(PREDICT_SIDES * patch_px, network.logit_stride),
+        patch_px=predict_px,
+        overlap_px=_overlap_px(predict_px, network.logit_stride),
         logit_stride=network.logit_stride,
+        normalisation=network.normalisation,
         pixel_frequencies=frequencies,
         bias=_bias_record(network),
         training_data=TrainingData(

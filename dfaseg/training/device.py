@@ -1,29 +1,32 @@
 """Where training runs and how pixels get there."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfaseg.model.card import IMAGENET_MEAN, IMAGENET_STD
-from dfaseg.model.device import resolve_device
-from dfaseg.training.spec import Precision
+from dfaseg.model.card import Normalisation
+from dfaseg.model.device import Precision, resolve_device, resolve_precision
+from dfaseg.model.network import PixelScaling
+from dfaseg.training.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A device and the arithmetic of the forward pass on it.
+    """A device, the arithmetic of the forward pass on it, and the processes that share the work.
 
     Attributes:
         device: Device of weights and patches.
-        precision: ``bf16`` runs matrix products and convolutions in bfloat16.
+        precision: ``bf16`` and ``fp16`` run matrix products and convolutions in that format.
+        world: The processes that train together.
     """
 
     device: torch.device
     precision: Precision
+    world: World = field(default_factory=World)
 
     @property
     def default_workers(self) -> int:
@@ -32,32 +35,28 @@ class Placement:
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context in which to run the network."""
-        enabled = self.precision == "bf16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+        enabled = self.precision is not Precision.FP32
+        return torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=enabled)
 
-    def normalise(self, images: NDArray[np.uint8]) -> Tensor:
-        """Move patches to the device and normalise them there.
-
-        Args:
-            images: RGB, uint8 ``(n, h, w, 3)``.
-
-        Returns:
-            ``(n, 3, h, w)`` in channels-last memory order, which convolutions prefer.
-        """
-        mean = torch.tensor(IMAGENET_MEAN, device=self.device) * 255
-        std = torch.tensor(IMAGENET_STD, device=self.device) * 255
-        pixels = self.to_device(images).float().sub_(mean).div_(std)
-        return pixels.permute(0, 3, 1, 2)
+    def scaling(self, normalisation: Normalisation) -> PixelScaling:
+        """Return what turns patches on the device into a network's input."""
+        return PixelScaling.on_device(normalisation, self.device)
 
     def to_device(self, array: NDArray[np.uint8]) -> Tensor:
-        """Move an array to the device as it is."""
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        """Move an array to the device as it is, without waiting for the copy."""
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
 
-def choose_placement(device: str, precision: Precision) -> Placement:
-    """Return the placement for a device name: auto, cpu, cuda or cuda:N.
+def choose_placement(device: str, precision: str, world: World | None = None) -> Placement:
+    """Return the placement for a device name (auto, cpu, cuda or cuda:N).
 
     Raises:
-        ConfigError: There is no such device.
+        ConfigError: There is no such device, or it cannot compute in that format.
     """
-    return Placement(resolve_device(device), precision)
+    resolved = resolve_device(device)
+    if resolved.type == "cuda":
+        torch.cuda.set_device(resolved)
+    return Placement(resolved, resolve_precision(precision, resolved), world or World())

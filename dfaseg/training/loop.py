@@ -1,46 +1,42 @@
 """A training run: epochs of steps, validation, files, and going on after a stop."""
 
-import copy
 import logging
-import math
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
+from typing import Any
 
-import torch
-from torch import nn
-
-from dfaseg.datasets.dataset import Dataset
-from dfaseg.datasets.load import load_split
-from dfaseg.datasets.pixel_counts import image_weights, pixel_counts, pixel_frequencies
-from dfaseg.errors import OutputError, OutputExistsError, TrainingError
+from dfaseg.datasets.dataset import Dataset, Example
+from dfaseg.datasets.load import Split, load_split
+from dfaseg.errors import StoppedError, TrainingError
 from dfaseg.evaluation.metrics import Scores
-from dfaseg.model.build import build_segmenter, preset_spec
+from dfaseg.evaluation.windows import WindowSpec, predict_masks
+from dfaseg.files import write_json
 from dfaseg.model.checkpoint import load_checkpoint, save_checkpoint
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.augment import PatchComposer
-from dfaseg.training.batches import LabelledBatch, plan_epoch, stream_batches
+from dfaseg.training.batches import EpochPlan, plan_epoch, stream_batches
 from dfaseg.training.card import write_card
 from dfaseg.training.device import Placement
-from dfaseg.training.loss import segmentation_loss
-from dfaseg.training.optimiser import (
-    build_optimiser,
-    clip_gradients,
-    learning_rate_factor,
-    set_learning_rate,
-    update_average,
-)
-from dfaseg.training.runlog import EpochRecord, log_epoch, write_log
+from dfaseg.training.illustrate import FinishedRun, illustrate_run
+from dfaseg.training.learner import Learner, LossMeter
+from dfaseg.training.observer import TrainObserver
+from dfaseg.training.run_folder import RunFolder
+from dfaseg.training.runlog import EpochRecord, write_log
+from dfaseg.training.setup import build_state, check_patch
 from dfaseg.training.spec import TrainSpec
-from dfaseg.training.state import Progress, TrainState, load_state, save_state, seed_epoch
-from dfaseg.training.validation import score_split
+from dfaseg.training.state import load_state, save_state, seed_epoch
+from dfaseg.training.training_split import load_training_split
+from dfaseg.training.validation import LogitsOnDevice, SplitScores, score_split
 
 logger = logging.getLogger(__name__)
 
-MODEL_FILE = "model.safetensors"
-STATE_FILE = "last.safetensors"
-LOG_FILE = "log.csv"
-CONFIG_FILE = "config.json"
+_NAMED_IMAGES = 3
+"""Images of a bad batch that an error names."""
+_STEPS_BETWEEN_STOPS = 16
+"""Steps after which several processes ask one another whether one was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,17 @@ class TrainResult:
 
 
 class Trainer:
-    """One training run; all that decides its result is in the spec and the data."""
+    """One training run; all that decides its result is in the spec and the data.
+
+    Args:
+        spec: Settings of the run.
+        data: The data set, at the resolution to train at.
+        run_dir: Folder of the run.
+        placement: Device, arithmetic and processes.
+        workers: Threads that compose patches; None takes what suits the device.
+        run_facts: What else is recorded in the table ``[run]`` of the settings.
+        draws: Whether pictures are drawn at the end.
+    """
 
     def __init__(
         self,
@@ -71,179 +77,217 @@ class Trainer:
         placement: Placement,
         *,
         workers: int | None = None,
+        run_facts: Mapping[str, Any] | None = None,
+        draws: bool = True,
     ) -> None:
-        self._spec, self._data, self._run_dir = spec, data, run_dir
-        self._placement = placement
+        self._spec, self._data, self._placement = spec, data, placement
+        self._folder = RunFolder(run_dir)
         self._workers = placement.default_workers if workers is None else workers
-        self._num_classes = len(data.info.class_map)
-        self._train, self._val = (load_split(split) for split in (data.train, data.val))
-        counts = pixel_counts(self._train, self._num_classes)
-        self._frequencies = tuple(float(share) for share in pixel_frequencies(counts))
-        self._weights = image_weights(counts, spec.balance)
+        self._is_main = placement.world.is_main
+        self._observers: Sequence[TrainObserver] = ()
+        self._run_facts = run_facts or {}
+        self._draws = draws
+        self._patch_px = spec.patch_px or data.info.patch_px
+        self._train = load_training_split(data, self._patch_px, spec.balance, workers=self._workers)
+        self._val = self._load(data.val)
         self._composer = PatchComposer(
-            self._train,
-            self._weights,
+            self._train.split,
+            self._train.places,
+            self._train.weights,
             spec.augment,
             side_px=self._patch_px,
             glass_index=data.info.glass_index,
         )
-        self._state = self._build_state()
+        self._state = build_state(spec, self._train.pixel_counts, len(self._train.places), placement)
+        check_patch(spec, self._state.network, self._patch_px, placement.world.size)
+        self._learner = Learner(spec, self._state, placement)
 
-    def run(self, *, resume: bool = False) -> TrainResult:
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """Share of each class among the labelled training pixels."""
+        return self._train.frequencies
+
+    def run(
+        self,
+        *,
+        resume: bool = False,
+        stop: Event | None = None,
+        observers: Sequence[TrainObserver] = (),
+    ) -> TrainResult:
         """Train until the last epoch and score the best weights on the test split.
 
         Args:
             resume: Go on from the last finished epoch in the run folder.
+            stop: Set from outside to end the run at the next step; what the epoch had learned
+                is given up, and resuming begins it anew.
+            observers: Hear how the run goes on; in the main process only.
 
         Raises:
             OutputExistsError: The folder holds a run and ``resume`` is not set.
             CheckpointError: There is no run to resume, or its state is damaged.
             ConfigError: The run to resume was started with other settings.
             TrainingError: The loss is not a number.
+            StoppedError: ``stop`` was set.
         """
-        self._open_run_dir(resume=resume)
+        self._observers = observers if self._is_main else ()
+        self._open(resume=resume)
         progress = self._state.progress
-        while progress.finished < self._spec.epochs:
-            self._run_epoch(progress.finished)
+        for observer in self._observers:
+            observer.on_start(progress.finished, self._spec.epochs)
+        while progress.finished < self._spec.epochs and not self._has_settled():
+            self._run_epoch(progress.finished, stop or Event())
         return self._finish()
 
-    @property
-    def _patch_px(self) -> int:
-        return self._data.info.patch_px
-
-    def _build_state(self) -> TrainState:
-        spec = self._spec
-        torch.manual_seed(spec.seed)
-        model_spec = preset_spec(
-            spec.preset, num_classes=self._num_classes, bias_mode=spec.bias_mode
-        )
-        network = build_segmenter(
-            model_spec, pixel_frequencies=self._frequencies, alpha=spec.alpha, gamma=spec.gamma
-        )
-        network.to(self._placement.device).to(memory_format=torch.channels_last)
-        average = copy.deepcopy(network) if spec.ema_decay > 0 else network
-        optimiser = build_optimiser(network, _delta(network), spec)
-        return TrainState(network, average, optimiser, Progress())
-
-    def _open_run_dir(self, *, resume: bool) -> None:
-        state_path = self._run_dir / STATE_FILE
+    def _open(self, *, resume: bool) -> None:
         if resume:
-            load_state(state_path, self._state, self._spec)
+            load_state(self._folder.state, self._state, self._spec)
             logger.info("resuming after epoch %d", self._state.progress.finished)
-            return
-        if state_path.exists() or (self._run_dir / MODEL_FILE).exists():
-            raise OutputExistsError(
-                f"run folder '{self._run_dir}': already holds a run; pass --resume to go on with"
-                " it or choose another --out"
-            )
-        try:
-            self._run_dir.mkdir(parents=True, exist_ok=True)
-            (self._run_dir / CONFIG_FILE).write_text(self._spec.to_json() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(
-                f"run folder '{self._run_dir}': cannot be written ({error.strerror})"
-            ) from error
+        if self._is_main and not resume:
+            self._folder.create(self._spec, self._run_facts)
+        elif self._is_main:
+            self._folder.write_config(self._spec, self._run_facts)
+        self._placement.world.wait()
 
-    def _run_epoch(self, epoch: int) -> None:
-        started = time.monotonic()
-        seed_epoch(self._spec.seed, epoch)
-        plan = plan_epoch(self._weights, self._spec.batch_size, self._spec.seed, epoch)
-        self._state.network.train()
-        total = 0.0
-        first_step = epoch * len(plan)
-        for step, batch in enumerate(stream_batches(self._composer, plan, self._workers)):
-            total += self._take_step(batch, first_step + step, len(plan))
-        scores = self._score_validation()
-        self._record(epoch + 1, total / len(plan), scores, time.monotonic() - started)
+    def _has_settled(self) -> bool:
+        """Tell whether the last ``patience`` epochs brought nothing better."""
+        progress, patience = self._state.progress, self._spec.patience
+        settled = 0 < patience <= progress.finished - progress.best_epoch
+        if settled:
+            logger.info("no better epoch in the last %d: ending the run", patience)
+        return settled
 
-    def _take_step(self, batch: LabelledBatch, step: int, steps_per_epoch: int) -> float:
-        """Learn from one batch.
-
-        Args:
-            batch: Patches and labels.
-            step: Number of the step in the whole run, from 0.
-            steps_per_epoch: Steps in one epoch.
-
-        Returns:
-            The batch's loss.
-        """
-        spec, state = self._spec, self._state
-        images = self._placement.normalise(batch.images)  # (n, 3, h, w)
-        labels = self._placement.to_device(batch.labels)  # (n, h, w)
-        with self._placement.autocast():
-            logits, iou = state.network(images)  # (n, k, h/4, w/4)
-        loss = segmentation_loss(
-            logits, iou, labels, name=spec.loss, weights=spec.loss_weights, gamma=spec.gamma
+    def _run_epoch(self, epoch: int, stop: Event) -> None:
+        spec, started = self._spec, time.monotonic()
+        seed_epoch(spec.seed, epoch)
+        plan = plan_epoch(self._train.weights, spec.batch_size, spec.seed, epoch)
+        meter = self._learn(plan, stop)
+        trained = time.monotonic()
+        scores = self._score(self._state.average, self._val)
+        loss, terms = meter.means()
+        class_bias = self._state.network.class_bias
+        record = EpochRecord(
+            epoch=epoch + 1,
+            loss=loss,
+            lr=float(self._state.optimiser.param_groups[0]["lr"]),
+            seconds=time.monotonic() - started,
+            macro_dice=scores.pooled.macro_dice,
+            pixel_accuracy=scores.pooled.pixel_accuracy,
+            dice=scores.pooled.dice.tolist(),
+            iou=scores.pooled.iou.tolist(),
+            delta=[float(v) for p in self._state.delta for v in p.detach().flatten()],
+            bias=[float(value) for value in class_bias.centred().flatten()],
+            terms=terms,
+            train_seconds=trained - started,
+            patches_per_second=plan.indices.size / (trained - started),
         )
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"training: the loss is {value} in epoch {step // steps_per_epoch + 1}, step"
-                f" {step % steps_per_epoch + 1}; lower --lr or use --precision fp32 (the last"
-                " finished epoch is kept)"
-            )
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        clip_gradients(state.optimiser, spec)
-        factor = learning_rate_factor(step, steps_per_epoch, spec)
-        set_learning_rate(state.optimiser, factor, spec)
-        state.optimiser.step()
-        if state.average is not state.network:
-            update_average(state.average, state.network, spec.ema_decay, step)
-        return value
+        self._keep(record, scores)
 
-    def _record(self, number: int, loss: float, scores: Scores, seconds: float) -> None:
+    def _learn(self, plan: EpochPlan, stop: Event) -> LossMeter:
+        """Take all steps of one epoch."""
+        meter = LossMeter(self._placement.device)
+        self._state.network.train()
+        batches = stream_batches(self._composer, plan, self._workers, self._placement.world)
+        for step, batch in enumerate(batches):
+            value = self._learner.learn(batch, plan.epoch * len(plan) + step, len(plan))
+            self._refuse_bad_loss(meter.add(value), plan)
+            self._stop_if_asked(step, stop)
+            for observer in self._observers:
+                observer.on_step(step + 1, len(plan), meter.last)
+        self._refuse_bad_loss(meter.look(), plan)
+        return meter
+
+    def _refuse_bad_loss(self, step: int | None, plan: EpochPlan) -> None:
+        if step is None:
+            return
+        names = {self._train.image_name(place) for place in plan.indices[step].tolist()}
+        some = ", ".join(sorted(names)[:_NAMED_IMAGES]) + (" ..." if len(names) > 3 else "")
+        raise TrainingError(
+            f"training: the loss is not a number in epoch {plan.epoch + 1}, step {step + 1} (images"
+            f" {some}); lower --lr or use --precision fp32 (the last finished epoch is kept)"
+        )
+
+    def _stop_if_asked(self, step: int, stop: Event) -> None:
+        world = self._placement.world
+        is_asked = stop.is_set()
+        if world.size > 1:  # all processes must leave at the same step, or some wait for ever
+            is_asked = step % _STEPS_BETWEEN_STOPS == 0 and world.any(is_true=is_asked)
+        if is_asked:
+            raise StoppedError(
+                f"run '{self._folder.path}': stopped after epoch {self._state.progress.finished};"
+                " run again with --resume to go on"
+            )
+
+    def _keep(self, record: EpochRecord, scores: SplitScores) -> None:
         """Keep what the epoch brought: log, state, and the model if it is the best so far."""
         state, progress = self._state, self._state.progress
-        record = EpochRecord(
-            epoch=number,
-            loss=loss,
-            lr=float(state.optimiser.param_groups[0]["lr"]),
-            seconds=seconds,
-            macro_dice=scores.macro_dice,
-            pixel_accuracy=scores.pixel_accuracy,
-            dice=[float(value) for value in scores.dice],
-            delta=[float(v) for p in _delta(state.network) for v in p.detach().flatten()],
-        )
-        progress.finished = number
+        progress.finished = record.epoch
         progress.history.append(record)
-        if scores.macro_dice > progress.best_dice:
-            progress.best_dice, progress.best_epoch = scores.macro_dice, number
-            self._write_model(state.average, {"val": scores}, number)
-        save_state(self._run_dir / STATE_FILE, state, self._spec)
-        write_log(self._run_dir / LOG_FILE, progress.history, self._data.info.class_map.names)
-        log_epoch(record, self._spec.epochs)
+        is_best = record.macro_dice > progress.best_dice
+        if is_best:
+            progress.best_dice, progress.best_epoch = record.macro_dice, record.epoch
+        if self._is_main:
+            if is_best:
+                self._write_model(state.average, {"val": scores.pooled}, record.epoch)
+            save_state(self._folder.state, state, self._spec)
+            write_log(self._folder.log, progress.history, self._data.info.class_map.names)
+        for observer in self._observers:
+            observer.on_epoch(record)
 
     def _finish(self) -> TrainResult:
-        """Score the best epoch's weights on the test split and complete the card."""
-        path = self._run_dir / MODEL_FILE
+        """Score the best epoch's weights on the test split and complete card and pictures."""
+        self._placement.world.wait()  # the best model is on disk
+        path, best_epoch = self._folder.model, self._state.progress.best_epoch
         network = load_checkpoint(path).model
         assert isinstance(network, DfaSegmenter)
         network.to(self._placement.device)
-        val, test = (
-            score_split(network, split, self._num_classes, self._placement, self._spec.batch_size)
-            for split in (self._val, load_split(self._data.test))
-        )
-        best_epoch = self._state.progress.best_epoch
-        self._write_model(network, {"val": val, "test": test}, best_epoch)
-        logger.info("best epoch %d: macro Dice %.4f on test", best_epoch, test.macro_dice)
-        return TrainResult(path, best_epoch, val, test)
+        test_split = self._load(self._data.test)
+        val, test = (self._score(network, split) for split in (self._val, test_split))
+        if self._is_main:
+            names = self._data.info.class_map.names
+            self._write_model(network, {"val": val.pooled, "test": test.pooled}, best_epoch)
+            write_json(
+                self._folder.scores,
+                {"epoch": best_epoch, "val": val.to_record(names), "test": test.to_record(names)},
+            )
+            if self._draws:
+                illustrate_run(self._folder.plots, self._finished_run(network, test_split, test))
+        logger.info("best epoch %d: macro Dice %.4f on test", best_epoch, test.pooled.macro_dice)
+        return TrainResult(path, best_epoch, val.pooled, test.pooled)
 
-    def _score_validation(self) -> Scores:
-        return score_split(
-            self._state.average,
-            self._val,
-            self._num_classes,
-            self._placement,
-            self._spec.batch_size,
+    def _finished_run(
+        self, network: DfaSegmenter, test_split: Split, test: SplitScores
+    ) -> FinishedRun:
+        logits_of = LogitsOnDevice(network, self._placement)
+        windows = WindowSpec(self._patch_px, network.logit_stride, self._part_size)
+        return FinishedRun(
+            history=self._state.progress.history,
+            class_map=self._data.info.class_map,
+            frequencies=self._train.frequencies,
+            baseline_dice=self._spec.bias.baseline_dice,
+            test_split=test_split,
+            test_scores=test,
+            predict=lambda images: list(predict_masks(logits_of, images, windows)),
         )
+
+    @property
+    def _part_size(self) -> int:
+        """Patches in one forward pass."""
+        return self._spec.batch_size // self._spec.accumulate
+
+    def _load(self, examples: Sequence[Example]) -> Split:
+        return load_split(examples, workers=self._workers)
+
+    def _score(self, network: DfaSegmenter, split: Split) -> SplitScores:
+        return score_split(network, split, self._patch_px, self._placement, self._part_size)
 
     def _write_model(self, network: DfaSegmenter, scores: dict[str, Scores], epoch: int) -> None:
         card = write_card(
-            network, self._spec, self._data.info, self._frequencies, self._patch_px, scores, epoch
+            network,
+            self._spec,
+            self._data.info,
+            self._train.frequencies,
+            self._patch_px,
+            scores,
+            epoch,
         )
-        save_checkpoint(self._run_dir / MODEL_FILE, network, card)
-
-
-def _delta(network: DfaSegmenter) -> list[nn.Parameter]:
-    return list(network.class_bias.delta_parameters())
+        save_checkpoint(self._folder.model, network, card)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from dfaseg.training.spec import TrainSpec
+from dfaseg.training.spec import BiasSpec, OptimiserSpec, TrainSpec
 
 NETWORK_CLIP = 1.0
 """Largest norm of the network's gradient; guards the first steps from scratch."""
@@ -19,7 +19,7 @@ _STEP_DECAY = ((0.70, 0.1), (0.83, 0.01))
 def build_optimiser(network: nn.Module, delta: Iterable[nn.Parameter], spec: TrainSpec) -> AdamW:
     """Build AdamW with three groups: matrices, vectors (no decay) and delta.
 
-    Delta moves by its own rules: ``delta_lr_factor`` times the learning rate, kept constant,
+    Delta moves by its own rules: ``bias.lr_factor`` times the learning rate, kept constant,
     and no weight decay, which would pull it to zero whatever the data say.
 
     Args:
@@ -27,18 +27,18 @@ def build_optimiser(network: nn.Module, delta: Iterable[nn.Parameter], spec: Tra
         delta: The learned class biases among its parameters; may be empty.
         spec: Rates and decay.
     """
-    deltas = list(delta)
+    settings, deltas = spec.optimiser, list(delta)
     chosen = {id(parameter) for parameter in deltas}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in chosen]
     groups = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": spec.weight_decay},
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
-        {"params": deltas, "weight_decay": 0.0, "lr": spec.lr * spec.delta_lr_factor},
+        {"params": deltas, "weight_decay": 0.0, "lr": settings.lr * spec.bias.lr_factor},
     ]
-    return AdamW(groups, lr=spec.lr, fused=True)
+    return AdamW(groups, lr=settings.lr, fused=True)
 
 
-def set_learning_rate(optimiser: AdamW, factor: float, spec: TrainSpec) -> None:
+def set_learning_rate(optimiser: AdamW, factor: float, spec: OptimiserSpec) -> None:
     """Set the network's learning rate to ``factor`` of the highest; delta's stays as it is."""
     network_groups = optimiser.param_groups[:-1]
     for group in network_groups:
@@ -53,25 +53,26 @@ def learning_rate_factor(step: int, steps_per_epoch: int, spec: TrainSpec) -> fl
         steps_per_epoch: Steps in one epoch.
         spec: Schedule, warm-up and number of epochs.
     """
-    warmup = spec.warmup_epochs * steps_per_epoch
+    settings = spec.optimiser
+    warmup = settings.warmup_epochs * steps_per_epoch
     if step < warmup:
         return (step + 1) / (warmup + 1)
     progress = (step - warmup) / max(spec.epochs * steps_per_epoch - warmup, 1)
-    if spec.schedule == "hold":
+    if settings.schedule == "hold":
         steps_left = spec.epochs * steps_per_epoch - step
-        return min(1.0, steps_left / (spec.decay_epochs * steps_per_epoch))
-    if spec.schedule == "cosine":
+        return min(1.0, steps_left / (settings.decay_epochs * steps_per_epoch))
+    if settings.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     factors = [factor for start, factor in _STEP_DECAY if progress >= start]
     return factors[-1] if factors else 1.0
 
 
-def clip_gradients(optimiser: AdamW, spec: TrainSpec) -> None:
+def clip_gradients(optimiser: AdamW, spec: BiasSpec) -> None:
     """Bound the gradients of the network and of delta, each by its own norm."""
     *network_groups, delta_group = optimiser.param_groups
     network = [parameter for group in network_groups for parameter in group["params"]]
     nn.utils.clip_grad_norm_(network, NETWORK_CLIP)
-    nn.utils.clip_grad_norm_(delta_group["params"], spec.delta_clip)
+    nn.utils.clip_grad_norm_(delta_group["params"], spec.clip)
 
 
 @torch.no_grad()
@@ -95,10 +96,10 @@ def _split_by_kind(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Return the pairs of floating tensors; copy the others, which are counters."""
     averages, values = [], []
-    for name, tensor in average.items():
+    for name, tensor in current.items():  # the average may hold more: a shift of its logits
         if tensor.is_floating_point():
-            averages.append(tensor)
-            values.append(current[name])
+            averages.append(average[name])
+            values.append(tensor)
         else:
-            tensor.copy_(current[name])
+            average[name].copy_(tensor)
     return averages, values

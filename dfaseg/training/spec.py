@@ -1,15 +1,99 @@
-"""The settings of a training run: parsed and checked once, recorded with the run."""
+"""The settings of a training run, in tables as they stand in its TOML file."""
 
-import json
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from dfaseg.errors import ConfigError
+from dfaseg.model.class_bias import BiasMode, BiasScope
+from dfaseg.model.prior import PriorKind
+from dfaseg.training.losses.spec import LossSpec
 
-LossName = Literal["focal_dice", "ce_dice"]
 ScheduleName = Literal["cosine", "steps", "hold"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """Which network is trained.
+
+    Attributes:
+        preset: Named variant.
+        encoder: timm model or known encoder in place of the preset's own; empty keeps it.
+        encoder_weights: Where its weights come from: ``random``, ``hub`` (Hugging Face) or a file.
+        second_encoder: Another encoder joined to the first; empty leaves it to the preset.
+        second_encoder_weights: As ``encoder_weights``.
+        decoder_weights: Segment Anything's official file, for the preset ``sam-path``; empty
+            starts at random.
+        freeze_encoder: Whether encoders stay as they are; None takes what the preset says.
+    """
+
+    preset: str = "small"
+    encoder: str = ""
+    encoder_weights: str = "random"
+    second_encoder: str = ""
+    second_encoder_weights: str = "random"
+    decoder_weights: str = ""
+    freeze_encoder: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BiasSpec:
+    """How the class bias of the attention is made and learned.
+
+    Attributes:
+        mode: What b is made of.
+        scope: Whether layers and heads share b.
+        prior: How frequencies become a log prior.
+        alpha: Strength of delta's warm start.
+        gamma: Exponent of the prior.
+        baseline_dice: Dice per class of an earlier run, for mode hcfa; NaN where it has none.
+        lr_factor: Learning rate of delta as a multiple of the network's highest; constant.
+        clip: Largest norm of delta's gradient.
+        l2: Weight of ``|delta|²`` in the loss.
+    """
+
+    mode: BiasMode = "dfa"
+    scope: BiasScope = "shared"
+    prior: PriorKind = "focal"
+    alpha: float = 0.5
+    gamma: float = 2.0
+    baseline_dice: tuple[float, ...] = ()
+    lr_factor: float = 20.0
+    clip: float = 0.5
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_not_negative("bias", self, "alpha", "gamma", "lr_factor", "l2")
+        _require_positive("bias", self, "clip")
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserSpec:
+    """How the weights move.
+
+    Attributes:
+        lr: Highest learning rate of the network.
+        weight_decay: AdamW's decoupled decay of matrices; never applied to delta.
+        schedule: Course of the learning rate after the warm-up: cosine to 0, the paper's two
+            steps, or hold and then fall to 0 in a line. A run that holds may be resumed with
+            another number of epochs.
+        warmup_epochs: Length of the linear warm-up.
+        decay_epochs: Length of the fall that ends the schedule "hold".
+        ema_decay: Decay of the averaged weights per step; 0 turns averaging off.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    schedule: ScheduleName = "cosine"
+    warmup_epochs: float = 1.0
+    decay_epochs: int = 10
+    ema_decay: float = 0.998
+
+    def __post_init__(self) -> None:
+        _require_positive("optimiser", self, "lr", "decay_epochs")
+        _require_not_negative("optimiser", self, "weight_decay", "warmup_epochs")
+        _require_share("optimiser", self, "ema_decay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +121,10 @@ class AugmentSpec:
     noise: float = 0.15
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ConfigError(f"augmentation scale {self.scale}: must be 0 < smallest <= largest")
-        for name in ("mosaic", "glass", "blur", "noise"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"augmentation {name}: must lie between 0 and 1")
+        if not 0 < self.scale[0] <= self.scale[1] < math.inf:
+            raise ConfigError(f"augment.scale {self.scale}: must be 0 < smallest <= largest")
+        _require_share("augment", self, "mosaic", "glass", "blur", "noise")
+        _require_not_negative("augment", self, "stain", "brightness", "contrast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,85 +133,70 @@ class TrainSpec:
 
     Attributes:
         dataset: Name of the data set's reader.
-        preset: Size of the network.
-        bias_mode: How the class bias of the attention is made (dfa, none, ...).
-        alpha: Strength of the warm start of delta.
-        gamma: Exponent of the focal prior and of the focal loss.
-        epochs: Passes over the training split.
-        batch_size: Patches per step.
-        lr: Highest learning rate of the network.
-        weight_decay: AdamW's decoupled decay; never applied to delta.
-        delta_lr_factor: Learning rate of delta as a multiple of ``lr``; it stays constant.
-        delta_clip: Largest norm of delta's gradient.
-        schedule: Course of the learning rate after the warm-up: cosine to 0, the paper's two
-            steps, or hold and then fall to 0 in a line. A run that holds may be resumed with
-            another number of epochs.
-        warmup_epochs: Length of the linear warm-up.
-        decay_epochs: Length of the fall that ends the schedule "hold".
-        ema_decay: Decay of the averaged weights per step; 0 turns averaging off.
-        balance: 0 draws every image once per epoch; up to 1 favours images of rare classes.
-        loss: Terms of the loss.
-        loss_weights: Weights of the pixel-wise term, the Dice term and the IoU term.
-        precision: Arithmetic of the forward pass.
         seed: Origin of every random number of the run.
+        epochs: Passes over the training split.
+        patience: Epochs without a better macro Dice on the validation split after which the run
+            ends; 0 never ends it early.
+        batch_size: Patches per optimiser step, over all processes.
+        accumulate: Parts in which a batch goes through the network, to save memory.
+        patch_px: Side of a training patch; 0 takes the data set's own.
+        mpp: Resolution to train at (µm per pixel); 0 takes the data set's own.
+        balance: 0 draws every place once per epoch; up to 1 favours places of rare classes.
+        precision: Arithmetic of the forward pass.
+        compile: Whether torch.compile makes the network faster, after minutes of compiling.
+        network: Which network.
+        bias: Its class bias.
+        loss: Terms of the loss.
+        optimiser: How the weights move.
         augment: How patches are varied.
     """
 
     dataset: str
-    preset: str = "small"
-    bias_mode: str = "dfa"
-    alpha: float = 0.5
-    gamma: float = 2.0
-    epochs: int = 60
-    batch_size: int = 24
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    delta_lr_factor: float = 20.0
-    delta_clip: float = 0.5
-    schedule: ScheduleName = "cosine"
-    warmup_epochs: float = 1.0
-    decay_epochs: int = 10
-    ema_decay: float = 0.998
-    balance: float = 0.5
-    loss: LossName = "focal_dice"
-    loss_weights: tuple[float, float, float] = (0.25, 0.75, 0.0625)
-    precision: Precision = "fp32"
     seed: int = 0
+    epochs: int = 60
+    patience: int = 0
+    batch_size: int = 24
+    accumulate: int = 1
+    patch_px: int = 0
+    mpp: float = 0.0
+    balance: float = 0.5
+    precision: Precision = "fp32"
+    compile: bool = False
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    bias: BiasSpec = field(default_factory=BiasSpec)
+    loss: LossSpec = field(default_factory=LossSpec)
+    optimiser: OptimiserSpec = field(default_factory=OptimiserSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "lr", "decay_epochs"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"training: {name} must be a number above 0")
-        for name in ("alpha", "weight_decay", "delta_lr_factor"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"training: {name} must be a number of at least 0")
-        for name in ("balance", "ema_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"training: {name} must lie between 0 and 1")
-        if self.seed < 0:
-            raise ConfigError("training: seed must not be negative")
+        _require_positive("training", self, "epochs", "batch_size", "accumulate")
+        _require_not_negative("training", self, "seed", "patience", "patch_px", "mpp")
+        _require_share("training", self, "balance")
+        if self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"training.batch_size {self.batch_size}: cannot be split in {self.accumulate}"
+                " equal parts; change accumulate"
+            )
 
     def holds_until(self) -> int:
         """Return the epoch up to which the course does not depend on the number of epochs."""
-        return self.epochs - self.decay_epochs if self.schedule == "hold" else 0
+        held = self.epochs - self.optimiser.decay_epochs
+        return held if self.optimiser.schedule == "hold" else 0
 
-    def to_json(self) -> str:
-        """Return the spec as JSON that ``from_json`` reads back."""
-        return json.dumps(asdict(self), indent=2)
 
-    @classmethod
-    def from_json(cls, text: str) -> "TrainSpec":
-        """Read a spec written by ``to_json``.
+def _require_positive(table: str, spec: object, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(spec, name) < math.inf:
+            raise ConfigError(f"{table}.{name}: must be a number above 0")
 
-        Raises:
-            ConfigError: The text is not such a spec.
-        """
-        try:
-            record: dict[str, Any] = json.loads(text)
-            augment = record.pop("augment")
-            augment["scale"] = tuple(augment["scale"])
-            record["loss_weights"] = tuple(record["loss_weights"])
-            return cls(**record, augment=AugmentSpec(**augment))
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"training settings: not readable ({error})") from error
+
+def _require_not_negative(table: str, spec: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(spec, name) < math.inf:
+            raise ConfigError(f"{table}.{name}: must be a number of at least 0")
+
+
+def _require_share(table: str, spec: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(spec, name) <= 1:
+            raise ConfigError(f"{table}.{name}: must lie between 0 and 1")

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import AdamW
 
-from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.errors import CheckpointError, ConfigError, OutputError
 from dfaseg.files import write_aside
 from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.training.config import changed_settings, parse_spec, to_tables
 from dfaseg.training.runlog import EpochRecord
 from dfaseg.training.spec import TrainSpec
 
@@ -46,13 +48,22 @@ class TrainState:
         network: The network being trained.
         average: Its averaged weights; the same object when averaging is off.
         optimiser: AdamW over the network's parameters.
+        loss: The loss; some count as they go.
+        scaler: Scale of the loss, so that fp16 gradients do not vanish; idle in other formats.
         progress: What the run has reached.
     """
 
     network: DfaSegmenter
     average: DfaSegmenter
     optimiser: AdamW
+    loss: nn.Module
+    scaler: GradScaler
     progress: Progress
+
+    @property
+    def delta(self) -> list[nn.Parameter]:
+        """The learned class biases; empty where none are learned."""
+        return list(self.network.class_bias.delta_parameters())
 
 
 def save_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
@@ -62,12 +73,20 @@ def save_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
         OutputError: The file cannot be written.
     """
     tensors = _named(state.network.state_dict(), "network") | _optimiser_tensors(state.optimiser)
+    tensors |= _named(state.loss.state_dict(), "loss")
     if state.average is not state.network:
         tensors |= _named(state.average.state_dict(), "average")
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    metadata = {"progress": json.dumps(asdict(state.progress)), "spec": spec.to_json()}
+    metadata = {
+        "progress": json.dumps(asdict(state.progress)),
+        "spec": json.dumps(to_tables(spec)),
+        "scaler": json.dumps(state.scaler.state_dict()),
+    }
     with write_aside(path) as aside:
-        save_file(copies, aside, metadata=metadata)
+        try:
+            save_file(copies, aside, metadata=metadata)
+        except SafetensorError as error:  # how the library reports a full disk
+            raise OutputError(f"training state '{path}': cannot be written ({error})") from error
 
 
 def load_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
@@ -85,17 +104,21 @@ def load_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
     metadata, tensors = _read(path)
     try:
         progress: dict[str, Any] = json.loads(metadata["progress"])
-        stored = TrainSpec.from_json(metadata["spec"])
+        stored = parse_spec(json.loads(metadata["spec"]))
         _check_same_spec(path, stored, spec, int(progress["finished"]))
         history = [EpochRecord(**record) for record in progress.pop("history")]
         state.network.load_state_dict(_under(tensors, "network"))
+        state.loss.load_state_dict(_under(tensors, "loss"))
         if state.average is not state.network:
             state.average.load_state_dict(_under(tensors, "average"))
         _load_optimiser(state.optimiser, tensors)
+        scaler = json.loads(metadata["scaler"])
     except (KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise CheckpointError(
             f"training state '{path}': does not fit this network ({error}); start a new run"
         ) from error
+    if scaler:
+        state.scaler.load_state_dict(scaler)
     state.progress.history = history
     for name, value in progress.items():
         setattr(state.progress, name, value)
@@ -117,16 +140,16 @@ def _read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
 
 
 def _check_same_spec(path: Path, stored: TrainSpec, wanted: TrainSpec, finished: int) -> None:
-    was, now = asdict(stored), asdict(wanted)
-    may_differ: set[str] = set()
+    changed = changed_settings(stored, wanted)
     if finished <= min(stored.holds_until(), wanted.holds_until()):
-        may_differ = {"epochs", "decay_epochs"}
-    names = [name for name in now if was[name] != now[name] and name not in may_differ]
-    changed = [f"{name} {was[name]} (now {now[name]})" for name in names]
+        changed.pop("epochs", None)
+        changed.pop("optimiser.decay_epochs", None)
+    changed.pop("patience", None)  # decides when a run ends, not what its epochs are
     if changed:
+        listed = ", ".join(f"{name} {change}" for name, change in changed.items())
         raise ConfigError(
-            f"training state '{path}': was written with {', '.join(changed)}; resume with the"
-            " same settings or start a new run in another folder"
+            f"training state '{path}': was written with {listed}; resume with the same settings or"
+            " start a new run in another folder"
         )
 
 

@@ -1,8 +1,11 @@
 """A whole training run on made-up images: files, resuming, failing."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
+from threading import Event
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,17 +14,32 @@ from click.testing import CliRunner
 
 from dfaseg.cli.main import cli
 from dfaseg.datasets.dataset import Dataset
-from dfaseg.errors import CheckpointError, ConfigError, OutputExistsError, TrainingError
+from dfaseg.errors import (
+    CheckpointError,
+    ConfigError,
+    OutputExistsError,
+    StoppedError,
+    TrainingError,
+)
 from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.model.class_bias import BiasMode
 from dfaseg.training import loop
 from dfaseg.training.batches import EpochPlan, plan_epoch
 from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
-from dfaseg.training.loss import segmentation_loss
-from dfaseg.training.spec import TrainSpec
+from dfaseg.training.losses.segmentation import LossValue, SegmentationLoss
+from dfaseg.training.losses.spec import LossName, LossSpec
+from dfaseg.training.runlog import EpochRecord, read_log
+from dfaseg.training.spec import BiasSpec, NetworkSpec, OptimiserSpec, TrainSpec
 from tests.labelled import make_dataset, write_ebhi_tree
 
-SPEC = TrainSpec(dataset="ebhi", preset="tiny", epochs=3, batch_size=4, lr=5e-3, ema_decay=0.9)
+SPEC = TrainSpec(
+    dataset="ebhi",
+    epochs=3,
+    batch_size=4,
+    network=NetworkSpec(preset="tiny"),
+    optimiser=OptimiserSpec(lr=5e-3, ema_decay=0.9),
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +54,7 @@ def _one_thread() -> None:
 
 
 def _trainer(spec: TrainSpec, data: Dataset, run_dir: Path) -> Trainer:
-    return Trainer(spec, data, run_dir, choose_placement("cpu", "fp32"))
+    return Trainer(spec, data, run_dir, choose_placement("cpu", "fp32"), draws=False)
 
 
 def _run_until(monkeypatch: pytest.MonkeyPatch, epoch: int, trainer: Trainer) -> None:
@@ -58,7 +76,7 @@ def test_run_learns_and_leaves_a_complete_model(data: Dataset, tmp_path: Path) -
     result = _trainer(dataclasses.replace(SPEC, epochs=6), data, tmp_path).run()
 
     card = load_checkpoint(result.model_path).card
-    history = (tmp_path / loop.LOG_FILE).read_text().splitlines()
+    history = (tmp_path / "log.csv").read_text().splitlines()
     losses = [float(line.split(",")[1]) for line in history[1:]]
     assert losses[-1] < losses[0]
     assert len(history) == 7
@@ -101,8 +119,10 @@ def test_held_run_can_be_given_another_end(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long run on hold, cut short on resuming, equals the short run."""
-    short = dataclasses.replace(SPEC, schedule="hold", decay_epochs=1)
-    long = dataclasses.replace(short, epochs=50, decay_epochs=20)
+    held = dataclasses.replace(SPEC.optimiser, schedule="hold", decay_epochs=1)
+    short = dataclasses.replace(SPEC, optimiser=held)
+    late = dataclasses.replace(held, decay_epochs=20)
+    long = dataclasses.replace(SPEC, epochs=50, optimiser=late)
     whole = _trainer(short, data, tmp_path / "whole").run()
     _run_until(monkeypatch, 2, _trainer(long, data, tmp_path / "parts"))
 
@@ -121,12 +141,12 @@ def test_resuming_with_other_settings_is_refused(data: Dataset, tmp_path: Path) 
 
 def test_run_is_never_overwritten(data: Dataset, tmp_path: Path) -> None:
     """A folder that holds a run is refused without --resume."""
-    (tmp_path / loop.MODEL_FILE).write_bytes(b"precious")
+    (tmp_path / "model.safetensors").write_bytes(b"precious")
 
     with pytest.raises(OutputExistsError, match="--resume"):
         _trainer(SPEC, data, tmp_path).run()
 
-    assert (tmp_path / loop.MODEL_FILE).read_bytes() == b"precious"
+    assert (tmp_path / "model.safetensors").read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x08\0\0\0\0\0\0\0{}      "])
@@ -135,39 +155,142 @@ def test_state_that_cannot_be_read_is_named(
 ) -> None:
     """A missing, empty or foreign state is one clear error."""
     if content is not None:
-        (tmp_path / loop.STATE_FILE).write_bytes(content)
+        (tmp_path / "last.safetensors").write_bytes(content)
 
-    with pytest.raises(CheckpointError, match=loop.STATE_FILE):
+    with pytest.raises(CheckpointError, match=r"last\.safetensors"):
         _trainer(SPEC, data, tmp_path).run(resume=True)
 
 
 def test_loss_that_is_no_number_stops_and_keeps_the_last_epoch(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says where it happened; the state of the epoch before is still there."""
+    """The error says where it happened and on what; the epoch before is still there."""
     steps_of_first_epoch = 3
-    losses = iter(range(100))
+    calls = iter(range(100))
 
-    def fail_later(*parts: object, **settings: object) -> torch.Tensor:
-        loss: torch.Tensor = segmentation_loss(*parts, **settings)  # type: ignore[arg-type]
-        return loss * (math.nan if next(losses) > steps_of_first_epoch else 1)
+    def fail_later(self: SegmentationLoss, *parts: Any) -> LossValue:
+        value = forward(self, *parts)
+        factor = math.nan if next(calls) > steps_of_first_epoch else 1
+        return LossValue(value.total * factor, value.terms)
 
-    monkeypatch.setattr(loop, "segmentation_loss", fail_later)
+    forward = SegmentationLoss.forward
+    monkeypatch.setattr(SegmentationLoss, "forward", fail_later)
 
-    with pytest.raises(TrainingError, match="nan in epoch 2, step 2"):
+    with pytest.raises(TrainingError, match=r"epoch 2, step 2 \(images image-\d+, "):
         _trainer(SPEC, data, tmp_path).run()
 
-    assert (tmp_path / loop.STATE_FILE).is_file()
-    assert len((tmp_path / loop.LOG_FILE).read_text().splitlines()) == 2
+    assert (tmp_path / "last.safetensors").is_file()
+    assert (tmp_path / "model.safetensors").is_file()
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("mode", ["none", "cffa", "dfa_anchored", "frozen_init", "cold"])
-def test_every_bias_mode_trains(mode: str, data: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["none", "cffa", "hcfa", "dfa_anchored", "frozen_init", "cold"])
+def test_every_bias_mode_trains(mode: BiasMode, data: Dataset, tmp_path: Path) -> None:
     """Delta is logged where it is learned, and nowhere else."""
-    _trainer(dataclasses.replace(SPEC, epochs=1, bias_mode=mode), data, tmp_path).run()
+    bias = BiasSpec(mode=mode, baseline_dice=(0.9, 0.5, 0.7))
+    _trainer(dataclasses.replace(SPEC, epochs=1, bias=bias), data, tmp_path).run()
 
-    header = (tmp_path / loop.LOG_FILE).read_text().splitlines()[0]
+    header = (tmp_path / "log.csv").read_text().splitlines()[0]
     assert ("delta" in header) == (mode in {"dfa_anchored", "cold"})
+
+
+@pytest.mark.parametrize("name", [name for name in get_args(LossName) if name != "focal_dice"])
+def test_every_loss_trains(name: LossName, data: Dataset, tmp_path: Path) -> None:
+    """Any loss goes with the class bias, and with a state that is saved."""
+    spec = dataclasses.replace(SPEC, epochs=1, loss=LossSpec(name=name))
+
+    result = _trainer(spec, data, tmp_path).run()
+
+    assert load_checkpoint(result.model_path).card.bias.mode == "dfa"
+
+
+def test_posthoc_adjustment_favours_rare_classes(data: Dataset, tmp_path: Path) -> None:
+    """The written network's logits are the trained one's minus the logarithm of the frequency."""
+    still = OptimiserSpec(lr=1e-12, ema_decay=0)
+    spec = dataclasses.replace(SPEC, epochs=1, bias=BiasSpec("none"), optimiser=still)
+    adjusted = dataclasses.replace(spec, loss=LossSpec(name="logit_adjusted_posthoc"))
+    plain = dataclasses.replace(spec, loss=LossSpec(name="ce"))
+    images = torch.rand(1, 3, 64, 64)
+
+    loaded = [
+        load_checkpoint(_trainer(chosen, data, tmp_path / chosen.loss.name).run().model_path)
+        for chosen in (adjusted, plain)
+    ]
+
+    with torch.no_grad():
+        difference = loaded[0].model(images).logits - loaded[1].model(images).logits
+    expected = -np.log(loaded[0].card.pixel_frequencies)
+    assert difference.mean(dim=(0, 2, 3)).numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_state_of_the_loss_is_resumed(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counts of the seesaw loss go on, so that the result is the same."""
+    spec = dataclasses.replace(SPEC, loss=LossSpec(name="seesaw"))
+    whole = _trainer(spec, data, tmp_path / "whole").run()
+    _run_until(monkeypatch, 1, _trainer(spec, data, tmp_path / "parts"))
+
+    parts = _trainer(spec, data, tmp_path / "parts").run(resume=True)
+
+    assert parts.model_path.read_bytes() == whole.model_path.read_bytes()
+
+
+def test_run_that_gets_no_better_ends_early(data: Dataset, tmp_path: Path) -> None:
+    """With a rate that moves nothing, only ``patience`` epochs follow the best one."""
+    still = OptimiserSpec(lr=1e-12, ema_decay=0)
+    spec = dataclasses.replace(SPEC, epochs=9, patience=2, optimiser=still, bias=BiasSpec("none"))
+
+    result = _trainer(spec, data, tmp_path).run()
+
+    epochs = len((tmp_path / "log.csv").read_text().splitlines()) - 1
+    assert epochs == result.best_epoch + 2 < 9
+
+
+def test_parts_of_a_batch_learn_like_the_whole(data: Dataset, tmp_path: Path) -> None:
+    """Two halves, one after the other, move the weights almost as the batch at once.
+
+    Not exactly: batch statistics and the Dice term are those of a half.
+    """
+    losses = []
+    for parts in (1, 2):
+        spec = dataclasses.replace(SPEC, epochs=1, accumulate=parts, loss=LossSpec(name="ce"))
+        _trainer(spec, data, tmp_path / str(parts)).run()
+        losses.append(read_log(tmp_path / str(parts) / "log.csv").history[0].loss)
+
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_stop_leaves_the_last_epoch_to_resume(data: Dataset, tmp_path: Path) -> None:
+    """A run told to stop ends at the next step, with its finished epochs kept."""
+    stop = Event()
+
+    class _StopInSecondEpoch:
+        def on_start(self, finished: int, num_epochs: int) -> None: ...
+
+        def on_step(self, step: int, num_steps: int, loss: float) -> None: ...
+
+        def on_epoch(self, record: EpochRecord) -> None:
+            assert record.epoch == 1
+            stop.set()
+
+    with pytest.raises(StoppedError, match="after epoch 1; run again with --resume"):
+        _trainer(SPEC, data, tmp_path).run(stop=stop, observers=[_StopInSecondEpoch()])
+
+    resumed = _trainer(SPEC, data, tmp_path).run(resume=True)
+    whole = _trainer(SPEC, data, tmp_path / "whole").run()
+    assert resumed.model_path.read_bytes() == whole.model_path.read_bytes()
+
+
+def test_scores_are_written_by_case(data: Dataset, tmp_path: Path) -> None:
+    """What a bootstrap over cases needs lies beside the model."""
+    result = _trainer(dataclasses.replace(SPEC, epochs=1), data, tmp_path).run()
+
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    by_case = scores["test"]["confusion_by_case"]
+    assert scores["test"]["macro_dice"] == pytest.approx(result.test.macro_dice, abs=1e-6)
+    assert by_case.keys() == {example.case for example in data.test}
+    assert np.sum(list(by_case.values())) == sum((e.read().label != 255).sum() for e in data.test)
 
 
 def test_command_reports_the_scores(tmp_path: Path) -> None:

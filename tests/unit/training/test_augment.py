@@ -5,10 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dfaseg.datasets.load import Split
+from dfaseg.datasets.places import Place
+from dfaseg.geometry import Rect
 from dfaseg.training.augment import PatchComposer, draw_placement
 from dfaseg.training.colour import vary_colour
 from dfaseg.training.spec import AugmentSpec
-from tests.labelled import COLOURS, make_split
+from tests.labelled import COLOURS, make_composer, make_split
 
 STILL = AugmentSpec(
     scale=(1.0, 1.0), mosaic=0, glass=0, stain=0, brightness=0, contrast=0, blur=0, noise=0
@@ -16,8 +19,7 @@ STILL = AugmentSpec(
 
 
 def _composer(spec: AugmentSpec, side_px: int = 64) -> PatchComposer:
-    split = make_split(6)
-    return PatchComposer(split, np.full(6, 1 / 6), spec, side_px=side_px, glass_index=0)
+    return make_composer(make_split(6), spec, side_px)
 
 
 @pytest.mark.parametrize("mosaic", [0.0, 1.0], ids=["single", "mosaic"])
@@ -53,7 +55,7 @@ def test_sources_are_not_changed() -> None:
     split = make_split(2)
     before = [image.copy() for image in split.images]
     spec = dataclasses.replace(AugmentSpec(), glass=1.0)
-    composer = PatchComposer(split, np.full(2, 0.5), spec, side_px=64, glass_index=0)
+    composer = make_composer(split, spec, 64)
 
     for seed in range(5):
         composer.compose(0, np.random.default_rng(seed))
@@ -83,7 +85,8 @@ def test_patch_lies_inside_the_image_where_it_fits(seed: int) -> None:
     """An enlarged patch shows no mirrored border."""
     rng = np.random.default_rng(seed)
 
-    to_source = draw_placement(100, 80, 60, 40, rng, dataclasses.replace(STILL, scale=(1.0, 1.4)))
+    spec = dataclasses.replace(STILL, scale=(1.0, 1.4))
+    to_source = draw_placement((100, 80), Rect(0, 0, 100, 80), (60, 40), rng, spec)
 
     corners = np.array([[0, 0, 1], [59, 0, 1], [0, 39, 1], [59, 39, 1]]) @ to_source.T
     if abs(to_source[0, 0]) > 0:
@@ -108,3 +111,45 @@ def test_pure_white_stays_white_under_stain_changes() -> None:
     varied = vary_colour(white, np.random.default_rng(0), spec)
 
     assert varied.min() == 255
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_patch_is_cut_around_its_place(seed: int) -> None:
+    """In a large image the centre lies in the place, or as near as the border allows."""
+    rng = np.random.default_rng(seed)
+    place = Rect(200, 0, 40, 40)
+
+    to_source = draw_placement((400, 300), place, (60, 60), rng, STILL)
+
+    x, y = to_source @ np.array([29.5, 29.5, 1])
+    assert 199.5 <= x <= 239.5
+    assert 29.5 <= y <= 39.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_large_image_is_read_only_where_it_is_cut(seed: int) -> None:
+    """A cut from the middle of an image equals the same cut from a crop of it."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (300, 400, 3), np.uint8)
+    label = rng.integers(0, 3, (300, 400), np.uint8)
+    place = Rect(150, 100, 80, 80)
+    inner = Rect(100, 50, 200, 200)
+    spec = dataclasses.replace(STILL, scale=(0.8, 1.25))
+
+    whole, part = (
+        PatchComposer(
+            Split(("a",), ("a",), (pixels,), (truth,)),
+            (Place(0, around),),
+            np.ones(1),
+            spec,
+            side_px=48,
+            glass_index=None,
+        ).compose(0, np.random.default_rng(seed))
+        for pixels, truth, around in (
+            (image, label, place),
+            (image[inner.slices], label[inner.slices], place.shifted(-inner.x, -inner.y)),
+        )
+    )
+
+    assert np.array_equal(whole[0], part[0])
+    assert np.array_equal(whole[1], part[1])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from dfaseg.training.augment import PatchComposer
 from dfaseg.training.batches import plan_epoch, stream_batches
 from dfaseg.training.spec import AugmentSpec
-from tests.labelled import make_split
+from dfaseg.training.world import World
+from tests.labelled import make_composer, make_split
 
 
 def test_equal_weights_use_every_image_once() -> None:
@@ -49,7 +49,7 @@ def test_split_smaller_than_a_batch_fills_one() -> None:
 def test_batches_do_not_depend_on_workers(workers: int) -> None:
     """Any number of threads gives the same batches in the same order."""
     split = make_split(8, side_px=32)
-    composer = PatchComposer(split, np.full(8, 1 / 8), AugmentSpec(), side_px=32, glass_index=0)
+    composer = make_composer(split, AugmentSpec(), 32)
     plan = plan_epoch(np.full(8, 1 / 8), batch_size=2, seed=0, epoch=0)
 
     batches = list(stream_batches(composer, plan, workers))
@@ -60,3 +60,18 @@ def test_batches_do_not_depend_on_workers(workers: int) -> None:
         assert batch.images.shape == (2, 32, 32, 3)
         assert np.array_equal(batch.images, expected.images)
         assert np.array_equal(batch.labels, expected.labels)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_share_each_batch(size: int) -> None:
+    """Together the shares hold the very patches that one process would have had."""
+    composer = make_composer(make_split(8, side_px=32), AugmentSpec(), 32)
+    plan = plan_epoch(np.full(8, 1 / 8), batch_size=4, seed=0, epoch=0)
+
+    whole = list(stream_batches(composer, plan, 1))
+    shares = [list(stream_batches(composer, plan, 1, World(r, size))) for r in range(size)]
+
+    for step, batch in enumerate(whole):
+        for rank, share in enumerate(shares):
+            assert np.array_equal(share[step].images, batch.images[rank::size])
+            assert np.array_equal(share[step].labels, batch.labels[rank::size])

@@ -13,9 +13,9 @@ from dfaseg.training.optimiser import (
     set_learning_rate,
     update_average,
 )
-from dfaseg.training.spec import ScheduleName, TrainSpec
+from dfaseg.training.spec import OptimiserSpec, ScheduleName, TrainSpec
 
-SPEC = TrainSpec(dataset="ebhi", epochs=10, lr=0.01, delta_lr_factor=20, weight_decay=0.1)
+SPEC = TrainSpec(dataset="ebhi", epochs=10, optimiser=OptimiserSpec(lr=0.01, weight_decay=0.1))
 
 
 class _Network(nn.Module):
@@ -41,7 +41,7 @@ def test_schedule_leaves_delta_alone() -> None:
     network = _Network()
     optimiser = build_optimiser(network, [network.delta], SPEC)
 
-    set_learning_rate(optimiser, 0.1, SPEC)
+    set_learning_rate(optimiser, 0.1, SPEC.optimiser)
 
     assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.001, 0.001, 0.2])
 
@@ -52,7 +52,7 @@ def test_network_without_delta_can_be_optimised() -> None:
     optimiser = build_optimiser(network, [], SPEC)
     network(torch.ones(1, 2)).sum().backward()
 
-    clip_gradients(optimiser, SPEC)
+    clip_gradients(optimiser, SPEC.bias)
     optimiser.step()
 
     assert optimiser.param_groups[-1]["params"] == []
@@ -65,7 +65,7 @@ def test_gradient_of_delta_is_clipped_by_itself() -> None:
     network.delta.grad = torch.tensor([30.0, 40.0])
     network.layer.weight.grad = torch.full((2, 3), 0.1)
 
-    clip_gradients(optimiser, SPEC)
+    clip_gradients(optimiser, SPEC.bias)
 
     assert network.delta.grad.norm().item() == pytest.approx(0.5, rel=1e-4)
     assert network.layer.weight.grad == pytest.approx(torch.full((2, 3), 0.1))
@@ -88,7 +88,8 @@ def test_gradient_of_delta_is_clipped_by_itself() -> None:
 )
 def test_schedule_has_the_right_shape(schedule: ScheduleName, step: int, expected: float) -> None:
     """Linear warm-up over one epoch of 10 steps, then the chosen course over 10 epochs."""
-    spec = dataclasses.replace(SPEC, schedule=schedule, decay_epochs=3)
+    course = dataclasses.replace(SPEC.optimiser, schedule=schedule, decay_epochs=3)
+    spec = dataclasses.replace(SPEC, optimiser=course)
 
     assert learning_rate_factor(step, 10, spec) == pytest.approx(expected, abs=1e-9)
 

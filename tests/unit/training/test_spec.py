@@ -1,38 +1,47 @@
-"""Training settings are checked once and travel as JSON."""
+"""Training settings are checked once, when they are made."""
 
 from typing import Any
 
 import pytest
 
 from dfaseg.errors import ConfigError
-from dfaseg.training.spec import AugmentSpec, TrainSpec
-
-
-def test_spec_survives_json() -> None:
-    """What is written is read back equal."""
-    spec = TrainSpec(dataset="ebhi", lr=3e-4, augment=AugmentSpec(scale=(0.5, 2.0), glass=0.0))
-
-    assert TrainSpec.from_json(spec.to_json()) == spec
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"augment": {"scale": [1, 1]}, "x": 1}'])
-def test_unreadable_settings_are_refused(text: str) -> None:
-    """Text that is no spec is one clear error."""
-    with pytest.raises(ConfigError, match="training settings"):
-        TrainSpec.from_json(text)
+from dfaseg.training.spec import AugmentSpec, BiasSpec, OptimiserSpec, TrainSpec
 
 
 @pytest.mark.parametrize(
     "setting",
-    [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"balance": 1.5}, {"ema_decay": -0.1},
-     {"seed": -1}, {"decay_epochs": 0}, {"alpha": float("nan")}, {"weight_decay": -1.0},
-     {"delta_lr_factor": float("inf")}],
+    [{"epochs": 0}, {"batch_size": 0}, {"accumulate": 0}, {"balance": 1.5}, {"seed": -1},
+     {"patience": -1}, {"mpp": float("nan")}, {"patch_px": -32}],
     ids=lambda setting: next(iter(setting)),
 )  # fmt: skip
 def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
     """A setting out of range names itself."""
-    with pytest.raises(ConfigError, match=next(iter(setting))):
+    with pytest.raises(ConfigError, match=f"training.{next(iter(setting))}"):
         TrainSpec(dataset="ebhi", **setting)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"lr": 0.0}, {"weight_decay": -1.0}, {"decay_epochs": 0}, {"warmup_epochs": -1.0},
+     {"ema_decay": -0.1}],
+    ids=lambda setting: next(iter(setting)),
+)  # fmt: skip
+def test_impossible_optimiser_is_refused(setting: dict[str, Any]) -> None:
+    """Rates must be above 0, lengths not below."""
+    with pytest.raises(ConfigError, match=f"optimiser.{next(iter(setting))}"):
+        OptimiserSpec(**setting)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"alpha": float("nan")}, {"gamma": -1.0}, {"lr_factor": float("inf")}, {"clip": 0.0},
+     {"l2": -1.0}],
+    ids=lambda setting: next(iter(setting)),
+)  # fmt: skip
+def test_impossible_bias_is_refused(setting: dict[str, Any]) -> None:
+    """Strengths must be finite and not negative."""
+    with pytest.raises(ConfigError, match=f"bias.{next(iter(setting))}"):
+        BiasSpec(**setting)
 
 
 @pytest.mark.parametrize("setting", [{"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}, {"glass": 2.0}])
@@ -42,9 +51,16 @@ def test_impossible_augmentation_is_refused(setting: dict[str, Any]) -> None:
         AugmentSpec(**setting)
 
 
+def test_batch_must_be_divisible_by_its_parts() -> None:
+    """A batch goes through the network in equal parts."""
+    with pytest.raises(ConfigError, match="5 equal parts"):
+        TrainSpec(dataset="ebhi", batch_size=24, accumulate=5)
+
+
 def test_only_the_held_schedule_is_free_of_its_end() -> None:
     """A cosine depends on the number of epochs from the start; a held rate until it falls."""
-    held = TrainSpec(dataset="ebhi", epochs=30, schedule="hold", decay_epochs=8)
+    optimiser = OptimiserSpec(schedule="hold", decay_epochs=8)
+    held = TrainSpec(dataset="ebhi", epochs=30, optimiser=optimiser)
 
     assert held.holds_until() == 22
     assert TrainSpec(dataset="ebhi", epochs=30).holds_until() == 0

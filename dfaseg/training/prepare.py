@@ -1,0 +1,119 @@
+"""From what a user asked for to a trainer that is ready to run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dfaseg.datasets.dataset import Dataset
+from dfaseg.datasets.readers import read_dataset
+from dfaseg.datasets.resample import at_mpp
+from dfaseg.errors import ConfigError
+from dfaseg.training.baseline import read_baseline_dice
+from dfaseg.training.config import RUN_TABLE, Tables, override, parse_spec, read_config
+from dfaseg.training.device import choose_placement
+from dfaseg.training.loop import Trainer
+from dfaseg.training.run_folder import RunFolder
+from dfaseg.training.spec import TrainSpec
+from dfaseg.training.world import World, own_device
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What a user asked for.
+
+    Attributes:
+        run_dir: Folder of the run.
+        settings: Entries of the TOML file by dotted name; they override the file's.
+        config_path: TOML file to start from; None starts from the defaults, or with ``resume``
+            from the settings of the run in ``run_dir``.
+        root: Folder of the data set; None takes the one recorded in the file.
+        baseline: Earlier run whose Dice is wanted.
+        device: auto, cpu, cuda or cuda:N.
+        workers: Threads that compose patches; None takes what suits the device.
+        resume: Whether to go on with the run in ``run_dir``.
+        draws: Whether pictures are drawn at the end.
+    """
+
+    run_dir: Path
+    settings: Mapping[str, Any]
+    config_path: Path | None = None
+    root: Path | None = None
+    baseline: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    resume: bool = False
+    draws: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTraining:
+    """A run whose settings are parsed and whose data set is found, before anything is decoded.
+
+    Attributes:
+        spec: All settings.
+        data: The data set, at the resolution to train at.
+        request: What was asked for.
+        world: The processes that train together.
+        run_facts: What is recorded beside the settings.
+    """
+
+    spec: TrainSpec
+    data: Dataset
+    request: TrainRequest
+    world: World
+    run_facts: Mapping[str, Any]
+
+    def build_trainer(self) -> Trainer:
+        """Decode the data and build the network.
+
+        Raises:
+            ConfigError: A setting is impossible.
+            DatasetError: An image cannot be read.
+        """
+        device = own_device(self.request.device)
+        return Trainer(
+            self.spec,
+            self.data,
+            self.request.run_dir,
+            choose_placement(device, self.spec.precision, self.world),
+            workers=self.request.workers,
+            run_facts=self.run_facts,
+            draws=self.request.draws,
+        )
+
+
+def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
+    """Gather settings from file and options, and find the data set.
+
+    Raises:
+        ConfigError: A setting is unknown or impossible, or one that is needed is missing.
+        DatasetError: The folder is not that data set, or not all of it.
+        CheckpointError: The baseline is no model.
+    """
+    tables = _gather_tables(request)
+    recorded: Tables = tables.get(RUN_TABLE, {})
+    spec = parse_spec(tables)
+    root = request.root or (Path(recorded["root"]) if "root" in recorded else None)
+    data = read_dataset(spec.dataset, root)
+    if spec.mpp:
+        data = at_mpp(data, spec.mpp)
+    if request.baseline is not None:
+        dice = read_baseline_dice(request.baseline, data.info.class_map.names)
+        spec = replace(spec, bias=replace(spec.bias, baseline_dice=dice))
+    if spec.bias.mode == "hcfa" and not spec.bias.baseline_dice:
+        raise ConfigError(
+            "bias mode 'hcfa': needs the Dice of an earlier run; train one with --bias none and"
+            " give its folder with --baseline"
+        )
+    facts = {"device": request.device, "processes": world.size}
+    if root is not None:
+        facts["root"] = str(root.resolve())
+    return PreparedTraining(spec, data, request, world, facts)
+
+
+def _gather_tables(request: TrainRequest) -> Tables:
+    path = request.config_path
+    if path is None and request.resume:
+        path = RunFolder(request.run_dir).config
+    return override(read_config(path) if path else {}, request.settings)

@@ -1,0 +1,90 @@
+"""The folder of a run: which file lies where, and that no earlier run is overwritten."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfaseg.errors import OutputError, OutputExistsError
+from dfaseg.files import explain, write_aside
+from dfaseg.training.config import to_toml
+from dfaseg.training.spec import TrainSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where a run keeps its files.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The best epoch's weights with their card."""
+        return self.path / "model.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """The last epoch's state, from which ``--resume`` goes on."""
+        return self.path / "last.safetensors"
+
+    @property
+    def config(self) -> Path:
+        """All settings."""
+        return self.path / "config.toml"
+
+    @property
+    def log(self) -> Path:
+        """One line per epoch."""
+        return self.path / "log.csv"
+
+    @property
+    def scores(self) -> Path:
+        """Scores of the best epoch on validation and test split, in all and by case."""
+        return self.path / "scores.json"
+
+    @property
+    def plots(self) -> Path:
+        """Pictures of the finished run."""
+        return self.path / "plots"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.path / "tensorboard"
+
+    def create(self, spec: TrainSpec, run: Mapping[str, Any]) -> None:
+        """Make the folder and write the settings.
+
+        Args:
+            spec: What decides the result.
+            run: What else is worth recording: data, device.
+
+        Raises:
+            OutputExistsError: The folder holds a run.
+            OutputError: It cannot be written.
+        """
+        if self.state.exists() or self.model.exists():
+            raise OutputExistsError(
+                f"run folder '{self.path}': already holds a run; pass --resume to go on with it or"
+                " choose another --out"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"run folder '{self.path}': cannot be made ({explain(error)})"
+            ) from error
+        self.write_config(spec, run)
+
+    def write_config(self, spec: TrainSpec, run: Mapping[str, Any]) -> None:
+        """Write the settings, whole or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        with write_aside(self.config) as aside:
+            aside.write_text(to_toml(spec, run), encoding="utf-8")

@@ -1,0 +1,105 @@
+"""The processes that train together (torchrun), and the sums they share."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed
+from torch.autograd import Function
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process's place among those that train together.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        size: Number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files and speaks to the user."""
+        return self.rank == 0
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum over all processes; gradients flow back to each of them."""
+        if self.size == 1:
+            return values
+        summed: Tensor = _SumOverProcesses.apply(values)
+        return summed
+
+    def sum_counts(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the sum of whole numbers over all processes."""
+        if self.size == 1:
+            return counts
+        total = torch.from_numpy(counts.copy()).to(_meeting_device())
+        distributed.all_reduce(total)
+        return total.cpu().numpy()
+
+    def any(self, *, is_true: bool) -> bool:
+        """Tell whether something is true in any process."""
+        return bool(self.sum_counts(np.array([is_true], np.int64))[0])
+
+    def wait(self) -> None:
+        """Wait until all processes have come this far."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def join_world(device_type: str) -> Iterator[World]:
+    """Join the processes that torchrun started, or be the only one.
+
+    torchrun tells each process its rank and where to meet through the environment; started by
+    hand, there is no such thing and the world has one process.
+
+    Args:
+        device_type: ``cuda`` or ``cpu``: where tensors to be summed lie.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or "MASTER_ADDR" not in os.environ:
+        yield World()
+        return
+    distributed.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    try:
+        yield World(distributed.get_rank(), size)
+    finally:
+        distributed.destroy_process_group()
+
+
+def own_device(name: str) -> str:
+    """Return the device of this process: with torchrun, each takes the GPU of its local rank."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    if local_rank is None or name not in {"auto", "cuda"} or not torch.cuda.is_available():
+        return name
+    return f"cuda:{local_rank}"
+
+
+class _SumOverProcesses(Function):
+    """All-reduce whose backward pass is the same: the gradient of a sum goes to every summand."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
+        total = values.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _meeting_device() -> torch.device:
+    is_gpu = distributed.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if is_gpu else torch.device("cpu")

@@ -1,0 +1,99 @@
+"""Several processes train one network: the result is that of one process, within rounding."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dfaseg.training.runlog import read_log
+from dfaseg.training.world import World, join_world, own_device
+from tests.labelled import write_ebhi_tree
+
+COMMON = (
+    # A network without batch statistics, which are those of each process's own patches.
+    "--preset", "tiny", "--encoder", "test_efficientnet_ln", "--dataset", "ebhi",
+    "--epochs", "2", "--batch-size", "4", "--device", "cpu", "--workers", "1", "--no-plots",
+)  # fmt: skip
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _train(root: Path, run_dir: Path, processes: int, *options: str) -> None:
+    launcher = [
+        "-m", "torch.distributed.run", "--nproc-per-node", str(processes),
+        "--master-addr", "127.0.0.1", "--master-port", str(_free_port()),
+    ]  # fmt: skip
+    command = [sys.executable, *(launcher if processes > 1 else []), "-m", "dfaseg", "train"]
+    subprocess.run(
+        [*command, *COMMON, "--root", str(root), "--out", str(run_dir), *options],
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=300,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["focal_dice", "seesaw"])
+def test_two_processes_learn_what_one_learns(loss: str, tmp_path: Path) -> None:
+    """Losses, scores and weights agree, though each process saw half of every batch."""
+    write_ebhi_tree(tmp_path / "data", images_per_split=5)
+
+    for processes in (1, 2):
+        _train(tmp_path / "data", tmp_path / str(processes), processes, "--loss", loss)
+
+    alone, shared = (read_log(tmp_path / str(n) / "log.csv").history for n in (1, 2))
+    assert [e.loss for e in shared] == pytest.approx([e.loss for e in alone], rel=1e-4)
+    assert shared[-1].delta == pytest.approx(alone[-1].delta, abs=1e-4)
+    weights, others = (load_file(tmp_path / str(n) / "model.safetensors") for n in (1, 2))
+    for name, tensor in weights.items():
+        torch.testing.assert_close(others[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_one_process_is_a_world_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without torchrun nothing is joined, and sums are what they are summed from."""
+    for name in ("WORLD_SIZE", "MASTER_ADDR", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    values = torch.ones(2, requires_grad=True)
+    counts = np.array([1, 2])
+
+    with join_world("cpu") as world:
+        assert world == World()
+        assert world.is_main
+        assert world.sum(values) is values
+        assert world.sum_counts(counts) is counts
+        assert world.any(is_true=True)
+        assert own_device("auto") == "auto"
+
+
+def test_sum_crosses_processes_with_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joined by what torchrun sets, a process sums values and, backwards, gradients."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "RANK": "0"}
+    # A world of one, but through the very calls that several processes make.
+    for name, value in (address | {"WORLD_SIZE": "1"}).items():
+        monkeypatch.setenv(name, value)
+    values = torch.tensor([1.0, 2.0], requires_grad=True)
+
+    torch.distributed.init_process_group("gloo")
+    try:
+        total = World(0, 2).sum(values * 3)
+        total.sum().backward()  # type: ignore[no-untyped-call]
+        counts = World(0, 2).sum_counts(np.array([4, 5]))
+    finally:
+        torch.distributed.destroy_process_group()
+
+    assert total.tolist() == [3.0, 6.0]
+    assert values.grad is not None
+    assert values.grad.tolist() == [3.0, 3.0]
+    assert counts.tolist() == [4, 5]
