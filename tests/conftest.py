@@ -1,6 +1,10 @@
 """Fixtures that every test can use."""
 
 import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +29,20 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real slides in '{folder}'; set DFASEG_TEST_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Mount a disk of 400 kB (or as a marker's parameter says), where that is allowed."""
+    kilobytes = getattr(request, "param", 400)
+    folder = Path(tempfile.mkdtemp(prefix="dfaseg-small-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
+        folder.rmdir()
+        pytest.skip("a small disk cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()

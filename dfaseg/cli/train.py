@@ -1,13 +1,19 @@
 """``dfaseg train``: train a network on annotated images."""
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dfaseg.cli.options import device_option, workers_option
 from dfaseg.cli.train_options import DATASETS, given_settings, setting_options
+
+if TYPE_CHECKING:
+    from dfaseg.training.loop import Trainer, TrainResult
+    from dfaseg.training.observer import TrainObserver
+    from dfaseg.training.prepare import PreparedTraining
 
 _REQUEST = ("root", "config_path", "baseline", "device", "workers", "draws")
 """Options that are no settings of the run: they say where and with what it is done."""
@@ -56,38 +62,52 @@ def train(run_dir: Path, *, tensorboard: bool, resume: bool, **options: Any) -> 
 
     share_cores()
     from dfaseg.cli.progress import stop_on_signals
-    from dfaseg.cli.train_display import show_training
+    from dfaseg.training.device import make_deterministic
     from dfaseg.training.memory import keep_freed_memory
-    from dfaseg.training.observer import TrainObserver
     from dfaseg.training.prepare import TrainRequest, prepare_training
-    from dfaseg.training.run_folder import RunFolder
-    from dfaseg.training.runlog import read_log
-    from dfaseg.training.tensorboard_log import TensorBoardLog
     from dfaseg.training.world import join_world
 
     keep_freed_memory()
+    make_deterministic()
     chosen = {name: options.pop(name) for name in _REQUEST}
     request = TrainRequest(run_dir, given_settings(options), resume=resume, **chosen)
     with ExitStack() as stack:
         world = stack.enter_context(join_world(request.device))
+        if not world.is_main:
+            logging.getLogger("dfaseg").setLevel(logging.WARNING)
         prepared = prepare_training(request, world)
-        class_map = prepared.data.info.class_map
-        observers: list[TrainObserver] = []
-        if world.is_main and tensorboard:
-            folder = RunFolder(run_dir).tensorboard
-            observers.append(stack.enter_context(TensorBoardLog(folder, class_map.names)))
         trainer = prepared.build_trainer()
-        if world.is_main:
-            history = read_log(RunFolder(run_dir).log).history if resume else ()
-            display = show_training(
-                class_map, trainer.frequencies, prepared.spec.batch_size, history=history
-            )
-            observers.append(stack.enter_context(display))
+        observers = _observers(stack, prepared, trainer, tensorboard=tensorboard)
         stop = stack.enter_context(stop_on_signals("this step"))
         result = trainer.run(resume=resume, stop=stop, observers=observers)
-    if not world.is_main:
-        return
+    if world.is_main:
+        _say_scores(result, prepared.data.info.class_map.names)
+
+
+def _observers(
+    stack: ExitStack, prepared: "PreparedTraining", trainer: "Trainer", *, tensorboard: bool
+) -> "list[TrainObserver]":
+    """Return who watches the run: nobody but in the main process."""
+    from dfaseg.cli.train_display import show_training
+    from dfaseg.training.run_folder import RunFolder
+    from dfaseg.training.runlog import read_log
+    from dfaseg.training.tensorboard_log import TensorBoardLog
+
+    if not prepared.world.is_main:
+        return []
+    folder, class_map = RunFolder(prepared.request.run_dir), prepared.data.info.class_map
+    observers: list[TrainObserver] = []
+    if tensorboard:
+        log = TensorBoardLog(folder.tensorboard, class_map.names)
+        observers.append(stack.enter_context(log))
+    history = read_log(folder.log).history if prepared.request.resume else ()
+    batch_size = prepared.spec.batch_size
+    display = show_training(class_map, trainer.frequencies, batch_size, history=history)
+    return [*observers, stack.enter_context(display)]
+
+
+def _say_scores(result: "TrainResult", class_names: tuple[str, ...]) -> None:
     click.echo(f"model: {result.model_path} (epoch {result.best_epoch})")
     click.echo(f"macro Dice: val {result.val.macro_dice:.4f}, test {result.test.macro_dice:.4f}")
-    for name, dice in zip(class_map.names, result.test.dice, strict=True):
+    for name, dice in zip(class_names, result.test.dice, strict=True):
         click.echo(f"  {name}: test Dice {dice:.4f}")

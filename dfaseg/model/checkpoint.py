@@ -11,15 +11,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dfaseg.errors import CheckpointError, ConfigError
-from dfaseg.files import write_aside
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
 from dfaseg.model.build import ModelSpec, build_segmenter
 from dfaseg.model.card import ModelCard
 from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.model.tensor_file import write_tensors
 
 CARD_KEY = "dfaseg"
 """Metadata entry of the safetensors file that holds the card."""
@@ -52,13 +51,9 @@ def save_checkpoint(path: Path, model: nn.Module, card: ModelCard) -> None:
         OutputError: The file cannot be written.
         CheckpointError: The weights hold values that are not finite.
     """
-    tensors = {
-        name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in model.state_dict().items()
-    }
+    tensors = model.state_dict()
     _refuse_not_finite(path, tensors)
-    with write_aside(path) as aside:
-        save_file(tensors, aside, metadata={CARD_KEY: card.to_json()})
+    write_tensors(path, tensors, {CARD_KEY: card.to_json()})
 
 
 def load_checkpoint(path: Path) -> LoadedModel:

@@ -1,5 +1,6 @@
 """Where training runs and how pixels get there."""
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -48,6 +49,18 @@ class Placement:
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
+
+
+def make_deterministic() -> None:
+    """Let torch take algorithms that give the same bits every time, where there are any.
+
+    On CPUs they do so anyway, for one and the same number of threads. A GPU's matrix library reads
+    its environment when it starts, so call this first.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    # Else every fresh tensor is filled with NaN first, to find code that reads what it never wrote.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def choose_placement(device: str, precision: str, world: World | None = None) -> Placement:

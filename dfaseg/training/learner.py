@@ -138,7 +138,7 @@ def _prepare_forward(spec: TrainSpec, network: nn.Module, placement: Placement) 
             network, device_ids=device_ids, find_unused_parameters=is_partly_used
         )
     if spec.compile:
-        forward.compile()  # type: ignore[no-untyped-call]
+        forward.compile()
     return forward
 
 

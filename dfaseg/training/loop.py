@@ -98,7 +98,9 @@ class Trainer:
             side_px=self._patch_px,
             glass_index=data.info.glass_index,
         )
-        self._state = build_state(spec, self._train.pixel_counts, len(self._train.places), placement)
+        self._state = build_state(
+            spec, self._train.pixel_counts, self._train.num_patches(self._patch_px), placement
+        )
         check_patch(spec, self._state.network, self._patch_px, placement.world.size)
         self._learner = Learner(spec, self._state, placement)
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW
 
-from dfaseg.errors import CheckpointError, ConfigError, OutputError
-from dfaseg.files import write_aside
+from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.model.tensor_file import write_tensors
 from dfaseg.training.config import changed_settings, parse_spec, to_tables
 from dfaseg.training.runlog import EpochRecord
 from dfaseg.training.spec import TrainSpec
@@ -76,17 +75,12 @@ def save_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
     tensors |= _named(state.loss.state_dict(), "loss")
     if state.average is not state.network:
         tensors |= _named(state.average.state_dict(), "average")
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {
         "progress": json.dumps(asdict(state.progress)),
         "spec": json.dumps(to_tables(spec)),
         "scaler": json.dumps(state.scaler.state_dict()),
     }
-    with write_aside(path) as aside:
-        try:
-            save_file(copies, aside, metadata=metadata)
-        except SafetensorError as error:  # how the library reports a full disk
-            raise OutputError(f"training state '{path}': cannot be written ({error})") from error
+    write_tensors(path, tensors, metadata)
 
 
 def load_state(path: Path, state: TrainState, spec: TrainSpec) -> None:

@@ -33,6 +33,10 @@ class TrainingSplit:
         total = sum(self.pixel_counts)
         return tuple(count / total for count in self.pixel_counts)
 
+    def num_patches(self, patch_px: int) -> int:
+        """Return how many patches the labelled pixels would fill."""
+        return max(1, round(sum(self.pixel_counts) / patch_px**2))
+
     def image_name(self, place: int) -> str:
         """Return the name of the image that a place lies in."""
         return self.split.names[self.places[place].image]

@@ -5,8 +5,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -283,22 +281,6 @@ def test_full_disk_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) 
         result = run(place)
 
     assert_one_line(result, ["No space left on device", "free some space"])
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """Mount a disk of 400 kB, where that is allowed."""
-    folder = Path(tempfile.mkdtemp(prefix="dfaseg-small-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(command, check=False, capture_output=True).returncode
-    ):
-        folder.rmdir()
-        pytest.skip("a small disk cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-    folder.rmdir()
 
 
 @pytest.mark.parametrize("free_kb", [0, 4, 12, 30, 60, 90])
