@@ -41,28 +41,22 @@ def _bars(status: RunStatus) -> Table:
     grid.add_column(ratio=1)
     grid.add_column(justify="right")
     grid.add_column(width=38, no_wrap=True)
-    left = in_words(status.seconds_left())
     # The number of the epoch under way, not of those behind: that is what people count.
     current = min(status.finished + 1, status.num_epochs)
+    epochs = f"{current}/{status.num_epochs}" if status.num_epochs else ""
     done = status.finished + (status.step / status.num_steps if status.num_steps else 0)
-    grid.add_row(
-        "epoch",
-        _bar(status.num_epochs, done),
-        f"{current}/{status.num_epochs}",
-        Text(f"{left} left" if left else "", style="dim"),
-    )
-    grid.add_row(
-        "step",
-        _bar(status.num_steps, status.step),
-        f"{status.step}/{status.num_steps}" if status.num_steps else "",
-        Text(_step_words(status), style="dim"),
-    )
+    is_over = 0 < status.num_epochs <= status.finished
+    left = in_words(status.seconds_left())
+    words = "all epochs are done" if is_over else f"{left} left" if left else ""
+    grid.add_row("epoch", _bar(status.num_epochs, done), epochs, Text(words, style="dim"))
+    if not is_over:
+        steps = f"{status.step}/{status.num_steps}" if status.num_steps else ""
+        bar = _bar(status.num_steps, status.step)
+        grid.add_row("step", bar, steps, Text(_step_words(status), style="dim"))
     return grid
 
 
 def _step_words(status: RunStatus) -> str:
-    if status.history and status.finished >= status.num_epochs:
-        return "all epochs are done"
     if not status.num_steps:
         return "starting"
     if status.step == status.num_steps:

@@ -1,0 +1,142 @@
+"""Which cases are shown, and how."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from dfaseg.classmap import ClassMap
+from dfaseg.errors import ConfigError
+from dfaseg.evaluation.confusion import ConfusionMatrix
+from dfaseg.training.plots import PanelCase, choose_cases, draw_panel, panel
+
+CLASSES = ClassMap.from_records(
+    [
+        {"index": i, "name": name, "colour": colour}
+        for i, (name, colour) in enumerate(
+            (("stroma", "#c80000"), ("tumour", "#00c800"), ("fat", "#0000c8"))
+        )
+    ]
+)
+
+
+def _confusion(right: int, wrong: int, rare: int = 0) -> ConfusionMatrix:
+    confusion = ConfusionMatrix(3)
+    confusion.counts[:] = [[right, wrong, 0], [0, right, 0], [0, 0, rare]]
+    return confusion
+
+
+def _case(height: int = 20, width: int = 30) -> PanelCase:
+    truth = np.zeros((height, width), np.uint8)
+    truth[:5] = 255
+    return PanelCase(
+        "a.png", np.full((height, width, 3), 90, np.uint8), truth, np.ones_like(truth), "best"
+    )
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures, kept in place of files."""
+    figures: list[Figure] = []
+
+    def keep(figure: Figure, folder: Path, name: str) -> list[Path]:
+        figures.append(figure)
+        return [folder / f"{name}.png"]
+
+    monkeypatch.setattr(panel, "save_figure", keep)
+    return figures
+
+
+def test_best_median_worst_and_rare_are_chosen() -> None:
+    """The rare class's case is the one with most of it, however well it went."""
+    confusions = [
+        _confusion(5, 5), _confusion(9, 1), _confusion(1, 9), _confusion(6, 4, rare=2),
+        _confusion(2, 8, rare=7),
+    ]  # fmt: skip
+
+    chosen = choose_cases(confusions, CLASSES, (0.5, 0.4, 0.1))
+
+    reasons = {case.reason: case.index for case in chosen}
+    assert reasons == {"best": 1, "median": 0, "worst": 2, "rare class fat": 4}
+    assert chosen[0].caption == "best, macro Dice 0.95"
+
+
+@pytest.mark.parametrize(
+    ("confusions", "reasons"),
+    [
+        ([], []),
+        ([ConfusionMatrix(3)], []),
+        ([_confusion(9, 1)], ["best"]),
+        ([_confusion(1, 9), _confusion(9, 1)], ["best", "worst"]),
+    ],
+    ids=["none", "all ignored", "one", "two"],
+)
+def test_small_splits_show_no_case_twice(
+    confusions: list[ConfusionMatrix], reasons: list[str]
+) -> None:
+    """And cases without a labelled pixel are no cases."""
+    chosen = choose_cases(confusions, CLASSES, (0.5, 0.4, 0.1))
+
+    assert [case.reason for case in chosen] == reasons
+
+
+def test_number_of_rare_classes_is_bounded() -> None:
+    """A figure has room for some."""
+    confusions = [_confusion(i, 1, rare=i) for i in range(1, 9)]
+
+    chosen = choose_cases(confusions, CLASSES, (0.9, 0.05, 0.05), max_rare=0)
+
+    assert all("rare" not in case.reason for case in chosen)
+
+
+def test_panel_has_three_pictures_per_case(drawn: list[Figure], tmp_path: Path) -> None:
+    """Image, truth and prediction, titled, each case named, all of one size."""
+    draw_panel([_case(), _case(40, 20)], CLASSES, tmp_path / "panel.png")
+
+    (figure,) = drawn
+    assert len(figure.axes) == 6
+    assert [text.get_text() for text in figure.texts] == ["Image", "Truth", "Prediction"]
+    assert [text.get_text() for text in figure.axes[3].texts] == ["Best", "a.png"]
+
+
+def test_truth_is_in_class_colours_and_ignored_pixels_are_hatched(
+    drawn: list[Figure], tmp_path: Path
+) -> None:
+    """Grey stripes where nothing was judged, the class's colour elsewhere."""
+    draw_panel([_case()], CLASSES, tmp_path / "panel.png")
+
+    truth = drawn[0].axes[1].images[0].get_array()
+    top, bottom = truth[: len(truth) // 5], truth[len(truth) // 2 :]
+    assert np.unique(top).tolist() == [196, 226]
+    assert np.unique(bottom.reshape(-1, 3), axis=0).tolist() == [[200, 0, 0]]
+
+
+def test_legend_names_what_is_seen_once(drawn: list[Figure], tmp_path: Path) -> None:
+    """No entry for a class that no picture shows."""
+    draw_panel([_case(), _case()], CLASSES, tmp_path / "panel.png")
+
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["stroma", "tumour", "ignored"]
+
+
+def test_panel_is_written_as_png_and_svg(tmp_path: Path) -> None:
+    """Both kinds, nothing left aside."""
+    paths = draw_panel([_case()], CLASSES, tmp_path / "panel.png")
+
+    assert [path.name for path in paths] == ["panel.png", "panel.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["panel.png", "panel.svg"]
+
+
+def test_pictures_of_different_sizes_are_refused() -> None:
+    """What is not of one frame cannot be compared."""
+    pixels = np.zeros((4, 4), np.uint8)
+
+    with pytest.raises(ConfigError, match=r"'a\.png' differ in size"):
+        PanelCase("a.png", np.zeros((4, 5, 3), np.uint8), pixels, pixels)
+
+
+def test_empty_panel_is_refused(tmp_path: Path) -> None:
+    """An empty figure is a mistake of the caller."""
+    with pytest.raises(ConfigError, match="no case to show"):
+        draw_panel([], CLASSES, tmp_path / "panel.png")
