@@ -1,4 +1,4 @@
-"""The class bias adds nothing that keys and query bias could not do: other weights can take over."""
+"""The class bias adds nothing that keys and query bias could not do in its place."""
 
 import pytest
 import torch
