@@ -1,4 +1,4 @@
-"""Which cases are shown, and how."""
+"""Image, truth and prediction side by side."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
-from dfaseg.evaluation.confusion import ConfusionMatrix
-from dfaseg.training.plots import PanelCase, choose_cases, draw_panel, panel
+from dfaseg.training.plots import PanelCase, draw_panel, panel
 
 CLASSES = ClassMap.from_records(
     [
@@ -19,12 +18,6 @@ CLASSES = ClassMap.from_records(
         )
     ]
 )
-
-
-def _confusion(right: int, wrong: int, rare: int = 0) -> ConfusionMatrix:
-    confusion = ConfusionMatrix(3)
-    confusion.counts[:] = [[right, wrong, 0], [0, right, 0], [0, 0, rare]]
-    return confusion
 
 
 def _case(height: int = 20, width: int = 30) -> PanelCase:
@@ -46,48 +39,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
     monkeypatch.setattr(panel, "save_figure", keep)
     return figures
-
-
-def test_best_median_worst_and_rare_are_chosen() -> None:
-    """The rare class's case is the one with most of it, however well it went."""
-    confusions = [
-        _confusion(5, 5), _confusion(9, 1), _confusion(1, 9), _confusion(6, 4, rare=2),
-        _confusion(2, 8, rare=7),
-    ]  # fmt: skip
-
-    chosen = choose_cases(confusions, CLASSES, (0.5, 0.4, 0.1))
-
-    reasons = {case.reason: case.index for case in chosen}
-    assert reasons == {"best": 1, "median": 0, "worst": 2, "rare class fat": 4}
-    assert chosen[0].caption == "best, macro Dice 0.95"
-
-
-@pytest.mark.parametrize(
-    ("confusions", "reasons"),
-    [
-        ([], []),
-        ([ConfusionMatrix(3)], []),
-        ([_confusion(9, 1)], ["best"]),
-        ([_confusion(1, 9), _confusion(9, 1)], ["best", "worst"]),
-    ],
-    ids=["none", "all ignored", "one", "two"],
-)
-def test_small_splits_show_no_case_twice(
-    confusions: list[ConfusionMatrix], reasons: list[str]
-) -> None:
-    """And cases without a labelled pixel are no cases."""
-    chosen = choose_cases(confusions, CLASSES, (0.5, 0.4, 0.1))
-
-    assert [case.reason for case in chosen] == reasons
-
-
-def test_number_of_rare_classes_is_bounded() -> None:
-    """A figure has room for some."""
-    confusions = [_confusion(i, 1, rare=i) for i in range(1, 9)]
-
-    chosen = choose_cases(confusions, CLASSES, (0.9, 0.05, 0.05), max_rare=0)
-
-    assert all("rare" not in case.reason for case in chosen)
 
 
 def test_panel_has_three_pictures_per_case(drawn: list[Figure], tmp_path: Path) -> None:
