@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from dfaseg.annotation.chains import Links
 
-_WINDOW_PX = 32
-"""Pixels searched at once to the left of each hole; longer runs are found row by row."""
+_WINDOWS_PX = (8, 64)
+"""Pixels searched to the left of each hole, at first; longer runs are found row by row."""
 
 
 def find_contacts(
@@ -47,10 +47,14 @@ def find_run_starts(
     """
     flat, stride = padded.reshape(-1), padded.shape[1]
     position = row * stride + col
-    before = np.maximum(position[:, None] - np.arange(1, _WINDOW_PX + 1), 0)
-    differs = flat[before] != flat[position][:, None]
-    start: NDArray[np.intp] = col - differs.argmax(axis=1)
-    far = np.flatnonzero(~differs.any(axis=1))
+    start = col.copy()
+    far = np.arange(col.size)
+    for window in _WINDOWS_PX:
+        asked = position[far]
+        before = np.maximum(asked[:, None] - np.arange(1, window + 1), 0)
+        differs = flat[before] != flat[asked][:, None]
+        start[far] -= differs.argmax(axis=1)
+        far = far[~differs.any(axis=1)]
     if far.size:
         rows, number = np.unique(row[far], return_inverse=True)
         chosen = padded[rows].reshape(-1)

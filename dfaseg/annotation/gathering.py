@@ -1,14 +1,15 @@
 """Chains gathered into regions, and the rings that a strip closes sorted by region."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dfaseg.annotation.rings import split_rings
+from dfaseg.annotation.rings import concatenate_ranges, keys_of
 from dfaseg.annotation.tracing import Chains
 from dfaseg.annotation.unfinished import Unfinished
 
@@ -30,6 +31,23 @@ class Gathering:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedRings:
+    """Rings that wait for their region: closed by a strip above, or joined to chains from there."""
+
+    region: NDArray[np.intp]
+    header: NDArray[np.int32]
+    """As in ``RingTable``."""
+    edges: NDArray[np.int32]
+    """Edges ``(m, 4)``, ring after ring."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no rings."""
+        nothing = np.empty((0, 4), np.int32)
+        return cls(np.empty(0, np.intp), nothing, nothing)
+
+
+@dataclass(frozen=True, slots=True)
 class RingTable:
     """Simple rings sorted by region; exteriors first, then holes in order.
 
@@ -43,11 +61,18 @@ class RingTable:
     number of edges."""
     edges: NDArray[np.int32]
     """Edges ``(m, 4)``, ring after ring."""
+    num_held: int
+    """Rings of finished regions, which stay in memory; the others, from here on, are parked."""
 
     @property
     def counts(self) -> NDArray[np.int32]:
         """Edges of each ring."""
         return self.header[:, 3]
+
+    @property
+    def num_held_edges(self) -> int:
+        """Edges of the rings that stay in memory."""
+        return int(self.counts[: self.num_held].sum())
 
 
 def gather(
@@ -89,41 +114,44 @@ def gather(
 def tabulate_rings(
     chains: Chains,
     gathering: Gathering,
-    joined: Mapping[int, NDArray[np.int32]],
+    others: Sequence[ParkedRings],
+    is_parked: NDArray[np.bool_],
     num_columns: int,
 ) -> RingTable:
-    """List the rings that a strip has closed.
+    """List the rings that a strip has closed, and others of its regions.
 
     Args:
         chains: The chains of the strip.
         gathering: Their regions.
-        joined: All edges ``(n, 4)`` of each closed chain with parts in strips above.
+        others: Rings with parts in strips above.
+        is_parked: Which regions' holes do not stay in memory.
         num_columns: Lattice columns, one more than the mask has pixels.
     """
-    edges = np.concatenate([chains.edges, *joined.values()])
-    lengths = np.array([len(ring) for ring in joined.values()], np.intp)
-    parts = split_rings(edges[len(chains.edges) :], lengths)
-    of_joined = np.repeat(np.array(list(joined), np.intp), lengths)
     chain_here = chains.of_node[chains.rings.firsts]
     here = np.flatnonzero(chains.is_ring[chain_here])
-    chain = np.concatenate([chain_here[here], of_joined[parts.firsts]])
-    nodes = np.concatenate([chains.rings.nodes, parts.nodes + len(chains.edges)])
-    starts = np.concatenate([chains.rings.starts[here], parts.starts + chains.rings.nodes.size])
-    counts = np.concatenate([chains.rings.counts[here], parts.counts])
+    chain = chain_here[here]
+    row, x = np.divmod(chains.first_key[chain], num_columns)
+    columns = [chains.last_line[chain], row, x, chains.rings.counts[here]]
+    header_here = np.stack(columns, axis=1, dtype=np.int32, casting="unsafe")
 
-    last_line, first_key = chains.last_line.copy(), chains.first_key.copy()
-    for number, ring in joined.items():
-        y, left = ring[:, 1].astype(np.int64), np.minimum(ring[:, 0], ring[:, 2])
-        last_line[number], first_key[number] = y.max(), (y * num_columns + left).min()
-    region, ring_key = gathering.of_chain[chain], first_key[chain]
-    first = edges.take(nodes[starts], axis=0)
-    own_key = first[:, 1] * np.int64(num_columns) + np.minimum(first[:, 0], first[:, 2])
+    edges = np.concatenate([chains.edges, *(other.edges for other in others)])
+    header = np.concatenate([header_here, *(other.header for other in others)])
+    region = np.concatenate([gathering.of_chain[chain], *(other.region for other in others)])
+    num_others = len(edges) - len(chains.edges)
+    nodes = np.concatenate([chains.rings.nodes, np.arange(len(chains.edges), len(edges))])
+    counts = header[:, 3]
+    sizes = counts[here.size :]
+    ends = np.cumsum(sizes) + (nodes.size - num_others)
+    starts = np.concatenate([chains.rings.starts[here], ends - sizes])
+
+    own_key = keys_of(edges.take(nodes[starts], axis=0), num_columns)
     is_hole = own_key != gathering.first_key[region]
-    order = np.lexsort((own_key, ring_key, last_line[chain], is_hole, region))
-    row, x = np.divmod(ring_key, num_columns)
-    header = np.stack([last_line[chain], row, x, counts], axis=1, dtype=np.int32, casting="unsafe")
-    members = nodes[_concatenate_ranges(starts[order], counts[order])]
-    return RingTable(region[order], header[order], edges.take(members, axis=0))
+    is_away = is_parked[region] & (is_hole | (region >= gathering.num_finished))
+    last_line, row, x, _ = header.T
+    order = np.lexsort((own_key, x, row, last_line, is_hole, region, is_away))
+    members = nodes[concatenate_ranges(starts[order], counts[order])]
+    num_held = order.size - int(is_away.sum())
+    return RingTable(region[order], header[order], edges.take(members, axis=0), num_held)
 
 
 def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.intp]]:
@@ -132,10 +160,3 @@ def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.i
     graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(num_nodes, num_nodes))
     count, part = connected_components(graph, directed=False)
     return int(count), part.astype(np.intp)
-
-
-def _concatenate_ranges(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return ``start, start + 1, ...`` for each start, as many as its count."""
-    ends = np.cumsum(counts)
-    shift: NDArray[np.intp] = np.repeat(starts - (ends - counts), counts)
-    return np.arange(shift.size) + shift

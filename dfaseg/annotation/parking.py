@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dfaseg.annotation.gathering import Gathering, RingTable
+from dfaseg.annotation.gathering import Gathering, ParkedRings, RingTable
+from dfaseg.annotation.joining import marked_edges
 from dfaseg.annotation.spool import Piece, Spool
 from dfaseg.annotation.tracing import Chains
 from dfaseg.annotation.unfinished import Batch, OpenRegions, Unfinished
+
+_FEW_EDGES = 1 << 12
+"""Regions with more in the spool are written from there, ring by ring."""
+_MOST_FETCHED = 1 << 16
+"""Edges fetched at a time; bounds the memory for them."""
 
 
 def park_chains(
@@ -27,7 +32,7 @@ def park_chains(
     order, num_frontier = chains.order, chains.num_frontier
     spans = ~chains.is_ring
     is_new = np.repeat(spans, order.counts) & (order.nodes >= num_frontier)
-    first = spool.append(chains.edges.take(order.nodes[is_new], axis=0))
+    first = spool.append(marked_edges(chains, order.nodes[is_new]))
     place = first + np.cumsum(is_new) - is_new
     old_at = np.flatnonzero(order.nodes < num_frontier)
     old_node = order.nodes[old_at].tolist()
@@ -60,31 +65,53 @@ def _add_piece(pieces: list[Piece], first: int, count: int) -> None:
         pieces.append((first, count))
 
 
-def park_rings(
-    rings: RingTable, is_parked: NDArray[np.bool_], strip: int, spool: Spool
-) -> Iterator[tuple[int, Batch]]:
-    """Write some rings.
+def park_rings(rings: RingTable, strip: int, spool: Spool) -> Iterator[tuple[int, Batch]]:
+    """Write the rings that are not held.
 
     Args:
         rings: The rings that the strip has closed.
-        is_parked: Which of them.
         strip: The strip's number.
         spool: Where to write.
 
     Yields:
         Region, and where its rings of this strip lie.
     """
-    regions, counts = rings.region[is_parked], rings.counts[is_parked]
+    regions, counts = rings.region[rings.num_held :], rings.counts[rings.num_held :]
     if regions.size == 0:
         return
-    header = spool.append(rings.header[is_parked])
-    edge = spool.append(rings.edges[np.repeat(is_parked, rings.counts)])
+    header = spool.append(rings.header[rings.num_held :])
+    edge = spool.append(rings.edges[rings.num_held_edges :])
     starts = np.flatnonzero(np.diff(regions, prepend=-1))
     num_rings = np.diff(starts, append=regions.size).tolist()
     num_edges = np.add.reduceat(counts, starts).tolist()
     for number, region in enumerate(regions[starts].tolist()):
-        yield region, Batch(strip, header, num_rings[number], edge)
+        yield region, Batch(strip, header, num_rings[number], edge, num_edges[number])
         header, edge = header + num_rings[number], edge + num_edges[number]
+
+
+def fetch_rings(batches: dict[int, list[Batch]], num_finished: int, spool: Spool) -> ParkedRings:
+    """Read the rings of finished regions that have parked few of them, and strike these off.
+
+    Args:
+        batches: Where the rings of each region lie; changed in place.
+        num_finished: Number of regions that are finished.
+        spool: Where to read.
+    """
+    regions: list[int] = []
+    fetched: list[Batch] = []
+    room = _MOST_FETCHED
+    for region in sorted(region for region in batches if region < num_finished):
+        num_edges = sum(batch.num_edges for batch in batches[region])
+        if num_edges <= _FEW_EDGES and num_edges <= room:
+            room -= num_edges
+            regions += [region] * len(batches[region])
+            fetched += batches.pop(region)
+    num_rings = [batch.num_rings for batch in fetched]
+    return ParkedRings(
+        np.repeat(np.array(regions, np.intp), num_rings),
+        spool.read([(batch.first_header, batch.num_rings) for batch in fetched]),
+        spool.read([(batch.first_edge, batch.num_edges) for batch in fetched]),
+    )
 
 
 def merge_batches(regions: OpenRegions, gathering: Gathering) -> dict[int, list[Batch]]:

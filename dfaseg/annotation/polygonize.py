@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.gathering import Gathering, RingTable, gather, tabulate_rings
-from dfaseg.annotation.parking import hand_on, merge_batches, park_chains, park_rings
+from dfaseg.annotation.joining import join_chains
+from dfaseg.annotation.parking import (
+    fetch_rings,
+    hand_on,
+    merge_batches,
+    park_chains,
+    park_rings,
+)
 from dfaseg.annotation.regions import Polygons, SpooledHoles, SpooledRings, join_polygons
 from dfaseg.annotation.rings import vertices_of
 from dfaseg.annotation.spool import Spool
@@ -119,13 +126,23 @@ class Polygonizer:
         gathering = gather(chains, before, padded, self._next_row)
         pieces = park_chains(chains, before.pieces, self._spool)
         closed = np.flatnonzero(chains.is_old & ~chains.is_open).tolist()
-        joined = {chain: self._spool.read(pieces[chain]) for chain in closed}
-        rings = tabulate_rings(chains, gathering, joined, self._width + 1)
         batches = merge_batches(before.regions, gathering)
-        is_parked = _choose_parked(rings, gathering.num_finished, batches)
-        for region, batch in park_rings(rings, is_parked, self._strip, self._spool):
+        others = [
+            join_chains(
+                closed,
+                [pieces[chain] for chain in closed],
+                gathering,
+                self._spool,
+                self._width + 1,
+            ),
+            fetch_rings(batches, gathering.num_finished, self._spool),
+        ]
+        is_parked = np.arange(len(gathering)) >= gathering.num_finished
+        is_parked[list(batches)] = True
+        rings = tabulate_rings(chains, gathering, others, is_parked, self._width + 1)
+        for region, batch in park_rings(rings, self._strip, self._spool):
             batches.setdefault(region, []).append(batch)
-        polygons = self._finished(rings, ~is_parked, gathering, batches)
+        polygons = self._finished(rings, gathering, batches)
         self._unfinished = hand_on(chains, gathering, pieces, batches)
         self._last_row = padded[-1].copy()
         self._next_row += len(rows)
@@ -133,40 +150,21 @@ class Polygonizer:
         return polygons
 
     def _finished(
-        self,
-        rings: RingTable,
-        is_held: NDArray[np.bool_],
-        gathering: Gathering,
-        batches: Mapping[int, list[Batch]],
+        self, rings: RingTable, gathering: Gathering, batches: Mapping[int, list[Batch]]
     ) -> Polygons:
-        """Return the polygons of finished regions; those of their rings in memory are given."""
         count = gathering.num_finished
-        edge_counts = rings.counts[is_held]
-        bounds = np.zeros(edge_counts.size + 1, np.intp)
-        np.cumsum(2 * edge_counts, out=bounds[1:])
+        bounds = np.zeros(rings.num_held + 1, np.intp)
+        np.cumsum(2 * rings.counts[: rings.num_held], out=bounds[1:])
         row, x = np.divmod(gathering.first_key[:count], self._width + 1)
         return Polygons(
             gathering.class_index[:count],
             gathering.num_pixels[:count],
             np.stack([x, row], axis=1),
-            np.searchsorted(rings.region[is_held], np.arange(count + 1)),
+            np.searchsorted(rings.region[: rings.num_held], np.arange(count + 1)),
             bounds,
-            vertices_of(rings.edges[np.repeat(is_held, rings.counts)]),
+            vertices_of(rings.edges[: rings.num_held_edges]),
             {
                 region: SpooledRings(self._spool, None, SpooledHoles(self._spool, batches[region]))
                 for region in batches.keys() & range(count)
             },
         )
-
-
-def _choose_parked(
-    rings: RingTable, num_finished: int, batches: Mapping[int, list[Batch]]
-) -> NDArray[np.bool_]:
-    """Tell which rings go to the spool: of unfinished regions, and after holes that are there."""
-    has_batches = np.ones(int(rings.region.max(initial=0)) + 1, bool)
-    has_batches[:num_finished] = False
-    has_batches[[region for region in batches if region < has_batches.size]] = True
-    is_exterior = np.diff(rings.region, prepend=-1) != 0
-    is_exterior &= rings.region < num_finished
-    parked: NDArray[np.bool_] = has_batches[rings.region] & ~is_exterior
-    return parked

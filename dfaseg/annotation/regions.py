@@ -79,7 +79,7 @@ class SpooledHoles(Collection[NDArray[np.int32]]):
         """Yield where rings begin in the spool and how many edges they have, in order."""
         for group in _group_strips(self._batches):
             batches = np.array([astuple(batch) for batch in group], np.intp)
-            _, first_header, num_rings, first_edge = batches.T
+            _, first_header, num_rings, first_edge, _ = batches.T
             pieces = zip(first_header.tolist(), num_rings.tolist(), strict=True)
             headers = self._spool.read(list(pieces))
             counts = headers[:, 3]

@@ -1,21 +1,33 @@
 """Rings that touch themselves are split, and all begin where the image is read first.
 
 Horizontal edges are rows ``(begin_x, y, end_x, y)``, so the edges of a ring, taken as ``(x, y)``
-pairs, are its vertices.
+pairs, are its vertices. A ring is split by cutting it into *segments*, runs of edges between the
+vertices that it passes twice, and linking these anew: rings seldom touch themselves, so that there
+are few segments, however many edges.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.chains import OPEN, Order, order_nodes
 
-EdgePairs = NDArray[np.intp] | NDArray[np.int32]
+Places = NDArray[np.intp]
+Pairs = NDArray[np.intp]
 """Pairs of edges of one ring that share a vertex, ``(m, 2)``."""
 
 
 def vertices_of(edges: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return edges ``(n, 4)`` as vertices ``(2 n, 2)``, (x, y)."""
     return edges.reshape(-1, 2)
+
+
+def keys_of(edges: NDArray[np.int32], num_columns: int) -> NDArray[np.int64]:
+    """Return the key, ``y * num_columns + x``, of the left vertex of each edge ``(n, 4)``."""
+    left = np.minimum(edges[:, 0], edges[:, 2])
+    keys: NDArray[np.int64] = edges[:, 1] * np.int64(num_columns) + left
+    return keys
 
 
 def find_tops(following: NDArray[np.int32], edges: NDArray[np.int32]) -> NDArray[np.intp]:
@@ -35,74 +47,136 @@ def find_tops(following: NDArray[np.int32], edges: NDArray[np.int32]) -> NDArray
     return tops[order]
 
 
-def split_rings(edges: NDArray[np.int32], counts: NDArray[np.intp]) -> Order:
-    """Split rings where they touch themselves.
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Rings cut into runs of edges, and how these follow each other once the rings are split."""
 
-    Args:
-        edges: Edges ``(n, 4)`` of rings, ring after ring.
-        counts: Edges of each ring.
-
-    Returns:
-        Simple rings; each begins with its topmost, then leftmost edge.
-    """
-    ring = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-    following = np.arange(1, ring.size + 1, dtype=np.int32)
-    ends = np.cumsum(counts)
-    following[ends - 1] = ends - counts
-    same_begin = _find_pairs(ring, edges[:, 0], edges[:, 1])
-    same_end = _find_pairs(ring, edges[:, 2], edges[:, 3])
-    following = _untangle(following, same_begin, same_end)
-    return order_nodes(following, find_tops(following, edges))
+    starts: Places
+    """The first edge of each segment, ascending."""
+    ends: Places
+    """One past the last edge of each segment."""
+    following: NDArray[np.int32]
+    """The next segment of each."""
 
 
-def split_order(
-    order: Order,
-    following: NDArray[np.int32],
-    edges: NDArray[np.int32],
-    same_begin: EdgePairs,
-    same_end: EdgePairs,
-) -> Order:
-    """Order anew the closed chains that touch themselves; they come last, the others stay."""
-    chains = order.chain_of_node()
-    is_split = np.zeros(len(order), bool)
-    is_split[chains[np.concatenate([same_begin[:, 0], same_end[:, 0]])]] = True
-    moved = np.flatnonzero(is_split[chains])
-    number = np.full(following.size, OPEN, np.int32)
-    number[moved] = np.arange(moved.size)
-    part = _untangle(number[following[moved]], number[same_begin], number[same_end])
-    rings = order_nodes(part, find_tops(part, edges.take(moved, axis=0)))
-    kept = np.repeat(~is_split, order.counts)
-    counts = order.counts[~is_split]
-    starts = np.concatenate([np.cumsum(counts) - counts, rings.starts + int(counts.sum())])
-    return Order(np.concatenate([order.nodes[kept], moved[rings.nodes]]), starts)
+@dataclass(frozen=True, slots=True)
+class RingRanges:
+    """Simple rings as ranges of edges, one after another."""
+
+    firsts: Places
+    counts: Places
+    bounds: Places
+    """``(rings + 1,)``: where each ring begins among the ranges."""
+
+    @property
+    def num_edges(self) -> Places:
+        """Edges of each ring."""
+        return np.add.reduceat(self.counts, self.bounds[:-1])
+
+    def order(self) -> Order:
+        """Return the edges of all rings, listed ring by ring."""
+        sizes = self.num_edges
+        return Order(concatenate_ranges(self.firsts, self.counts), np.cumsum(sizes) - sizes)
 
 
-def _untangle(
-    following: NDArray[np.int32], same_begin: EdgePairs, same_end: EdgePairs
-) -> NDArray[np.int32]:
-    """Split rings at the vertices that they pass twice, by exchanging the ways on.
+def cut_segments(bounds: Places, same_begin: Pairs, same_end: Pairs) -> Segments:
+    """Cut rings where they touch themselves, and exchange the ways on there.
 
     A ring of a 4-connected region never crosses itself, so the exchanges do not interfere.
 
     Args:
-        following: Next edge of each edge.
+        bounds: Where each ring begins among the edges, and their number.
         same_begin: Pairs of edges of one ring that begin at one vertex.
         same_end: Pairs of edges of one ring that end at one vertex.
     """
+    after = _follow(same_end.reshape(-1), bounds)
+    starts = np.unique(np.concatenate([bounds[:-1], after, same_begin.reshape(-1)]))
+    ends = np.append(starts[1:], bounds[-1:])
     # A vertical edge has the number of the edge that it leaves; both its ends may be exchanged.
-    leaving = np.arange(following.size, dtype=np.int32)
-    leaving[same_end] = same_end[:, ::-1]
-    arriving = following.copy()
-    preceding = np.empty_like(following)
-    preceding[following] = np.arange(following.size)
-    arriving[preceding[same_begin]] = same_begin[:, ::-1]
-    return arriving[leaving]
+    leaving = _exchange(ends - 1, same_end)
+    arriving = _exchange(_follow(leaving, bounds), same_begin)
+    return Segments(starts, ends, np.searchsorted(starts, arriving).astype(np.int32))
 
 
-def _find_pairs(ring: NDArray[np.int32], x: NDArray[np.int32], y: NDArray[np.int32]) -> EdgePairs:
-    """Return the pairs of equal points of one ring; no point occurs more than twice."""
-    order = np.lexsort((x, y, ring))
-    x, y, ring = x[order], y[order], ring[order]
-    is_pair = (x[1:] == x[:-1]) & (y[1:] == y[:-1]) & (ring[1:] == ring[:-1])
+def join_segments(
+    segments: Segments, smallest_key: NDArray[np.int64], smallest_at: Places
+) -> RingRanges:
+    """Join segments to rings that begin with their topmost, then leftmost edge, sorted by it.
+
+    Args:
+        segments: All segments of some rings.
+        smallest_key: Smallest key of the edges of each segment.
+        smallest_at: The edge that has it.
+    """
+    order = order_nodes(segments.following, np.argsort(smallest_key))
+    firsts, counts = segments.starts, segments.ends - segments.starts
+    head, middle = order.firsts, smallest_at[order.firsts]
+    # The first segment of a ring is cut in two; its front part comes last.
+    rings = np.arange(len(order))
+    ends = order.starts + order.counts
+    all_firsts = np.insert(firsts[order.nodes], ends, firsts[head])
+    all_counts = np.insert(counts[order.nodes], ends, middle - firsts[head])
+    begins = order.starts + rings
+    all_firsts[begins] = middle
+    all_counts[begins] = segments.ends[head] - middle
+    return RingRanges(all_firsts, all_counts, np.append(begins, all_firsts.size))
+
+
+def split_rings(
+    edges: NDArray[np.int32], bounds: Places, pairs: tuple[Pairs, Pairs], num_columns: int
+) -> RingRanges:
+    """Split rings that are in memory where they touch themselves.
+
+    Args:
+        edges: Edges ``(n, 4)`` of the rings, ring after ring.
+        bounds: Where each ring begins among the edges, and their number.
+        pairs: Edges of one ring that begin, and that end, at one vertex.
+        num_columns: Lattice columns.
+    """
+    segments = cut_segments(bounds, *pairs)
+    if segments.starts.size == 0:
+        return RingRanges(bounds[:0], bounds[:0], np.zeros(1, np.intp))
+    keys = keys_of(edges, num_columns)
+    smallest = np.minimum.reduceat(keys, segments.starts)
+    hits = np.flatnonzero(keys == np.repeat(smallest, segments.ends - segments.starts))
+    return join_segments(segments, smallest, hits[np.searchsorted(hits, segments.starts)])
+
+
+def find_pairs(edges: Places, vertices: NDArray[np.int64], rings: Places) -> Pairs:
+    """Return the pairs of edges of one ring at one vertex; no ring is there more than twice.
+
+    Args:
+        edges: Numbers of edges.
+        vertices: The vertex of each.
+        rings: The ring of each.
+    """
+    order = np.lexsort((vertices, rings))
+    is_pair = np.diff(vertices[order]) == 0
+    is_pair &= np.diff(rings[order]) == 0
     first = np.flatnonzero(is_pair)
-    return np.stack([order[first], order[first + 1]], axis=1)
+    return np.stack([edges[order[first]], edges[order[first + 1]]], axis=1)
+
+
+def concatenate_ranges(starts: Places, counts: Places) -> Places:
+    """Return ``start, start + 1, ...`` for each start, as many as its count."""
+    ends = np.cumsum(counts)
+    shift: Places = np.repeat(starts - (ends - counts), counts)
+    return np.arange(shift.size) + shift
+
+
+def _follow(edges: Places, bounds: Places) -> Places:
+    """Return the edges that come next on their rings."""
+    after = edges + 1
+    ring_end = np.searchsorted(bounds, after)
+    return np.where(bounds[ring_end] == after, bounds[ring_end - 1], after)
+
+
+def _exchange(edges: Places, pairs: Pairs) -> Places:
+    """Return the partner of each edge that is in a pair, and the others as they are."""
+    known = pairs.reshape(-1)
+    if known.size == 0:
+        return edges
+    partner = pairs[:, ::-1].reshape(-1)
+    order = np.argsort(known)
+    at = np.minimum(np.searchsorted(known, edges, sorter=order), known.size - 1)
+    return np.where(known[order[at]] == edges, partner[order[at]], edges)

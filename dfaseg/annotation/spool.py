@@ -52,6 +52,8 @@ class Spool:
     def read(self, pieces: Sequence[Piece]) -> NDArray[np.int32]:
         """Return the records of some pieces, one after another, ``(n, 4)``."""
         records = np.empty((sum(count for _, count in pieces), 4), np.int32)
+        if len(records) == 0:
+            return records
         data = records.data.cast("B")
         for first, count in pieces:
             size = count * _RECORD_BYTES

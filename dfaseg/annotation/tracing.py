@@ -16,7 +16,7 @@ from dfaseg.annotation.chains import (
 )
 from dfaseg.annotation.contacts import find_contacts
 from dfaseg.annotation.cracks import BELOW, LEFT_END, Corners, find_corners
-from dfaseg.annotation.rings import find_tops, split_order
+from dfaseg.annotation.rings import Pairs, Places, find_tops, split_rings
 
 _NO_KEY = np.iinfo(np.int64).max
 
@@ -47,6 +47,8 @@ class Chains:
     """Smallest key of the vertices that this strip adds."""
     last_line: NDArray[np.int32]
     """Largest y of the vertices that this strip adds."""
+    touching: tuple[Places, Places]
+    """Edges whose begin, and edges whose end, may be a vertex that their ring passes twice."""
     contacts: NDArray[np.int32]
     """Pairs of chains of one region, ``(m, 2)``; they lead from each hole to its exterior."""
     rings: Order
@@ -80,7 +82,10 @@ def trace_strip(padded: NDArray[np.uint8], first_line: int, frontier: Frontier) 
     is_open[of_node[links.heads]] = True
     is_old = np.zeros(len(order), bool)
     is_old[of_node[:num_frontier]] = True
-    area, first_key, last_line = _measure(edges, order, padded.shape[1] - 1, num_frontier)
+    num_columns = padded.shape[1] - 1
+    area, first_key, last_line = _measure(edges, order, num_columns, num_frontier)
+    touching = _pair_pinches(corners, pairs, num_frontier)
+    is_ring = ~(is_open | is_old)
     return Chains(
         num_frontier=num_frontier,
         edges=edges,
@@ -92,8 +97,9 @@ def trace_strip(padded: NDArray[np.uint8], first_line: int, frontier: Frontier) 
         area=area,
         first_key=first_key,
         last_line=last_line,
+        touching=(touching[0].reshape(-1), touching[1].reshape(-1)),
         contacts=of_node[find_contacts(padded, first_line, edges, tops, links)],
-        rings=_split_closed(corners, pairs, links, order, ~(is_open | is_old), of_node, edges),
+        rings=_split_closed(edges, order, of_node, is_ring, touching, num_columns),
     )
 
 
@@ -145,26 +151,45 @@ def _measure(
     )
 
 
+def _pair_pinches(corners: Corners, pairs: Edges, num_frontier: int) -> tuple[Pairs, Pairs]:
+    """Return the pairs of edges of one class that begin, and that end, at one vertex."""
+    touching = pairs.of_corner[corners.pinches].astype(np.intp) + num_frontier
+    # Edges with the region below begin at their left end, the others at their right end.
+    kind = corners.kind[corners.pinches[:, 0]]
+    is_begin = ((kind & BELOW) != 0) == ((kind & LEFT_END) != 0)
+    return touching[is_begin], touching[~is_begin]
+
+
 def _split_closed(
-    corners: Corners,
-    pairs: Edges,
-    links: Links,
-    order: Order,
-    is_ring: NDArray[np.bool_],
-    of_node: NDArray[np.int32],
     edges: NDArray[np.int32],
+    order: Order,
+    of_node: NDArray[np.int32],
+    is_ring: NDArray[np.bool_],
+    touching: tuple[Pairs, Pairs],
+    num_columns: int,
 ) -> Order:
-    """Split the chains closed in this strip where they touch themselves.
+    """Split the chains closed in this strip where they touch themselves; these come last.
 
     Chains with parts in other strips are left whole: all their vertices are needed.
     """
-    touching = pairs.of_corner[corners.pinches].astype(np.intp) + len(edges) - pairs.begin.size
-    chains = of_node[touching]
-    is_split = (chains[:, 0] == chains[:, 1]) & is_ring[chains[:, 0]]
+    is_split = np.zeros(len(order), bool)
+    inside: list[Pairs] = []
+    for pairs in touching:
+        chains = of_node[pairs]
+        is_own = (chains[:, 0] == chains[:, 1]) & is_ring[chains[:, 0]]
+        is_split[chains[is_own, 0]] = True
+        inside.append(pairs[is_own])
     if not is_split.any():
         return order
-    # Edges with the region below begin at their left end, the others at their right end.
-    kind = corners.kind[corners.pinches[is_split, 0]]
-    is_begin = ((kind & BELOW) != 0) == ((kind & LEFT_END) != 0)
-    touching = touching[is_split]
-    return split_order(order, links.following, edges, touching[is_begin], touching[~is_begin])
+    is_moved = np.repeat(is_split, order.counts)
+    moved = order.nodes[is_moved]
+    number = np.empty(of_node.size, np.intp)
+    number[moved] = np.arange(moved.size)
+    bounds = np.append(0, np.cumsum(order.counts[is_split]))
+    begin_pairs, end_pairs = (number[pairs] for pairs in inside)
+    rings = split_rings(
+        edges.take(moved, axis=0), bounds, (begin_pairs, end_pairs), num_columns
+    ).order()
+    counts = order.counts[~is_split]
+    starts = np.concatenate([np.cumsum(counts) - counts, rings.starts + int(counts.sum())])
+    return Order(np.concatenate([order.nodes[~is_moved], moved[rings.nodes]]), starts)

@@ -1,7 +1,7 @@
 """What is known of regions that the next rows may still add to, and how it is saved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ class Batch:
     """The headers of ``RingTable``, one record per ring."""
     num_rings: int
     first_edge: int
+    num_edges: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,9 @@ class Unfinished:
             "first_key": self.regions.first_key,
             "batch_counts": np.array([len(of_region) for of_region in batches], np.int64),
             "batches": np.array(
-                [
-                    (batch.strip, batch.first_header, batch.num_rings, batch.first_edge)
-                    for of_region in batches
-                    for batch in of_region
-                ],
+                [astuple(batch) for of_region in batches for batch in of_region],
                 np.int64,
-            ).reshape(-1, 4),
+            ).reshape(-1, 5),
         }
 
     @classmethod

@@ -57,6 +57,7 @@ def show_training(
         Live(screen, console=console, refresh_per_second=REFRESHES_PER_SECOND) as live,
     ):
         yield _LiveScreen(status, live)
+        status.has_ended = True
 
 
 class _AboveDisplay(FileProxy):

@@ -1,5 +1,7 @@
 """What a terminal shows of a training run: two bars, a table of the classes, a line of scores."""
 
+import math
+
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
@@ -41,33 +43,34 @@ def _bars(status: RunStatus) -> Table:
     grid.add_column(ratio=1)
     grid.add_column(justify="right")
     grid.add_column(width=38, no_wrap=True)
-    left = in_words(status.seconds_left())
     # The number of the epoch under way, not of those behind: that is what people count.
-    current = min(status.finished + 1, status.num_epochs)
+    current = status.finished if status.is_over else status.finished + 1
+    epochs = f"{current}/{status.num_epochs}" if status.num_epochs else ""
     done = status.finished + (status.step / status.num_steps if status.num_steps else 0)
     grid.add_row(
-        "epoch",
-        _bar(status.num_epochs, done),
-        f"{current}/{status.num_epochs}",
-        Text(f"{left} left" if left else "", style="dim"),
+        "epoch", _bar(status.num_epochs, done), epochs, Text(_epoch_words(status), style="dim")
     )
-    grid.add_row(
-        "step",
-        _bar(status.num_steps, status.step),
-        f"{status.step}/{status.num_steps}" if status.num_steps else "",
-        Text(_step_words(status), style="dim"),
-    )
+    if not status.is_over:
+        steps = f"{status.step}/{status.num_steps}" if status.num_steps else ""
+        bar = _bar(status.num_steps, status.step)
+        grid.add_row("step", bar, steps, Text(_step_words(status), style="dim"))
     return grid
 
 
+def _epoch_words(status: RunStatus) -> str:
+    if status.is_over:
+        is_complete = status.finished >= status.num_epochs
+        return "all epochs are done" if is_complete else f"ended after epoch {status.finished}"
+    left = in_words(status.seconds_left())
+    return f"{left} left" if left else ""
+
+
 def _step_words(status: RunStatus) -> str:
-    if status.history and status.finished >= status.num_epochs:
-        return "all epochs are done"
     if not status.num_steps:
         return "starting"
     if status.step == status.num_steps:
         return "scoring the validation split"
-    words = [f"loss {status.loss:.4f}"]
+    words = [] if math.isnan(status.loss) else [f"loss {status.loss:.4f}"]
     speed, seconds = status.patches_per_second, status.seconds_per_step
     if speed is not None and seconds is not None:
         left = in_words(seconds * (status.num_steps - status.step))

@@ -25,6 +25,7 @@ class RunStatus:
         epoch_start: When this epoch began, by ``time.monotonic``.
         first_step: When its first step was done, and how many steps that were.
         last_step: When its last step was done.
+        has_ended: Whether the run is over, perhaps before its last epoch.
     """
 
     class_map: ClassMap
@@ -38,6 +39,7 @@ class RunStatus:
     epoch_start: float = field(default_factory=time.monotonic)
     first_step: tuple[float, int] = (0.0, 0)
     last_step: float = 0.0
+    has_ended: bool = False
 
     def begin(self, finished: int, num_epochs: int) -> None:
         """Begin after ``finished`` epochs; what the history holds beyond them is taken back."""
@@ -62,6 +64,11 @@ class RunStatus:
     def finished(self) -> int:
         """Epochs done."""
         return self.history[-1].epoch if self.history else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no epoch is under way any more."""
+        return self.has_ended or 0 < self.num_epochs <= self.finished
 
     @property
     def seconds_per_step(self) -> float | None:

@@ -20,8 +20,9 @@ MIN_HEIGHT_PX = 420
 FILL_OPACITY = 0.42
 """Tint of the classes: colours are told apart and the tissue under them is still seen."""
 BORDER_OPACITY = 0.9
-PNG_LEVEL = 2
-"""A tenth larger than the smallest file, in a sixth of the time."""
+PNG_OPTIONS = {"compress_level": 2, "compress_type": 3}
+"""Runs of equal bytes only (zlib's Z_RLE): nothing else repeats in such a picture, and not looking
+for it saves a third of the time."""
 LEGEND_WIDTH_PX = 330
 MARGIN_PX = 24
 FONT_PX = 19
@@ -72,7 +73,7 @@ def save_overlay(
     tinted = _tint(picture, classes, legend.classes)
     page = _page(tinted, mpp / shrink, legend)
     with write_aside(path) as aside:
-        page.save(aside, format="PNG", compress_level=PNG_LEVEL)
+        page.save(aside, format="PNG", **PNG_OPTIONS)
 
 
 def _tint(
@@ -85,10 +86,9 @@ def _tint(
     filled = cv2.addWeighted(picture, 1 - FILL_OPACITY, colours, FILL_OPACITY, 0)
     outlined = cv2.addWeighted(picture, 1 - BORDER_OPACITY, colours, BORDER_OPACITY, 0)
     is_analysed = classes != IGNORE_INDEX
-    tinted = np.where(is_analysed[..., None], filled, picture)
+    tinted = cv2.copyTo(filled, is_analysed.view(np.uint8), picture.copy())
     is_border = _borders(classes) & is_analysed
-    tinted[is_border] = outlined[is_border]
-    return np.asarray(tinted, np.uint8)
+    return np.asarray(cv2.copyTo(outlined, is_border.view(np.uint8), tinted), np.uint8)
 
 
 def _borders(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -115,9 +115,20 @@ class ResultSink:
         if len(mask_rows) == 0:
             return
         height, width = mask_rows.shape
-        mask_rows[~self._tissue.rows(y, height, width)] = IGNORE_INDEX
+        _leave_out_glass(mask_rows, y, self._tissue)
         here = Rect(0, y, width, height)
         for rect in unreadable:
             mask_rows[rect.intersection(here).shifted(0, -y).slices] = IGNORE_INDEX
         for consumer in self._consumers.values():
             consumer.write_rows(mask_rows)
+
+
+def _leave_out_glass(mask_rows: NDArray[np.uint8], y: int, tissue: TissueMask) -> None:
+    """Set what is not tissue to 255, in place; the first row is mask row ``y``."""
+    height, width = mask_rows.shape
+    for row in range(y // tissue.factor, -(-(y + height) // tissue.factor)):
+        glass = np.where(tissue.mask[row], 0, IGNORE_INDEX).astype(np.uint8)
+        top = max(0, row * tissue.factor - y)
+        rows = mask_rows[top : (row + 1) * tissue.factor - y]
+        # All bits of 255 are set.
+        np.bitwise_or(rows, np.repeat(glass, tissue.factor)[:width], out=rows)

@@ -1,7 +1,9 @@
 """Weights for encoders, from a file or the hub: all of them, each in its place, or an error."""
 
 import importlib
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,7 +59,7 @@ def load_encoder_weights(
     state = from_transformers(read_weights(path))
     with torch.random.fork_rng(devices=[]):
         if isinstance(net, PlainVit):
-            _fill_vit(net.vit, state, source, path)
+            _fill_vit(net, state, source, path)
         else:
             _fill_pyramid(net, state, source, path)
 
@@ -78,11 +80,14 @@ def _fetch(source: EncoderSource) -> Path:
         ) from error
 
 
-def _fill_vit(vit: nn.Module, state: WeightState, source: EncoderSource, path: Path) -> None:
-    state = _as_timm_names(vit, state)
-    kept = {name: t for name, t in state.items() if not name.startswith(_BEYOND_FEATURES)}
-    refuse_misfit(f"encoder '{source.name}'", path, wanted=vit.state_dict(), found=kept)
-    vit.load_state_dict(kept)
+def _fill_vit(net: PlainVit, state: WeightState, source: EncoderSource, path: Path) -> None:
+    kept = {
+        name: tensor
+        for name, tensor in _as_timm_names(net.vit, state).items()
+        if name not in net.unused_names and not name.startswith(_BEYOND_FEATURES)
+    }
+    refuse_misfit(f"encoder '{source.name}'", path, wanted=net.vit.state_dict(), found=kept)
+    net.vit.load_state_dict(kept)
 
 
 def _fill_pyramid(net: nn.Module, state: WeightState, source: EncoderSource, path: Path) -> None:
@@ -93,16 +98,17 @@ def _fill_pyramid(net: nn.Module, state: WeightState, source: EncoderSource, pat
     untrained = timm.create_model(**build)
     torch.set_rng_state(random_state)
     try:
-        filled = timm.create_model(
-            **build, pretrained=True, pretrained_cfg_overlay={"state_dict": state}
-        )
+        with _quiet_timm():
+            filled = timm.create_model(
+                **build, pretrained=True, pretrained_cfg_overlay={"state_dict": state}
+            )
     except (RuntimeError, ValueError, KeyError) as error:
         first_line = str(error).partition("\n")[0]
         raise CheckpointError(
             f"encoder '{source.name}': the weights '{path}' do not fit ({first_line}); "
             "use the weights of this network"
         ) from error
-    _refuse_untouched(filled, untrained, source, path)
+    _refuse_untouched(filled, (untrained, net), source, path)
     net.load_state_dict(filled.state_dict())
 
 
@@ -120,18 +126,40 @@ def _refuse_unknown(state: WeightState, source: EncoderSource, path: Path) -> No
 
 
 def _refuse_untouched(
-    filled: nn.Module, untrained: nn.Module, source: EncoderSource, path: Path
+    filled: nn.Module,
+    random_nets: tuple[nn.Module, nn.Module],
+    source: EncoderSource,
+    path: Path,
 ) -> None:
-    """Raise for a weight that loading left as it was; timm only logs what a file lacks."""
-    before = dict(untrained.named_parameters())
-    # Vectors may be constants both at random start and after training, matrices never are.
+    """Raise for a weight that loading left as it was.
+
+    Args:
+        filled: The network after loading.
+        random_nets: The network as it was before, and one from other random numbers: what is
+            alike in both was not drawn, so nothing can be said of it.
+        source: What the network was built from.
+        path: Where the weights come from.
+    """
+    before, other = (dict(net.named_parameters()) for net in random_nets)
     untouched = [
         name
         for name, weight in filled.named_parameters()
-        if weight.ndim > 1 and torch.equal(weight, before[name])
+        if torch.equal(weight, before[name]) and not torch.equal(weight, other[name])
     ]
     if untouched:
         raise _misfit(f"encoder '{source.name}'", path, f"lacks '{untouched[0]}'", len(untouched))
+
+
+@contextmanager
+def _quiet_timm() -> Iterator[None]:
+    """Keep timm from listing what it leaves out of a whole network, which is as it should be."""
+    logger = logging.getLogger("timm")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _as_timm_names(net: nn.Module, state: WeightState) -> WeightState:

@@ -132,6 +132,7 @@ _SOURCES = (
         architecture="vit_giant_patch14_reg4_dinov2",
         settings={"img_size": 224},
         licence="Apache-2.0",
+        is_gated=True,
         repository="bioptimus/H-optimus-0",
         normalisation=_H_OPTIMUS,
         embed_dim=1536,

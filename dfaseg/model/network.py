@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
@@ -23,10 +23,9 @@ from dfaseg.model.card import ModelCard, Normalisation
 from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.device import Precision, resolve_device, resolve_precision
 from dfaseg.model.foreign import FOREIGN_KINDS, Forward, load_foreign
-from dfaseg.model.fuse import fold_batch_norms
 from dfaseg.model.pixel_decoder import LOGIT_STRIDE
+from dfaseg.model.prepare import prepare_forward
 from dfaseg.model.streams import ForwardStreams
-from dfaseg.model.traced import TracedForward
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
@@ -215,12 +214,7 @@ def load_network(
 
 def _load_own(location: Path, device: torch.device, precision: Precision, cores: int) -> Network:
     loaded = load_checkpoint(location)
-    side = loaded.card.patch_px
-    # In the layout in which it will run, which is also the faster one to fold it in.
-    as_run = loaded.model.to(memory_format=torch.channels_last)
-    example = torch.zeros(1, 3, side, side).to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        model = fold_batch_norms(as_run, _logits_of, example).to(device)
+    streams = ForwardStreams(cores) if device.type == "cpu" else None
     return Network(
         card=loaded.card,
         sha256=loaded.sha256,
@@ -228,8 +222,8 @@ def _load_own(location: Path, device: torch.device, precision: Precision, cores:
         precision=precision,
         logit_stride=LOGIT_STRIDE,
         scaling=PixelScaling.on_device(loaded.card.normalisation, device),
-        forward=_forward_on(model, device, precision),
-        streams=ForwardStreams(cores) if device.type == "cpu" else None,
+        forward=prepare_forward(loaded, device, precision, streams),
+        streams=streams,
     )
 
 
@@ -250,27 +244,3 @@ def _load_foreign(location: Path, kind: ModelKind, device: torch.device, precisi
         forward=loaded.forward,
         fixed_batch=loaded.fixed_batch,
     )
-
-
-def _forward_on(model: nn.Module, device: torch.device, precision: Precision) -> Forward:
-    """Return the forward pass; traced where Python would hold it up and bits can be compared."""
-    if device.type == "cpu" and precision is Precision.FP32:
-        return TracedForward(_Logits(model))
-    return lambda images: _logits_of(model, images)
-
-
-class _Logits(nn.Module):
-    """A network reduced to its logits."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images."""
-        return _logits_of(self.model, images)
-
-
-def _logits_of(model: nn.Module, images: Tensor) -> Tensor:
-    logits: Tensor = model(images).logits
-    return logits

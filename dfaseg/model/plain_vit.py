@@ -1,5 +1,6 @@
 """Plain vision transformers as encoders: one feature map, made of the last block's tokens."""
 
+from functools import cache
 from typing import Any
 
 import timm
@@ -25,6 +26,7 @@ class PlainVit(nn.Module):
     Attributes:
         only_size: The one size (height, width) of images that it takes; None for any multiple
             of 16.
+        unused_names: Weights of the whole network that the map does not need and that are not kept.
         feature_info: Stride and width of the map, as timm's own feature extractors tell them.
     """
 
@@ -41,7 +43,9 @@ class PlainVit(nn.Module):
             self.vit = timm.create_model(source.architecture, **settings)
         # Segment Anything's "normalisation" is a neck to another width, for which we have our own.
         self._is_normalised = not hasattr(self.vit, "neck")
+        whole = self.vit.state_dict().keys()
         self.vit.prune_intermediate_layers(1, prune_norm=not self._is_normalised)
+        self.unused_names = frozenset(whole - self.vit.state_dict().keys())
         self.patch_px = int(self.vit.feature_info[-1]["reduction"])
         self.only_size = self._only_size()
         self.feature_info = FeatureInfo(
@@ -71,13 +75,16 @@ class PlainVit(nn.Module):
 
 
 def is_plain_vit(source: EncoderSource) -> bool:
-    """Tell whether all of a network's feature maps have one stride, without making weights."""
-    if source.patch_px is not None:
-        return True
-    settings = dict(source.settings)
+    """Tell whether all of a network's feature maps have one stride."""
+    return source.patch_px is not None or _has_one_stride(source.architecture)
+
+
+@cache
+def _has_one_stride(architecture: str) -> bool:
+    """Look at a network without making its weights."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         try:
-            net = timm.create_model(source.architecture, features_only=True, **settings)
+            net = timm.create_model(architecture, features_only=True)
         except (RuntimeError, ValueError):  # building it in earnest tells why
             return False
     if not isinstance(net, FeatureGetterNet):

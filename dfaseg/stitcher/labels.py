@@ -12,6 +12,7 @@ from dfaseg.errors import ConfigError
 Logits = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
+Runs = NDArray[np.void]
 
 _SLAB_CELLS = 1 << 18
 """Cells worked on at a time, which bounds temporary memory; the result does not depend on it."""
@@ -21,7 +22,7 @@ _SQUARES_AT_ONCE = 1 << 12
 
 @dataclass(frozen=True, slots=True)
 class _CellRows:
-    """Consecutive rows of cells: logits ``(k, n, w)``, 0 where not covered ``(n, w)``."""
+    """Consecutive rows of cells: logits ``(k, n, w)``, which of them are covered ``(n, w)``."""
 
     logits: Logits
     covered: Flags
@@ -138,18 +139,17 @@ class LabelUpsampler:
         self._next_cell_row += len(cells.covered)
         if self._stride == 1:
             return _class_of_cells(cells)
-        if not cells.covered.all():
-            cells = _CellRows(np.where(cells.covered, cells.logits, 0), cells.covered)
         # Clamped edges: the first and the last row of cells meet themselves.
         above = self._last or cells.rows(0, 1)
         last = cells.rows(-1, len(cells.covered))
         self._last = _CellRows(last.logits.copy(), last.covered.copy())
-        cells = above.followed_by(cells)
+        parts = [self._squares_to_labels(above.followed_by(cells.rows(0, 1)))]
+        parts.append(self._squares_to_labels(cells))
         if self._next_cell_row == self._height_cells:
-            cells = cells.followed_by(self._last)
+            parts.append(self._squares_to_labels(last.followed_by(last)))
         half = self._stride // 2
-        labels = self._squares_to_labels(cells)
         top_px = first_row * self._stride - half
+        labels = np.concatenate(parts)
         return labels[max(0, -top_px) : self._height_px - top_px, half : half + self._width_px]
 
     def _squares_to_labels(self, cells: _CellRows) -> Labels:
@@ -167,38 +167,49 @@ class LabelUpsampler:
         labels[:, :half] = nearest[:-1, None]
         labels[:, half:] = nearest[1:, None]
         same = (classes[:-1, :-1] == classes[:-1, 1:]) & (classes[1:, :-1] == classes[1:, 1:])
-        rows, cols = np.nonzero(~(same & (classes[:-1, :-1] == classes[1:, :-1])))
-        squares = labels.reshape(num_rows, stride, num_cols, stride)
-        for start in range(0, len(rows), _SQUARES_AT_ONCE):
-            some = slice(start, start + _SQUARES_AT_ONCE)
-            refined = self._refine(cells, rows[some], cols[some])
-            squares[rows[some], :, cols[some]] = refined
+        mixed = np.flatnonzero(~(same & (classes[:-1, :-1] == classes[1:, :-1])))
+        # A square's row of pixels is copied as one value.
+        runs = labels.reshape(-1).view(f"V{stride}")
+        for start in range(0, mixed.size, _SQUARES_AT_ONCE):
+            rows, cols = np.divmod(mixed[start : start + _SQUARES_AT_ONCE], num_cols)
+            refined = self._refine(cells, rows, cols)
+            first = rows * (stride * num_cols) + cols
+            for line in range(stride):
+                runs[first + line * num_cols] = refined[line]
         return labels.reshape(num_rows * stride, num_cols * stride)
 
-    def _refine(self, cells: _CellRows, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Labels:
-        """Interpolate mixed squares and take the argmax, shape ``(m, stride, stride)``.
+    def _refine(self, cells: _CellRows, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Runs:
+        """Interpolate mixed squares and take the argmax.
 
         Elementwise products and sums are correctly rounded whatever the array's size, unlike a
         matrix product; results must not depend on how squares are grouped.
+
+        Returns:
+            The rows of pixels of all squares, each as one value, ``(stride, m)``.
         """
-        width = self._width_cells
+        width, stride = self._width_cells, self._stride
         left, right = np.maximum(cols - 1, 0), np.minimum(cols, width - 1)
         corners = [rows * width + left, rows * width + right]
         corners += [corner + width for corner in corners]
-        covered = [cells.covered.reshape(-1)[corner] for corner in corners]
-        race = _Race((self._stride, self._stride, len(rows)))
+        covered = [cells.covered.reshape(-1).take(corner) for corner in corners]
+        gaps = [np.flatnonzero(~flags) for flags in covered]
+        race = _Race((stride, stride, len(rows)))
         for plane in cells.logits.reshape(self._num_classes, -1):
-            values = [plane[corner] for corner in corners]
+            values = [plane.take(corner) for corner in corners]
+            for value, gap in zip(values, gaps, strict=True):
+                value[gap] = 0
             race.enter(self._interpolate(values))
-        _leave_out(race.winners, covered)
-        return np.moveaxis(race.winners, -1, 0)
+        _leave_out(race.winners, gaps)
+        by_square = np.ascontiguousarray(race.winners.transpose(0, 2, 1))
+        return by_square.reshape(stride, -1).view(f"V{stride}")
 
     def _interpolate(self, corners: list[Logits]) -> Logits:
         """Blend four corner values ``(m,)`` at each pixel of a square, ``(stride, stride, m)``."""
         near, far = self._weights
         top = near[:, None] * corners[0] + far[:, None] * corners[1]
         bottom = near[:, None] * corners[2] + far[:, None] * corners[3]
-        blended: Logits = near[:, None, None] * top + far[:, None, None] * bottom
+        blended: Logits = near[:, None, None] * top
+        blended += far[:, None, None] * bottom
         return blended
 
 
@@ -208,17 +219,17 @@ def _corner_weights(stride: int) -> tuple[Logits, Logits]:
     return np.float32(1) - far, far
 
 
-def _leave_out(labels: Labels, covered: list[Flags]) -> None:
+def _leave_out(labels: Labels, gaps: list[NDArray[np.intp]]) -> None:
     """Set the quarters of squares, ``(stride, stride, m)``, to 255 where their cell is not covered.
 
     Args:
         labels: Changed in place.
-        covered: Flags ``(m,)`` of the upper left, upper right, lower left and lower right cell.
+        gaps: Squares whose upper left, upper right, lower left and lower right cell is not.
     """
     first, second = slice(len(labels) // 2), slice(len(labels) // 2, None)
     quarters = [(first, first), (first, second), (second, first), (second, second)]
-    for (rows, cols), inside in zip(quarters, covered, strict=True):
-        labels[rows, cols, ~inside] = IGNORE_INDEX
+    for (rows, cols), gap in zip(quarters, gaps, strict=True):
+        labels[rows, cols, gap] = IGNORE_INDEX
 
 
 class _Race:
@@ -240,8 +251,14 @@ class _Race:
 
 def _class_of_cells(cells: _CellRows) -> Labels:
     """Return the first class of largest logit, 255 where not covered, shape ``(n, w)``."""
-    race = _Race(cells.covered.shape)
-    for plane in cells.logits:
+    classes = np.full(cells.covered.shape, IGNORE_INDEX, np.uint8)
+    columns = np.flatnonzero(cells.covered.any(axis=0))
+    if columns.size == 0:
+        return classes
+    # Glass beside the tissue need not be looked at.
+    here = slice(int(columns[0]), int(columns[-1]) + 1)
+    race = _Race(classes[:, here].shape)
+    for plane in cells.logits[:, :, here]:
         race.enter(plane)
-    race.winners[~cells.covered] = IGNORE_INDEX
-    return race.winners
+    np.copyto(classes[:, here], race.winners, where=cells.covered[:, here])
+    return classes

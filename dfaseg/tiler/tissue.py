@@ -10,9 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
-from skimage.filters import threshold_otsu
-from skimage.morphology import remove_small_holes, remove_small_objects
 
 from dfaseg.geometry import TileGrid
 from dfaseg.tiler.boxes import Span, any_in_boxes
@@ -79,7 +76,10 @@ def find_tissue(overview: NDArray[np.uint8], mpp: float, factor: int) -> TissueM
         mpp: Its resolution in µm per pixel.
         factor: Mask pixels per overview pixel, passed on to the result.
     """
-    brightest, darkest = overview.max(axis=2), overview.min(axis=2)
+    # Channel by channel: NumPy is slow along an axis of three.
+    red, green, blue = cv2.split(overview)
+    brightest = np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
+    darkest = np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8)
     if float((brightest > DARK).mean()) < MIN_BRIGHT_SHARE:
         nothing = np.zeros(brightest.shape, bool)
         return TissueMask(nothing, factor, "mostly black: a fluorescence image, not stained tissue")
@@ -105,8 +105,23 @@ def _saturation_threshold(saturation: NDArray[np.uint8], excluded: NDArray[np.bo
     candidates = saturation[~excluded]
     if candidates.size == 0 or candidates.min() == candidates.max():
         return float(MIN_SATURATION)
-    otsu = float(threshold_otsu(candidates))  # type: ignore[no-untyped-call]  # skimage has no types
-    return min(max(otsu, MIN_SATURATION), MAX_SATURATION)
+    return min(max(otsu_threshold(candidates), MIN_SATURATION), MAX_SATURATION)
+
+
+def otsu_threshold(values: NDArray[np.uint8]) -> float:
+    """Return the value that parts others best: largest variance between the two sides' means.
+
+    Args:
+        values: At least two different ones.
+    """
+    counts = np.bincount(values, minlength=256).astype(np.float64)
+    below = counts.cumsum()[:-1]  # how many are at most 0, 1, ...
+    above = values.size - below
+    moments = (counts * np.arange(256)).cumsum()
+    with np.errstate(invalid="ignore"):  # 0 / 0 where one side is empty
+        gap = moments[:-1] / below - (moments[-1] - moments[:-1]) / above
+    variance = below * above * gap**2
+    return float(np.nanargmax(variance))
 
 
 def _not_tissue(
@@ -129,11 +144,42 @@ def _not_tissue(
 def _clean(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     """Drop dust, fill small holes and grow the rim."""
     closed = _morph(mask, cv2.MORPH_CLOSE, MARGIN_UM / mpp)
-    pieces = remove_small_objects(closed, max_size=round(MIN_PIECE_UM2 / mpp**2))
-    filled = remove_small_holes(pieces, max_size=round(MAX_HOLE_UM2 / mpp**2))
+    pieces = _Regions.of(closed)
+    kept = pieces.select(pieces.area > round(MIN_PIECE_UM2 / mpp**2))
+    gaps = _Regions.of(~kept)
     # Glass that reaches the border of a small picture is no hole, however small it is.
-    filled &= np.asarray(binary_fill_holes(pieces), bool)
-    return _morph(filled, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
+    holes = gaps.select((gaps.area <= round(MAX_HOLE_UM2 / mpp**2)) & ~gaps.at_border)
+    return _morph(kept | holes, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
+
+
+@dataclass(frozen=True, slots=True)
+class _Regions:
+    """Pieces of a mask that hang together along edges.
+
+    Attributes:
+        labels: Number of each pixel's piece, shape ``(h, w)``; 0 outside the mask.
+        area: Pixels of each piece, by number; index 0 means nothing.
+        at_border: Whether each piece touches the border of the picture.
+    """
+
+    labels: NDArray[np.int32]
+    area: NDArray[np.int32]
+    at_border: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> "_Regions":
+        """Find the pieces of a mask."""
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+        left, top, width, height, area = stats.T
+        rows, cols = mask.shape
+        touches = (left == 0) | (top == 0) | (left + width == cols) | (top + height == rows)
+        return cls(np.asarray(labels), area, touches)
+
+    def select(self, is_wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the mask of the wanted pieces only."""
+        is_wanted[0] = False
+        selected: NDArray[np.bool_] = is_wanted[self.labels]
+        return selected
 
 
 def _morph(mask: NDArray[np.bool_], operation: int, diameter_px: float) -> NDArray[np.bool_]:

@@ -80,7 +80,8 @@ def illustrate_run(folder: Path, run: FinishedRun) -> list[Path]:
 
 
 def _panel_cases(run: FinishedRun) -> list["PanelCase"]:
-    from dfaseg.training.plots.panel import PanelCase, choose_cases  # noqa: PLC0415
+    from dfaseg.training.plots.cases import choose_cases  # noqa: PLC0415
+    from dfaseg.training.plots.panel import PanelCase  # noqa: PLC0415
 
     confusions = [_matrix(counts) for counts in run.test_scores.images]
     chosen = choose_cases(confusions, run.class_map, run.frequencies)

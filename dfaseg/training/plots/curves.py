@@ -112,7 +112,7 @@ def _draw_loss(run: Course) -> Figure:
     rates = np.array([record.lr for record in run.history])
     plot_course(lower, run, rates, color=FAINT_INK, linewidth=1.5)
     lower.set(ylabel="learning\nrate", xlabel="epoch", ylim=(0, 1.15 * max(rates.max(), 1e-12)))
-    lower.yaxis.set_major_locator(MaxNLocator(3))
+    lower.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     lower.yaxis.set_major_formatter(plain_number)
     for axes in (upper, lower):
         mark_best(axes, run)

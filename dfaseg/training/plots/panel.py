@@ -1,4 +1,4 @@
-"""The panel image | truth | prediction, and which cases it shows."""
+"""The panel image | truth | prediction, one row per case."""
 
 import math
 from collections.abc import Sequence
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.errors import ConfigError
-from dfaseg.evaluation.confusion import ConfusionMatrix
-from dfaseg.evaluation.metrics import compute_scores
 from dfaseg.training.plots.style import (
     FAINT_INK,
     INK,
@@ -67,65 +65,6 @@ class PanelCase:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenCase:
-    """A case worth showing.
-
-    Attributes:
-        index: Its place in the split.
-        reason: Why it was chosen.
-        macro_dice: Its own macro Dice.
-    """
-
-    index: int
-    reason: str
-    macro_dice: float
-
-    @property
-    def caption(self) -> str:
-        """Reason and score in a few words."""
-        return f"{self.reason}, macro Dice {self.macro_dice:.2f}"
-
-
-def choose_cases(
-    confusions: Sequence[ConfusionMatrix],
-    class_map: ClassMap,
-    frequencies: Sequence[float],
-    *,
-    max_rare: int = 3,
-) -> list[ChosenCase]:
-    """Choose the best, the median and the worst case by macro Dice, and one per rare class.
-
-    A class is rare if it has less than half of an equal share of the training pixels. Its case is
-    the one with most true pixels of it, however well that one went; none is shown twice.
-
-    Args:
-        confusions: One matrix per case of the split.
-        class_map: The classes.
-        frequencies: Pixel frequency of each class in the training split.
-        max_rare: Rare classes at most, the rarest first.
-    """
-    dice = np.array([compute_scores(confusion).macro_dice for confusion in confusions])
-    ranking = [int(index) for index in np.argsort(-dice, kind="stable") if np.isfinite(dice[index])]
-    if not ranking:
-        return []
-    reasons = {"best": ranking[0], "median": ranking[(len(ranking) - 1) // 2], "worst": ranking[-1]}
-    chosen: dict[int, str] = {}
-    for reason, index in reasons.items():
-        chosen.setdefault(index, reason)
-    for rare in _rare_classes(frequencies)[:max_rare]:
-        pixels = [confusions[index].counts[rare].sum() for index in ranking]
-        open_to_choice = [
-            (count, index)
-            for count, index in zip(pixels, ranking, strict=True)
-            if count > 0 and index not in chosen
-        ]
-        if open_to_choice:
-            _, index = max(open_to_choice)
-            chosen[index] = f"rare class {class_map[rare].name}"
-    return [ChosenCase(index, reason, float(dice[index])) for index, reason in chosen.items()]
-
-
 def draw_panel(cases: Sequence[PanelCase], class_map: ClassMap, path: Path) -> list[Path]:
     """Draw image, truth and prediction side by side, one row per case.
 
@@ -145,12 +84,6 @@ def draw_panel(cases: Sequence[PanelCase], class_map: ClassMap, path: Path) -> l
         handles = _legend_handles(cases, styles)
         figure = _lay_out(cases, class_map, handles)
         return save_figure(figure, path.parent, path.stem)
-
-
-def _rare_classes(frequencies: Sequence[float]) -> list[int]:
-    limit = 0.5 / len(frequencies)
-    order = np.argsort(frequencies, kind="stable")
-    return [int(index) for index in order if 0 < frequencies[index] < limit]
 
 
 def _lay_out(cases: Sequence[PanelCase], class_map: ClassMap, handles: Sequence[Patch]) -> Figure:

@@ -92,8 +92,11 @@ def label_line_ends(
 
 def _settle(figure: Figure) -> None:
     """Lay the figure out for good: what is placed by the px must not move afterwards."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
     for _ in range(2):  # the first round gives labels outside the axes too little room
-        figure.draw_without_rendering()
+        engine.execute(figure)
     figure.set_layout_engine("none")
 
 

@@ -188,6 +188,22 @@ def test_terminal_shows_the_last_epoch_and_keeps_log_lines() -> None:
     assert "all epochs are done" in text
 
 
+def test_run_that_settles_early_is_not_left_hanging() -> None:
+    """The last picture says that it ended, and no step is under way."""
+    console = _terminal()
+
+    with show_training(CLASSES, [0.5, 0.5], 24, console=console) as observer:
+        observer.on_start(0, 9)
+        observer.on_step(1, 1, math.nan)
+        observer.on_epoch(RECORD)
+
+    assert isinstance(console.file, io.StringIO)
+    last = console.file.getvalue().rpartition("epoch ━")[2]
+    assert "1/9 ended after epoch 1" in last
+    assert "step" not in last
+    assert "nan" not in console.file.getvalue()
+
+
 def test_log_file_gets_one_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     """No control characters, and nothing for the steps of a short epoch."""
     with show_training(CLASSES, [0.5, 0.5], 24, console=Console(file=io.StringIO())) as observer:

@@ -97,11 +97,13 @@ def test_gradient_reaches_delta_of_every_layer_and_head(scope: BiasScope) -> Non
     assert (gradient != 0).all()
 
 
-def test_every_trained_parameter_gets_a_gradient() -> None:
+@pytest.mark.parametrize("encoder", [TINY, "test_vit", "test_convnext"])
+def test_every_trained_parameter_gets_a_gradient(encoder: str) -> None:
     """No weight is dead, as distributed training requires."""
-    segmenter = make_segmenter(predicts_iou=True).train()
+    spec = replace(make_segmenter(predicts_iou=True).spec, encoder=encoder)
+    segmenter = DfaSegmenter(spec).train()
 
-    logits, iou = segmenter(make_images(2, 32, 32))
+    logits, iou = segmenter(make_images(2, 64, 64))
     assert iou is not None
     (logits.square().sum() + iou.sum()).backward()
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dfaseg.geometry import TileGrid
-from dfaseg.tiler.tissue import TissueMask, find_tissue
+from dfaseg.tiler.tissue import TissueMask, find_tissue, otsu_threshold
 
 MPP = 8.0
 GLASS = 243
@@ -162,3 +162,25 @@ def test_rows_repeat_the_coarse_pixels():
     rows = TissueMask(mask, 3).rows(2, 2, 5)
 
     assert rows.astype(int).tolist() == [[1, 1, 1, 0, 0], [0, 0, 0, 1, 1]]
+
+
+def test_piece_and_hole_sizes_are_counted_along_edges():
+    """Pixels that touch at corners only are pieces of their own, and gaps are parted likewise."""
+    picture = glass()
+    picture[100:120, 100:120] = picture[120:140, 120:140] = (205, 120, 175)
+
+    assert not find_tissue(picture, 3.0, 1).mask.any()  # 2 × 3600 µm², below 10 000 each
+    assert find_tissue(picture, 6.0, 1).mask.any()
+
+
+def test_threshold_parts_values_where_their_variance_is_largest():
+    """As Otsu's method does by its definition, tried at every value."""
+    values = np.random.default_rng(0).normal([[20], [90]], [[6], [15]], (2, 300)).clip(0, 255)
+    values = values.astype(np.uint8).ravel()
+
+    def variance(threshold):
+        low, high = values[values <= threshold], values[values > threshold]
+        return len(low) * len(high) * (low.mean() - high.mean()) ** 2
+
+    candidates = np.unique(values)[:-1]
+    assert otsu_threshold(values) == max(candidates, key=variance)

@@ -1,0 +1,98 @@
+"""Take the networks of synthetic_delta.py apart: what does b move, and what could stand in for it?
+
+``python assets/studies/synthetic_probes.py RUNS`` writes ``RUNS/probes.json``.
+"""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from bench import Bench, nudge, silence, stand_in
+from dfaseg.training.loss import segmentation_loss
+from synthetic_delta import SEEDS, load_once, run_dir, surgery
+
+from dfaseg.datasets.load import Split, load_split
+from dfaseg.datasets.synthetic import SyntheticSpec, read_synthetic
+from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.training.device import choose_placement
+
+VARIANTS = ("none", "dfa-20", "no-skips-none", "bottleneck-none", "bottleneck-dfa-20")
+NUM_IMAGES = 40
+
+
+def tune_bias_alone(bench: Bench, num_steps: int = 60) -> dict[str, Any]:
+    """Hold all other weights still and let the loss choose b, by full-batch Adam."""
+    class_bias = bench.network.class_bias
+    start = class_bias.delta.detach().clone()
+    change = torch.zeros_like(start, requires_grad=True)
+    optimiser = torch.optim.Adam([change], lr=0.05)
+    labels = torch.from_numpy(bench.labels)
+    before = bench.look()
+    losses = []
+    for _ in range(num_steps):
+        optimiser.zero_grad()
+        logits = torch.func.functional_call(
+            bench.network, {"class_bias.delta": start + change}, (bench.images,)
+        ).logits
+        loss = segmentation_loss(logits, None, labels)
+        (gradient,) = torch.autograd.grad(loss, [change])
+        change.grad = gradient
+        losses.append(loss.item())
+        optimiser.step()
+    best = change.detach()
+    with bench.bias_changed(best):
+        after = bench.look()
+    return {
+        "b_change": (best - best.mean()).tolist(),
+        "loss": [losses[0], losses[-1]],
+        "dice_change": (after["dice"] - before["dice"]).tolist(),
+    }
+
+
+def probe(root: Path, variant: str, seed: int, split: Split, tuning: Split) -> dict[str, Any]:
+    """Return all that the probes found about one trained network."""
+    network = load_checkpoint(run_dir(root, variant, seed) / "model.safetensors").model
+    assert isinstance(network, DfaSegmenter)
+    placement = choose_placement("cpu", "fp32")
+    bench, tuning_bench = (
+        Bench(network, part.images[:NUM_IMAGES], part.labels[:NUM_IMAGES], placement)
+        for part in (split, tuning)
+    )
+    with surgery(variant):
+        return {
+            "variant": variant,
+            "seed": seed,
+            "nudge": nudge(bench),
+            # The bottleneck has nothing beside the attention to fall back on.
+            "silence": None if variant.startswith("bottleneck") else silence(bench),
+            "stand_in": stand_in(bench),
+            "tuned": tune_bias_alone(tuning_bench),
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Probe the networks of all seeds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path, help="folder of the runs")
+    root = parser.parse_args(arguments).root
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    records = []
+    for seed in SEEDS:
+        data = load_once(read_synthetic(SyntheticSpec(seed=seed)))
+        split, tuning = load_split(data.test), load_split(data.train)
+        for variant in VARIANTS:
+            if not (run_dir(root, variant, seed) / "result.json").is_file():
+                continue
+            logging.info("%s, seed %d", variant, seed)
+            records.append(probe(root, variant, seed, split, tuning))
+    (root / "probes.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
