@@ -66,7 +66,8 @@ class AttentionWatch:
         if len(self._gradients[layer]) % self._every == 0:
             self._look(layer, module, (queries, keys, bias))
         zero = torch.zeros_like(bias).requires_grad_()
-        zero.register_hook(lambda g: self._gradients[layer].append(g.detach().numpy().copy()))
+        keep = self._gradients[layer].append
+        zero.register_hook(lambda g: keep(g.detach().numpy().copy()))  # type: ignore[no-untyped-call]
         return queries, keys, values, bias + zero
 
     def _layer(self, module: nn.Module) -> int:

@@ -31,7 +31,8 @@ class Bench:
         placement: Placement,
     ) -> None:
         self.network = network.eval()
-        self.images = placement.normalise(np.stack(images))
+        scale = placement.scaling(network.normalisation)
+        self.images: Tensor = scale(placement.to_device(np.stack(images)))
         self.labels = np.stack(labels)
         self.attentions: list[DynamicFocalAttention] = [
             module for module in network.modules() if isinstance(module, DynamicFocalAttention)
@@ -42,7 +43,7 @@ class Bench:
         """Return Dice, the share of pixels given to each class, and the masks."""
         size = self.labels.shape[1:]
         masks = []
-        for part in self.images.split(BATCH):
+        for part in torch.split(self.images, BATCH):
             logits = nn.functional.interpolate(self.network(part).logits, size, mode="bilinear")
             masks.append(logits.argmax(dim=1).to(torch.uint8))
         mask = torch.cat(masks).numpy()
@@ -57,7 +58,7 @@ class Bench:
         delta = self.network.class_bias.delta
         before = delta.detach().clone()
         with torch.no_grad():
-            delta += change
+            delta.add_(change)
         try:
             yield
         finally:

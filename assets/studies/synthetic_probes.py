@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from bench import Bench, nudge, silence, stand_in
-from dfaseg.training.loss import segmentation_loss
 from synthetic_delta import SEEDS, load_once, run_dir, surgery
 
 from dfaseg.datasets.load import Split, load_split
@@ -20,6 +20,8 @@ from dfaseg.datasets.synthetic import SyntheticSpec, read_synthetic
 from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.device import choose_placement
+from dfaseg.training.losses.build import build_loss
+from dfaseg.training.losses.spec import LossSpec
 
 VARIANTS = ("none", "dfa-20", "no-skips-none", "bottleneck-none", "bottleneck-dfa-20")
 NUM_IMAGES = 40
@@ -32,6 +34,8 @@ def tune_bias_alone(bench: Bench, num_steps: int = 60) -> dict[str, Any]:
     change = torch.zeros_like(start, requires_grad=True)
     optimiser = torch.optim.Adam([change], lr=0.05)
     labels = torch.from_numpy(bench.labels)
+    counts = np.bincount(bench.labels.ravel(), minlength=len(start)).tolist()
+    loss_of = build_loss(LossSpec(), pixel_counts=counts, num_patches=len(labels))
     before = bench.look()
     losses = []
     for _ in range(num_steps):
@@ -39,7 +43,7 @@ def tune_bias_alone(bench: Bench, num_steps: int = 60) -> dict[str, Any]:
         logits = torch.func.functional_call(
             bench.network, {"class_bias.delta": start + change}, (bench.images,)
         ).logits
-        loss = segmentation_loss(logits, None, labels)
+        loss = loss_of(logits, None, labels).total
         (gradient,) = torch.autograd.grad(loss, [change])
         change.grad = gradient
         losses.append(loss.item())
