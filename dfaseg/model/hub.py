@@ -1,6 +1,7 @@
 """Files of the Hugging Face hub, from its cache where they are there."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dfaseg.errors import CheckpointError
@@ -22,19 +23,26 @@ def fetch_hub_file(
     """
     from huggingface_hub import errors, hf_hub_download  # noqa: PLC0415 (slow, seldom needed)
 
-    failure: Exception | None = None
-    for is_offline in (True, False):
+    def fetch(file_name: str, *, is_offline: bool) -> Path:
+        return Path(
+            hf_hub_download(repo, file_name, revision=revision, local_files_only=is_offline)
+        )
+
+    try:
         for file_name in file_names:
+            with suppress(errors.LocalEntryNotFoundError):
+                return fetch(file_name, is_offline=True)
+        *others, last = file_names
+        for file_name in others:
             try:
-                return Path(
-                    hf_hub_download(repo, file_name, revision=revision, local_files_only=is_offline)
-                )
-            except errors.EntryNotFoundError as error:  # not in the cache, or not under this name
-                failure = error
-            except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
-                raise CheckpointError(f"{subject}: {_problem(error)}") from error
-    assert failure is not None
-    raise CheckpointError(f"{subject}: {_problem(failure)}") from failure
+                return fetch(file_name, is_offline=False)
+            except errors.LocalEntryNotFoundError:  # the hub cannot be reached, under any name
+                raise
+            except errors.EntryNotFoundError:
+                continue
+        return fetch(last, is_offline=False)
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
+        raise CheckpointError(f"{subject}: {_problem(error)}") from error
 
 
 def _problem(error: Exception) -> str:

@@ -60,7 +60,7 @@ class EncoderSource:
     @property
     def terms(self) -> str:
         """Licence and gating in words, for messages."""
-        return f"licence {self.licence}, {'handed out on request' if self.is_gated else 'open'}"
+        return f"licence: {self.licence}; {'handed out on request' if self.is_gated else 'open'}"
 
 
 _SOURCES = (

@@ -65,9 +65,10 @@ class PlainVit(nn.Module):
         if self.patch_px != FUSED_STRIDE:
             height, width = images.shape[-2:]
             size = (height // FUSED_STRIDE * self.patch_px, width // FUSED_STRIDE * self.patch_px)
-            images = nn.functional.interpolate(
-                images, size, mode="bilinear", align_corners=False, antialias=True
+            resized = nn.functional.interpolate(  # CPUs average in float32 only
+                images.float(), size, mode="bilinear", align_corners=False, antialias=True
             )
+            images = resized.to(images.dtype)
         maps: list[Tensor] = self.vit.forward_intermediates(
             images, indices=1, norm=self._is_normalised, intermediates_only=True
         )

@@ -11,8 +11,9 @@ cv2.setNumThreads(1)
 
 _FAST_IN_OPENCV = frozenset({Fraction(2), Fraction(4)})
 """Scales at which OpenCV is faster than our own sums."""
-_MAX_WEIGHT = 65535 // 255
-"""Largest sum of weights with which sums of pixel values fit into 16 bits."""
+_MAX_WEIGHT = 256
+"""Largest sum of weights with which sums of pixel values, and half a weight to round them, fit into
+16 bits."""
 
 
 def resample_block(
@@ -36,34 +37,70 @@ def resample_block(
         out[...] = source
     elif min(scale_x, scale_y) < 1:
         _enlarge(source, scale_x, scale_y, out)
-    elif scale_y in _FAST_IN_OPENCV or scale_y == 1 or scale_y.numerator > _MAX_WEIGHT:
+    elif {scale_x, scale_y} <= _FAST_IN_OPENCV or scale_y.numerator > _MAX_WEIGHT:
         cv2.resize(source, size, dst=out, interpolation=cv2.INTER_AREA)
     else:
-        # OpenCV is slow at sums over rows and fast at sums along them.
-        rows, weight = _shrink_rows(source, scale_y)
-        sums = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
-        np.floor_divide(sums + np.uint16(weight // 2), np.uint16(weight), out=out, casting="unsafe")
+        _shrink(source, scale_x, scale_y, out)
 
 
-def _shrink_rows(source: NDArray[np.uint8], scale: Fraction) -> tuple[NDArray[np.uint16], int]:
+def _shrink(
+    source: NDArray[np.uint8], scale_x: Fraction, scale_y: Fraction, out: NDArray[np.uint8]
+) -> None:
+    """Sum rows in 16-bit whole numbers, which lose nothing, then along them."""
+    weight = scale_x.numerator * scale_y.numerator
+    if weight <= _MAX_WEIGHT:
+        # Sums along rows do not fit the vector units, sums over them do: the picture is turned.
+        turned = cv2.transpose(_weighted_sums(source, scale_y))
+        sums = _weighted_sums(np.asarray(turned, np.uint16), scale_x)
+        out[...] = cv2.transpose(_divided(sums, weight))
+    else:
+        factor = _MAX_WEIGHT // scale_y.numerator
+        sums = _weighted_sums(source, scale_y, factor)
+        means = cv2.resize(sums, out.shape[1::-1], interpolation=cv2.INTER_AREA)
+        out[...] = _divided(np.asarray(means, np.uint16), scale_y.numerator * factor)
+
+
+def _divided(sums: NDArray[np.uint16], weight: int) -> NDArray[np.uint8]:
+    """Divide sums by their weight, rounded; the sums are changed."""
+    sums += np.uint16(weight // 2)
+    means = np.empty(sums.shape, np.uint8)
+    np.floor_divide(sums, np.uint16(weight), out=means, casting="unsafe")
+    return means
+
+
+def _weighted_sums(
+    source: NDArray[np.uint8] | NDArray[np.uint16], scale: Fraction, factor: int = 1
+) -> NDArray[np.uint16]:
     """Sum along the first axis, each row weighted by how much of it a result row covers.
 
+    The sum of the weights of a result row is ``factor * scale.numerator``.
+
+    Args:
+        source: Shape ``(h, w, 3)``.
+        scale: Source rows per result row, at least 1.
+        factor: What all weights are multiplied by.
+
     Returns:
-        Weighted sums, shape ``(h / scale, w, 3)``, and the sum of the weights of a row.
+        Weighted sums, shape ``(h / scale, w, 3)``.
     """
     extent, unit = scale.numerator, scale.denominator
-    # In units of 1/denominator of a source row, times what the range of uint16 leaves room for.
-    factor = _MAX_WEIGHT // extent
-    periods = source.reshape(-1, extent, *source.shape[1:]).astype(np.uint16)
-    sums = np.zeros((len(periods), unit, *source.shape[1:]), np.uint16)
-    part = np.empty_like(periods[:, 0])
+    periods = source.reshape(-1, extent, *source.shape[1:])
+    sums = np.empty((len(periods), unit, *source.shape[1:]), np.uint16)
+    part = np.empty_like(sums[:, 0])
     for row in range(unit):
+        total = sums[:, row]
+        # In units of 1/denominator of a source row, so that all weights are whole numbers.
         start, stop = row * extent, (row + 1) * extent
-        for index in range(start // unit, -(-stop // unit)):
-            covered = min(stop, (index + 1) * unit) - max(start, index * unit)
-            np.multiply(periods[:, index], np.uint16(covered * factor), out=part)
-            sums[:, row] += part
-    return sums.reshape(-1, *source.shape[1:]), extent * factor
+        first_whole, end_whole = -(-start // unit), stop // unit
+        total[...] = periods[:, first_whole] if first_whole < end_whole else 0
+        for index in range(first_whole + 1, end_whole):
+            total += periods[:, index]
+        total *= np.uint16(unit * factor)
+        for index, weight in ((start // unit, -start % unit), (end_whole, stop % unit)):
+            if weight:
+                np.multiply(periods[:, index], np.uint16(weight * factor), out=part)
+                total += part
+    return sums.reshape(-1, *source.shape[1:])
 
 
 def _enlarge(

@@ -316,12 +316,28 @@ def test_gated_weights_say_licence_address_and_what_to_do(monkeypatch: pytest.Mo
         "encoder 'uni2-h'",
         "grant access on request",
         "hf auth login",
-        "licence CC-BY-NC-ND-4.0",
+        "licence: CC-BY-NC-ND-4.0",
         "https://huggingface.co/MahmoodLab/UNI2-h",
         "a file fetched from there can be given",
     ):
         assert part in message
     assert "\n" not in message
+
+
+def test_unreachable_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network, another name of the file would only double the wait."""
+    asked = []
+
+    def fail(_repo: str, name: str, *, local_files_only: bool, **_: object) -> str:
+        asked.append((name, local_files_only))
+        raise errors.LocalEntryNotFoundError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+
+    with pytest.raises(CheckpointError, match=r"cannot be reached.*licence: apache-2\.0; open"):
+        load_encoder_weights(PlainVit(small_source()), encoder_source("resnet18"), "hub")
+
+    assert [name for name, is_offline in asked if not is_offline] == ["model.safetensors"]
 
 
 def test_weights_that_are_not_on_the_hub_say_where_they_are() -> None:

@@ -23,15 +23,29 @@ def area_weights(size, scale):
     [
         (Fraction(1), 0.0),
         (Fraction(2), 0.501),
-        (Fraction(3), 0.503),
-        (Fraction(14, 5), 0.503),
+        (Fraction(3), 0.5),
+        (Fraction(14, 5), 0.5),
+        (Fraction(7, 5), 0.5),
+        (Fraction(18, 13), 0.504),
         (Fraction(50, 9), 0.504),
         (Fraction(257, 100), 0.503),
         (Fraction(260, 101), 0.501),
         (Fraction(4, 5), 1.01),
         (Fraction(9, 10), 1.01),
     ],
-    ids=["same", "2", "3", "14/5", "50/9", "257/100", "260/101", "enlarged", "barely enlarged"],
+    ids=[
+        "same",
+        "2",
+        "3",
+        "14/5",
+        "7/5",
+        "18/13",
+        "50/9",
+        "257/100",
+        "260/101",
+        "enlarged",
+        "barely enlarged",
+    ],
 )
 def test_result_is_the_mean_of_what_it_covers(scale, tolerance):
     """Every result pixel is the rounded area mean (enlarging may be rounded per axis)."""
@@ -44,6 +58,20 @@ def test_result_is_the_mean_of_what_it_covers(scale, tolerance):
     weights = area_weights(side, scale)
     expected = np.einsum("ij,jkc,lk->ilc", weights, source.astype(float), weights)
     assert np.abs(out - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    "scale", [Fraction(14, 5), Fraction(16), Fraction(256, 99), Fraction(257, 100)]
+)
+def test_white_stays_white(scale):
+    """The largest sums have room, that of half a weight for rounding included."""
+    side = scale.numerator
+    source = np.full((side, side, 3), 255, np.uint8)
+    out = np.zeros((scale.denominator, scale.denominator, 3), np.uint8)
+
+    resample_block(source, scale, scale, out)
+
+    assert (out == 255).all()
 
 
 def test_writes_into_a_view_of_a_larger_array():
