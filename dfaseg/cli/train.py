@@ -100,7 +100,8 @@ def _observers(
     if tensorboard:
         log = TensorBoardLog(folder.tensorboard, class_map.names)
         observers.append(stack.enter_context(log))
-    history = read_log(folder.log).history if prepared.request.resume else ()
+    is_there = prepared.request.resume and folder.log.is_file()
+    history = read_log(folder.log).history if is_there else ()
     batch_size = prepared.spec.batch_size
     display = show_training(class_map, trainer.frequencies, batch_size, history=history)
     return [*observers, stack.enter_context(display)]

@@ -113,7 +113,8 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
 
 
 def _gather_tables(request: TrainRequest) -> Tables:
-    path = request.config_path
-    if path is None and request.resume:
-        path = RunFolder(request.run_dir).config
+    path, folder = request.config_path, RunFolder(request.run_dir)
+    if request.resume:
+        folder.require_state()
+        path = path or folder.config
     return override(read_config(path) if path else {}, request.settings)

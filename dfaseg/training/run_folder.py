@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfaseg.errors import OutputError, OutputExistsError
+from dfaseg.errors import CheckpointError, OutputError, OutputExistsError
 from dfaseg.files import explain, write_aside
 from dfaseg.training.config import to_toml
 from dfaseg.training.spec import TrainSpec
@@ -79,6 +79,17 @@ class RunFolder:
                 f"run folder '{self.path}': cannot be made ({explain(error)})"
             ) from error
         self.write_config(spec, run)
+
+    def require_state(self) -> None:
+        """Refuse a folder that holds no run to go on with.
+
+        Raises:
+            CheckpointError: There is no state.
+        """
+        if not self.state.is_file():
+            raise CheckpointError(
+                f"training state '{self.state}': not there; leave out --resume to start a new run"
+            )
 
     def write_config(self, spec: TrainSpec, run: Mapping[str, Any]) -> None:
         """Write the settings, whole or not at all.

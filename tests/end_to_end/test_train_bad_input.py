@@ -93,6 +93,11 @@ def test_unknown_key_in_the_file_is_one_line(tree: Path, tmp_path: Path) -> None
     _assert_one_line(result, "bias.moed", "did you mean 'bias.mode'?")
 
 
+def test_folder_without_a_run_cannot_be_resumed(tree: Path, tmp_path: Path) -> None:
+    """The line says what is not there, and what to leave out."""
+    _assert_one_line(_train(tree, tmp_path / "run", "--resume"), "last.safetensors", "--resume")
+
+
 def test_data_set_must_be_named(tmp_path: Path) -> None:
     """Neither file nor option names it: the line says so."""
     result = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "run")])
