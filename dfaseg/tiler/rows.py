@@ -25,6 +25,8 @@ WHITE = 255
 """Value of pixels outside the slide, of sparse tiles and of tiles nobody asked for."""
 BLOCK_PX = 1024
 """Least width of a resampling block in level pixels: enough work to be worth a thread's turn."""
+TILES_PER_JOB = 4
+"""Native tiles that a thread decodes at a turn: handing a job over costs a tenth of a tile."""
 SMALL_STRIP_BYTES = 64 * 2**20
 """Strips up to this size are decoded two ahead, larger ones one ahead: enough to keep all threads
 busy at a strip's end, without holding more of a wide slide than that takes."""
@@ -122,8 +124,18 @@ class RowReader:
     def _submit_decoding(self, strip: int, buffers: "_StripBuffers") -> list[Future[None]]:
         """Start decoding the needed tiles of one row of native tiles."""
         rows = buffers.fresh_rows(strip, self._needed[strip])
-        columns = np.flatnonzero(self._needed[strip])
-        return [self._executor.submit(self._decode_into, rows, int(col), strip) for col in columns]
+        columns = np.flatnonzero(self._needed[strip]).tolist()
+        return [
+            self._executor.submit(
+                self._decode_all_into, rows, columns[first : first + TILES_PER_JOB], strip
+            )
+            for first in range(0, len(columns), TILES_PER_JOB)
+        ]
+
+    def _decode_all_into(self, rows: NDArray[np.uint8], columns: list[int], strip: int) -> None:
+        """Decode some native tiles of a strip."""
+        for col in columns:
+            self._decode_into(rows, col, strip)
 
     def _decode_into(self, rows: NDArray[np.uint8], col: int, strip: int) -> None:
         """Decode one native tile into its place in the strip."""

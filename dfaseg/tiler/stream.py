@@ -131,11 +131,12 @@ class PatchStream:
         pixels, tiles = self._empty_batch(), list[Tile]()
         for tile, patch_rows in self._tiles_with_rows(executor):
             patch = pixels[len(tiles)]
-            patch[...] = WHITE
-            x, width = tile.mask_rect.x, min(tile.mask_rect.width, self._plan.width)
+            x, right, bottom = tile.mask_rect.x, tile.mask_rect.right, tile.mask_rect.bottom
+            if right > self._plan.width or bottom > self._plan.height:
+                patch[...] = WHITE
             top = 0
             for part in patch_rows:
-                piece = part[:, x : x + width]
+                piece = part[:, x:right]
                 patch[top : top + len(piece), : piece.shape[1]] = piece
                 top += len(piece)
             tiles.append(tile)
