@@ -14,7 +14,8 @@ from dfaseg.geometry import Rect, Tile, TileGrid
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.boxes import Span, any_in_boxes
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.rows import WHITE, RowReader, RowStrip
+from dfaseg.tiler.rows import RowReader, RowStrip
+from dfaseg.tiler.strip_buffers import WHITE
 
 BATCHES_AHEAD = 3
 """Batches that wait for the device; more would only hold memory."""
