@@ -1,13 +1,15 @@
 """Borders of unfinished regions put into the spool until their region is finished."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from dfaseg.annotation.gathering import Gathering, ParkedRings, RingTable
-from dfaseg.annotation.joining import marked_edges
+from dfaseg.annotation.long_chains import split_long_chain
+from dfaseg.annotation.rings import Places
 from dfaseg.annotation.spool import Piece, Spool
 from dfaseg.annotation.tracing import Chains
+from dfaseg.annotation.trails import Trails
 from dfaseg.annotation.unfinished import Batch, OpenRegions, Unfinished
 
 _FEW_EDGES = 1 << 12
@@ -16,53 +18,37 @@ _MOST_FETCHED = 1 << 16
 """Edges fetched at a time; bounds the memory for them."""
 
 
-def park_chains(
-    chains: Chains, pieces_above: Sequence[list[Piece]], spool: Spool
-) -> dict[int, list[Piece]]:
-    """Write the strip's edges of all chains that span strips.
+def park_long_chains(
+    closed: Places, trails: Trails, gathering: Gathering, strip: int, spool: Spool, num_columns: int
+) -> tuple[dict[int, Piece], list[tuple[int, Batch]]]:
+    """Split closed chains that are too long for memory, and leave their rings in the spool.
 
     Args:
-        chains: The chains of the strip.
-        pieces_above: Where the edges of each of the frontier's chains lie.
-        spool: Where to write.
+        closed: Numbers of the chains.
+        trails: Where the edges of all chains lie.
+        gathering: Their regions.
+        strip: The strip's number.
+        spool: Where to read and write.
+        num_columns: Lattice columns, one more than the mask has pixels.
 
     Returns:
-        Where all edges of each such chain lie, in the chain's order.
+        Where the exteriors among the rings lie, by region; regions with their holes.
     """
-    order, num_frontier = chains.order, chains.num_frontier
-    spans = ~chains.is_ring
-    is_new = np.repeat(spans, order.counts) & (order.nodes >= num_frontier)
-    first = spool.append(marked_edges(chains, order.nodes[is_new]))
-    place = first + np.cumsum(is_new) - is_new
-    old_at = np.flatnonzero(order.nodes < num_frontier)
-    old_node = order.nodes[old_at].tolist()
-    spanning = np.flatnonzero(spans)
-    starts, ends = order.starts[spanning], (order.starts + order.counts)[spanning]
-    first_old, end_old = np.searchsorted(old_at, np.stack([starts, ends])).tolist()
-    old_at = np.append(old_at, order.nodes.size)
-    pieces: dict[int, list[Piece]] = {}
-    for number, chain in enumerate(spanning.tolist()):
-        found = pieces[chain] = []
-        at = int(starts[number])
-        for old in range(first_old[number], end_old[number]):
-            stop = int(old_at[old])
-            _add_piece(found, int(place[min(at, stop)]), stop - at)
-            for piece in pieces_above[old_node[old]]:
-                _add_piece(found, *piece)
-            at = stop + 1
-        end = int(ends[number])
-        _add_piece(found, int(place[min(at, end - 1)]), end - at)
-    return pieces
-
-
-def _add_piece(pieces: list[Piece], first: int, count: int) -> None:
-    """Append a piece, or lengthen the last one where it goes on there."""
-    if count == 0:
-        return
-    if pieces and sum(pieces[-1]) == first:
-        pieces[-1] = (pieces[-1][0], pieces[-1][1] + count)
-    else:
-        pieces.append((first, count))
+    exteriors: dict[int, Piece] = {}
+    holes: list[tuple[int, Batch]] = []
+    for chain in closed.tolist():
+        rings = split_long_chain(trails, chain, spool, num_columns)
+        region, first, sizes = int(gathering.of_chain[chain]), rings.first, rings.num_edges
+        if rings.first_key == gathering.first_key[region]:
+            exteriors[region] = (first, int(sizes[0]))
+            first, sizes = first + int(sizes[0]), sizes[1:]
+        if sizes.size:
+            headers = np.empty((sizes.size, 4), np.int32)
+            headers[:, :3] = (rings.last_line, *divmod(rings.first_key, num_columns))
+            headers[:, 3] = sizes
+            header = spool.append(headers)
+            holes.append((region, Batch(strip, header, sizes.size, first, int(sizes.sum()))))
+    return exteriors, holes
 
 
 def park_rings(rings: RingTable, strip: int, spool: Spool) -> Iterator[tuple[int, Batch]]:
@@ -89,18 +75,21 @@ def park_rings(rings: RingTable, strip: int, spool: Spool) -> Iterator[tuple[int
         header, edge = header + num_rings[number], edge + num_edges[number]
 
 
-def fetch_rings(batches: dict[int, list[Batch]], num_finished: int, spool: Spool) -> ParkedRings:
+def fetch_rings(
+    batches: dict[int, list[Batch]], num_finished: int, but: Collection[int], spool: Spool
+) -> ParkedRings:
     """Read the rings of finished regions that have parked few of them, and strike these off.
 
     Args:
         batches: Where the rings of each region lie; changed in place.
         num_finished: Number of regions that are finished.
+        but: Regions that stay in the spool.
         spool: Where to read.
     """
     regions: list[int] = []
     fetched: list[Batch] = []
     room = _MOST_FETCHED
-    for region in sorted(region for region in batches if region < num_finished):
+    for region in sorted(batches.keys() & set(range(num_finished)) - set(but)):
         num_edges = sum(batch.num_edges for batch in batches[region])
         if num_edges <= _FEW_EDGES and num_edges <= room:
             room -= num_edges
@@ -126,7 +115,7 @@ def merge_batches(regions: OpenRegions, gathering: Gathering) -> dict[int, list[
 def hand_on(
     chains: Chains,
     gathering: Gathering,
-    pieces: Mapping[int, list[Piece]],
+    trails: Trails,
     batches: Mapping[int, list[Batch]],
 ) -> Unfinished:
     """Return what the next strip needs to know."""
@@ -140,7 +129,7 @@ def hand_on(
     )
     return Unfinished(
         chains.frontier,
-        [pieces[chain] for chain in opened.tolist()],
+        trails.of(opened),
         gathering.of_chain[opened] - first,
         regions,
     )

@@ -7,25 +7,34 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation.gathering import Gathering, RingTable, gather, tabulate_rings
+from dfaseg.annotation.gathering import (
+    Gathering,
+    ParkedRings,
+    RingTable,
+    gather,
+    tabulate_rings,
+)
 from dfaseg.annotation.joining import join_chains
 from dfaseg.annotation.parking import (
     fetch_rings,
     hand_on,
     merge_batches,
-    park_chains,
+    park_long_chains,
     park_rings,
 )
 from dfaseg.annotation.regions import Polygons, SpooledHoles, SpooledRings, join_polygons
 from dfaseg.annotation.rings import vertices_of
-from dfaseg.annotation.spool import Spool
-from dfaseg.annotation.tracing import trace_strip
+from dfaseg.annotation.spool import Piece, Spool
+from dfaseg.annotation.tracing import Chains, trace_strip
+from dfaseg.annotation.trails import Trails, park_chains
 from dfaseg.annotation.unfinished import Batch, Unfinished
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import ConfigError
 
 _MAX_STRIP_PX = 1 << 23
 """Pixels traced at a time; bounds the memory for corners."""
+_LONG_EDGES = 1 << 14
+"""Chains with more edges are put in order in the spool, not in memory."""
 
 
 class Polygonizer:
@@ -124,38 +133,62 @@ class Polygonizer:
         before = self._unfinished
         chains = trace_strip(padded, self._next_row, before.frontier)
         gathering = gather(chains, before, padded, self._next_row)
-        pieces = park_chains(chains, before.pieces, self._spool)
-        closed = np.flatnonzero(chains.is_old & ~chains.is_open).tolist()
+        trails = park_chains(chains, before.trails, self._spool)
         batches = merge_batches(before.regions, gathering)
-        others = [
-            join_chains(
-                closed,
-                [pieces[chain] for chain in closed],
-                gathering,
-                self._spool,
-                self._width + 1,
-            ),
-            fetch_rings(batches, gathering.num_finished, self._spool),
-        ]
+        exteriors, others = self._join(chains, trails, gathering, batches)
         is_parked = np.arange(len(gathering)) >= gathering.num_finished
-        is_parked[list(batches)] = True
+        is_parked[[*batches, *exteriors]] = True
         rings = tabulate_rings(chains, gathering, others, is_parked, self._width + 1)
         for region, batch in park_rings(rings, self._strip, self._spool):
             batches.setdefault(region, []).append(batch)
-        polygons = self._finished(rings, gathering, batches)
-        self._unfinished = hand_on(chains, gathering, pieces, batches)
+        polygons = self._finished(rings, gathering, batches, exteriors)
+        self._unfinished = hand_on(chains, gathering, trails, batches)
         self._last_row = padded[-1].copy()
         self._next_row += len(rows)
         self._strip += 1
         return polygons
 
+    def _join(
+        self,
+        chains: Chains,
+        trails: Trails,
+        gathering: Gathering,
+        batches: dict[int, list[Batch]],
+    ) -> tuple[dict[int, Piece], list[ParkedRings]]:
+        """Read what is now complete from the spool, or put it in order there.
+
+        Returns:
+            Where long exteriors lie, by region; the rings that are in memory. The others are added
+            to the batches.
+        """
+        closed = np.flatnonzero(chains.is_old & ~chains.is_open)
+        is_long = trails.num_edges[closed] > _LONG_EDGES
+        exteriors, holes = park_long_chains(
+            closed[is_long], trails, gathering, self._strip, self._spool, self._width + 1
+        )
+        for region, batch in holes:
+            batches.setdefault(region, []).append(batch)
+        joined = join_chains(closed[~is_long], trails, gathering, self._spool, self._width + 1)
+        parked = fetch_rings(batches, gathering.num_finished, exteriors, self._spool)
+        return exteriors, [joined, parked]
+
     def _finished(
-        self, rings: RingTable, gathering: Gathering, batches: Mapping[int, list[Batch]]
+        self,
+        rings: RingTable,
+        gathering: Gathering,
+        batches: Mapping[int, list[Batch]],
+        exteriors: Mapping[int, Piece],
     ) -> Polygons:
         count = gathering.num_finished
         bounds = np.zeros(rings.num_held + 1, np.intp)
         np.cumsum(2 * rings.counts[: rings.num_held], out=bounds[1:])
         row, x = np.divmod(gathering.first_key[:count], self._width + 1)
+        spooled = {}
+        for region in batches.keys() | exteriors.keys():
+            if region >= count:
+                continue
+            holes = SpooledHoles(self._spool, batches.get(region, []))
+            spooled[region] = SpooledRings(self._spool, exteriors.get(region), holes)
         return Polygons(
             gathering.class_index[:count],
             gathering.num_pixels[:count],
@@ -163,8 +196,5 @@ class Polygonizer:
             np.searchsorted(rings.region[: rings.num_held], np.arange(count + 1)),
             bounds,
             vertices_of(rings.edges[: rings.num_held_edges]),
-            {
-                region: SpooledRings(self._spool, None, SpooledHoles(self._spool, batches[region]))
-                for region in batches.keys() & range(count)
-            },
+            spooled,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.chains import Frontier
-from dfaseg.annotation.spool import Piece
+from dfaseg.annotation.trails import Trails
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,8 +43,8 @@ class Unfinished:
     """Everything that a strip hands to the next."""
 
     frontier: Frontier
-    pieces: list[list[Piece]]
-    """Where the edges of each of the frontier's chains lie in the spool."""
+    trails: Trails
+    """Where the edges of the frontier's chains lie in the spool."""
     region_of_frontier: NDArray[np.intp]
     regions: OpenRegions
 
@@ -55,7 +55,7 @@ class Unfinished:
         no_regions = OpenRegions(
             np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64), []
         )
-        return cls(Frontier(none, none), [], none, no_regions)
+        return cls(Frontier(none, none), Trails.nothing(), none, no_regions)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return plain arrays that ``from_arrays`` reads back."""
@@ -64,10 +64,9 @@ class Unfinished:
             "head_x": self.frontier.head_x,
             "tail_x": self.frontier.tail_x,
             "region_of_frontier": self.region_of_frontier,
-            "piece_counts": np.array([len(pieces) for pieces in self.pieces], np.int64),
-            "pieces": np.array(
-                [piece for pieces in self.pieces for piece in pieces], np.int64
-            ).reshape(-1, 2),
+            "trail_first": self.trails.first,
+            "trail_count": self.trails.count,
+            "trail_num_edges": self.trails.num_edges,
             "class_index": self.regions.class_index,
             "num_pixels": self.regions.num_pixels,
             "first_key": self.regions.first_key,
@@ -81,7 +80,6 @@ class Unfinished:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Unfinished":
         """Build the state from the arrays of ``to_arrays``."""
-        pieces = iter([(int(first), int(count)) for first, count in arrays["pieces"]])
         batches = iter([Batch(*(int(number) for number in row)) for row in arrays["batches"]])
         regions = OpenRegions(
             arrays["class_index"].astype(np.uint8),
@@ -91,7 +89,7 @@ class Unfinished:
         )
         return cls(
             Frontier(arrays["head_x"].astype(np.intp), arrays["tail_x"].astype(np.intp)),
-            [[next(pieces) for _ in range(count)] for count in arrays["piece_counts"]],
+            Trails(arrays["trail_first"], arrays["trail_count"], arrays["trail_num_edges"]),
             arrays["region_of_frontier"].astype(np.intp),
             regions,
         )

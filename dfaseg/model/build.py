@@ -1,5 +1,6 @@
 """Named variants of the network; the only home of hyper-parameter numbers."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor
 from dfaseg.errors import ConfigError
 from dfaseg.model.class_bias import BIAS_RULES, BiasMode
 from dfaseg.model.encoder_weights import WeightSources
+from dfaseg.model.known_encoders import encoder_source
 from dfaseg.model.prior import PriorKind, class_log_prior, hard_class_log_prior, warm_start
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.model.spec import ModelSpec
@@ -22,6 +24,8 @@ __all__ = [
     "build_segmenter",
     "preset_spec",
 ]
+
+log = logging.getLogger(__name__)
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -161,6 +165,7 @@ def build_segmenter(
     """
     segmenter = DfaSegmenter(spec, weights=weights)
     if pixel_frequencies is not None:
+        _warn_of_blind_encoders(spec, weights or WeightSources())
         _require_one_per_class("pixel frequencies", pixel_frequencies, spec.num_classes)
         log_prior = class_log_prior(prior, pixel_frequencies, gamma=gamma)
         delta = warm_start(log_prior, pixel_frequencies, alpha)
@@ -168,6 +173,21 @@ def build_segmenter(
             log_prior = _dice_prior(baseline_dice, spec.num_classes, gamma)
         segmenter.class_bias.start_from(log_prior, delta)
     return segmenter
+
+
+def _warn_of_blind_encoders(spec: ModelSpec, weights: WeightSources) -> None:
+    """Log what is allowed, for trials, and hardly ever meant."""
+    chosen = ((spec.encoder, weights.encoder), (spec.second_encoder, weights.second_encoder))
+    for name, source in chosen:
+        if spec.freeze_encoder and name is not None and source is None:
+            origin = encoder_source(name)
+            log.warning(
+                "encoder '%s': frozen at random weights, it will tell little of the images; give "
+                "its weights (%s; see %s) or let it train",
+                name,
+                origin.terms,
+                origin.address,
+            )
 
 
 def _dice_prior(baseline_dice: Sequence[float] | None, num_classes: int, gamma: float) -> Tensor:

@@ -58,8 +58,10 @@ _UNUSED = re.compile(
 )
 """Official weights that nothing here corresponds to."""
 
-_FRESH = re.compile(r"mask_decoder\.(class_tokens|iou_head\.mlp\.4\.(weight|bias))")
-"""Weights of ours that start at random."""
+_FRESH = re.compile(
+    r"mask_decoder\.(class_tokens|iou_head\.mlp\.4\.(weight|bias)|pixel_decoder\..*\.skip\.weight)"
+)
+"""Weights of ours that start at random; there, no encoder gives finer maps to add."""
 
 
 def load_sam_decoder(segmenter: nn.Module, spec: ModelSpec, path: Path) -> None:

@@ -1,8 +1,9 @@
 """The whole network: encoder, neck, mask decoder."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -130,6 +131,11 @@ class DfaSegmenter(nn.Module):
             )
         self.spec = replace(self.spec, has_logit_shift=True)
         self.logit_shift = numbers.clone()
+
+    def copy(self) -> Self:
+        """Return a copy that shares frozen encoders, whose weights nobody changes."""
+        shared = {id(self.encoder): self.encoder} if self.spec.freeze_encoder else {}
+        return copy.deepcopy(self, shared)
 
     def trained_parameters(self) -> dict[str, list[nn.Parameter]]:
         """Return what an optimiser moves, by part: ``encoder``, ``decoder`` and ``delta``.

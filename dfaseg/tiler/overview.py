@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from dfaseg.errors import ReadError
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.rows import WHITE, RowReader
+from dfaseg.tiler.rows import RowReader
+from dfaseg.tiler.strip_buffers import WHITE
 
 
 @dataclass(frozen=True, slots=True)

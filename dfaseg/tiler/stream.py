@@ -14,7 +14,8 @@ from dfaseg.geometry import Rect, Tile, TileGrid
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.boxes import Span, any_in_boxes
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.rows import WHITE, RowReader, RowStrip
+from dfaseg.tiler.rows import RowReader, RowStrip
+from dfaseg.tiler.strip_buffers import WHITE
 
 BATCHES_AHEAD = 3
 """Batches that wait for the device; more would only hold memory."""
@@ -131,11 +132,12 @@ class PatchStream:
         pixels, tiles = self._empty_batch(), list[Tile]()
         for tile, patch_rows in self._tiles_with_rows(executor):
             patch = pixels[len(tiles)]
-            patch[...] = WHITE
-            x, width = tile.mask_rect.x, min(tile.mask_rect.width, self._plan.width)
+            x, right, bottom = tile.mask_rect.x, tile.mask_rect.right, tile.mask_rect.bottom
+            if right > self._plan.width or bottom > self._plan.height:
+                patch[...] = WHITE
             top = 0
             for part in patch_rows:
-                piece = part[:, x : x + width]
+                piece = part[:, x:right]
                 patch[top : top + len(piece), : piece.shape[1]] = piece
                 top += len(piece)
             tiles.append(tile)

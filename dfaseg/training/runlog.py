@@ -1,7 +1,6 @@
-"""One line per epoch: for people through logging, for programs as a CSV table."""
+"""What each epoch brought: a line for people, a CSV table for programs."""
 
 import csv
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 
 from dfaseg.errors import ConfigError
 from dfaseg.files import write_aside
-
-logger = logging.getLogger(__name__)
 
 _FIRST_NUMBERS = ("loss", "lr", "seconds", "macro_dice", "pixel_accuracy")
 _LATER_NUMBERS = ("train_seconds", "patches_per_second")
@@ -116,11 +113,6 @@ def describe_epoch(record: EpochRecord, num_epochs: int) -> str:
     if record.patches_per_second > 0:
         parts.append(f"{record.patches_per_second:.3g} patches/s")
     return ", ".join(parts)
-
-
-def log_epoch(record: EpochRecord, num_epochs: int) -> None:
-    """Say on one line how the epoch went."""
-    logger.info("%s", describe_epoch(record, num_epochs))
 
 
 def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:

@@ -8,7 +8,7 @@ import shapely
 
 from dfaseg.annotation import Polygonizer
 from dfaseg.errors import ConfigError, OutputError
-from tests.outlines import parse_mask, polygonize, rings_of
+from tests.outlines import parse_mask, polygonize, rings_of, spec, write_geojson
 
 EVERY_ROW = range(1, 100)
 
@@ -139,6 +139,35 @@ def test_holes_in_the_spool_can_be_read_twice(
     assert len(polygon.holes) == len(list(polygon.holes)) == len(list(polygon.holes)) == 2
     assert np.array([[2, 1], [1, 1], [1, 2], [2, 2]]) in polygon.holes
     polygonizer.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chains_split_in_the_spool_give_the_same_rings(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Outlines too long for memory are put in order on disk, in blocks; nobody can tell."""
+    mask = np.random.default_rng(seed).integers(0, 2, (14, 15)).astype(np.uint8)
+    before = polygonize(mask, [3, 8])
+    monkeypatch.setattr("dfaseg.annotation.polygonize._LONG_EDGES", 2 * seed)
+    monkeypatch.setattr("dfaseg.annotation.trails.BLOCK_EDGES", 3)
+    after = polygonize(mask, [3, 8])
+    for one, other in zip(before, after, strict=True):
+        assert one.first_pixel == other.first_pixel
+        rings = zip(rings_of(one), rings_of(other), strict=True)
+        assert all(np.array_equal(ring, same) for ring, same in rings)
+
+
+def test_long_outlines_are_written_from_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is the same, byte for byte, as that of outlines in memory."""
+    mask = np.random.default_rng(5).integers(0, 2, (14, 15)).astype(np.uint8)
+    whole = write_geojson(mask, tmp_path / "a", spec())
+    monkeypatch.setattr("dfaseg.annotation.polygonize._LONG_EDGES", 0)
+    monkeypatch.setattr("dfaseg.annotation.parking._FEW_EDGES", 0)
+    monkeypatch.setattr("dfaseg.annotation.ring_blocks.BLOCK_VERTICES", 6)
+    monkeypatch.setattr("dfaseg.annotation.regions.BLOCK_VERTICES", 6)
+    assert write_geojson(mask, tmp_path / "b", spec(), EVERY_ROW) == whole
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (0, 5), (5,)])

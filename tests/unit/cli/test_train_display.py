@@ -4,6 +4,7 @@ import dataclasses
 import io
 import logging
 import math
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -31,9 +32,13 @@ RECORD = EpochRecord(
 
 
 @pytest.fixture(autouse=True)
-def _talkative(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands of other tests may have set another level."""
-    monkeypatch.setattr(logging.getLogger("dfaseg"), "level", logging.INFO)
+def log() -> Iterator[logging.Logger]:
+    """Speak as the command does by default; commands of other tests may have set other levels."""
+    logger = logging.getLogger("dfaseg")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    yield logger
+    logger.setLevel(before)
 
 
 def _terminal(width: int = 80, height: int = 40) -> Console:
@@ -233,12 +238,9 @@ def test_long_epoch_gives_a_sign_of_life(
     assert "dfaseg: epoch 1/2, step 1/400, loss 0.2500" in capsys.readouterr().err
 
 
-def test_quiet_run_shows_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_quiet_run_shows_nothing(log: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     """With --quiet even a terminal stays empty."""
-    monkeypatch.setattr(logging.getLogger("dfaseg"), "level", logging.WARNING)
-    logging.getLogger("dfaseg").manager._clear_cache()  # type: ignore[attr-defined]
+    log.setLevel(logging.WARNING)
     console = _terminal()
 
     with show_training(CLASSES, [0.5, 0.5], 24, console=console) as observer:

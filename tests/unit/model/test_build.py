@@ -186,6 +186,19 @@ def test_weights_for_an_encoder_that_is_not_there_are_refused() -> None:
         build_segmenter(preset_spec("tiny", num_classes=2), weights=weights)
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_encoder_frozen_at_random_weights_is_pointed_out(
+    is_frozen: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is allowed for trials; whoever forgot the weights learns where they are."""
+    spec = replace(preset_spec("tiny", num_classes=3), freeze_encoder=is_frozen)
+
+    build_segmenter(spec, pixel_frequencies=FREQUENCIES)
+
+    assert ("frozen at random weights" in caplog.text) is is_frozen
+    assert ("https://huggingface.co/timm/" in caplog.text) is is_frozen
+
+
 def test_without_frequencies_the_bias_is_blank() -> None:
     """Weights about to be loaded bring prior and delta with them."""
     segmenter = build_segmenter(preset_spec("tiny", num_classes=3))

@@ -183,6 +183,15 @@ def test_all_classes_begin_with_the_first_hypernetwork(tmp_path: Path) -> None:
         assert weights.is_contiguous()
 
 
+def test_pyramid_adds_its_fine_maps_to_the_official_decoder(tmp_path: Path) -> None:
+    """Another encoder's skips start at random, all else from the file."""
+    spec = replace(SPEC, encoder="test_efficientnet")
+
+    segmenter = load(draw(SHAPES), tmp_path, spec)
+
+    assert segmenter(torch.randn(1, 3, 32, 32)).logits.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

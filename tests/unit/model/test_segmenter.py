@@ -159,6 +159,21 @@ def test_trained_parameters_are_all_there_once(encoder: str) -> None:
         assert parts["delta"] == [segmenter.class_bias.delta]
 
 
+@pytest.mark.parametrize("is_frozen", [False, True], ids=["trained", "frozen"])
+def test_copy_shares_frozen_encoders_only(is_frozen: bool) -> None:
+    """A second network of averaged weights does not double an encoder that stays as it is."""
+    segmenter = DfaSegmenter(replace(preset_spec("tiny", num_classes=2), freeze_encoder=is_frozen))
+
+    twin = segmenter.copy()
+
+    ours, theirs = (
+        {id(p): name for name, p in net.named_parameters()} for net in (segmenter, twin)
+    )
+    shared = {name for key, name in ours.items() if key in theirs}
+    assert shared == {name for name in ours.values() if is_frozen and name.startswith("encoder.")}
+    assert all(torch.equal(segmenter.state_dict()[n], t) for n, t in twin.state_dict().items())
+
+
 def test_frozen_network_learns_all_but_its_encoders() -> None:
     """Gradients reach neck, decoder and delta through encoders that keep none."""
     spec = replace(

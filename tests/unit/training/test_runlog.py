@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import logging
 import math
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from dfaseg.errors import ConfigError, OutputError
 from dfaseg.training.runlog import (
     EpochRecord,
     best_record,
-    log_epoch,
+    describe_epoch,
     read_log,
     set_names,
     write_log,
@@ -160,11 +159,18 @@ def test_sets_are_numbered_when_there_are_several() -> None:
     assert set_names(["a", "b"], 4) == ["a (0)", "b (0)", "a (1)", "b (1)"]
 
 
-def test_line_for_people_names_epoch_and_delta(caplog: pytest.LogCaptureFixture) -> None:
-    """The log line holds what a person watches."""
-    with caplog.at_level(logging.INFO, logger="dfaseg.training.runlog"):
-        log_epoch(RECORD, 9)
+def test_line_for_people_names_epoch_and_delta() -> None:
+    """The line holds what a person watches."""
+    text = describe_epoch(RECORD, 9)
 
-    assert "epoch 1/9" in caplog.text
-    assert "-0.250 +0.250" in caplog.text
-    assert "320 patches/s" in caplog.text
+    assert text.startswith("epoch 1/9: loss 0.5000, macro Dice 0.7500")
+    assert "delta [-0.250 +0.250]" in text
+    assert text.endswith("320 patches/s")
+
+
+def test_line_for_people_leaves_out_what_is_not_known() -> None:
+    """No empty brackets, no speed of 0."""
+    text = describe_epoch(dataclasses.replace(FIRST_VERSION, delta=[]), 9)
+
+    assert "delta" not in text
+    assert text.endswith("2 s")
