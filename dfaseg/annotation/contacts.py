@@ -1,11 +1,12 @@
 """Which border lies left of a hole: the link between a hole and its region's exterior."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dfaseg.annotation.chains import Links
 
-_WINDOWS_PX = (8, 64)
+_WINDOWS_PX = (16, 512)
 """Pixels searched to the left of each hole, at first; longer runs are found row by row."""
 
 
@@ -50,11 +51,13 @@ def find_run_starts(
     start = col.copy()
     far = np.arange(col.size)
     for window in _WINDOWS_PX:
-        asked = position[far]
-        before = np.maximum(asked[:, None] - np.arange(1, window + 1), 0)
-        differs = flat[before] != flat[asked][:, None]
-        start[far] -= differs.argmax(axis=1)
-        far = far[~differs.any(axis=1)]
+        near = far[position[far] >= window]
+        if near.size == 0:
+            continue
+        before = sliding_window_view(flat, window)[position[near] - window]
+        differs = before[:, ::-1] != flat[position[near]][:, None]
+        start[near] -= differs.argmax(axis=1)
+        far = np.setdiff1d(far, near[differs.any(axis=1)], assume_unique=True)
     if far.size:
         rows, number = np.unique(row[far], return_inverse=True)
         chosen = padded[rows].reshape(-1)

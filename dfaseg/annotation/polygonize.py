@@ -62,6 +62,8 @@ class Polygonizer:
         self._next_row = 0
         self._strip = 0
         self._last_row = np.full(width + 2, IGNORE_INDEX, np.uint8)
+        # Rows of a strip, used again for the next one.
+        self._padded = np.empty((0, width + 2), np.uint8)
         self._unfinished = Unfinished.nothing()
 
     def __enter__(self) -> Self:
@@ -127,7 +129,9 @@ class Polygonizer:
         self._unfinished = Unfinished.from_arrays(state)
 
     def _trace(self, rows: NDArray[np.uint8]) -> Polygons:
-        padded = np.full((len(rows) + 1, self._width + 2), IGNORE_INDEX, np.uint8)
+        if len(self._padded) != len(rows) + 1:
+            self._padded = np.full((len(rows) + 1, self._width + 2), IGNORE_INDEX, np.uint8)
+        padded = self._padded
         padded[0] = self._last_row
         padded[1:, 1:-1] = rows
         before = self._unfinished
