@@ -1,6 +1,5 @@
 """Build what a run starts from: the network with its class bias, its loss, its optimiser."""
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def _build_average(
     shift = logit_shift(spec.loss, pixel_counts=pixel_counts)
     if spec.optimiser.ema_decay == 0 and shift is None:
         return network
-    average = copy.deepcopy(network)
+    average = network.copy()
     if shift is not None:
         average.shift_logits(-shift)  # the network subtracts
     return average

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, get_args
@@ -12,8 +13,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from dfaseg.classmap import ClassMap
 from dfaseg.cli.main import cli
-from dfaseg.datasets.dataset import Dataset
+from dfaseg.datasets.dataset import Dataset, Example, LabelledImage
 from dfaseg.errors import (
     CheckpointError,
     ConfigError,
@@ -280,6 +282,40 @@ def test_stop_leaves_the_last_epoch_to_resume(data: Dataset, tmp_path: Path) -> 
     resumed = _trainer(SPEC, data, tmp_path).run(resume=True)
     whole = _trainer(SPEC, data, tmp_path / "whole").run()
     assert resumed.model_path.read_bytes() == whole.model_path.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["dfa", "cffa"])
+def test_class_without_pixels_is_left_out(mode: BiasMode, data: Dataset, tmp_path: Path) -> None:
+    """A class that no mask holds has no score, no prior of its own, and spoils nothing."""
+    records = [*data.info.class_map.to_records()]
+    records.append({"index": 3, "name": "never", "colour": "#123456"})
+    info = dataclasses.replace(data.info, class_map=ClassMap.from_records(records))
+    spec = dataclasses.replace(SPEC, bias=BiasSpec(mode=mode))
+
+    result = _trainer(spec, dataclasses.replace(data, info=info), tmp_path).run()
+
+    assert result.test.macro_dice > 0.3
+    assert load_checkpoint(result.model_path).card.pixel_frequencies[3] == 0
+
+
+def test_single_class_trains(data: Dataset, tmp_path: Path) -> None:
+    """Nothing can be learned of one class, and nothing goes wrong."""
+    only = ClassMap.from_records([{"index": 0, "name": "all", "colour": "#808080"}])
+    info = dataclasses.replace(data.info, class_map=only)
+    splits = {
+        name: tuple(dataclasses.replace(e, read=partial(_as_one_class, e)) for e in examples)
+        for name, examples in (("train", data.train), ("val", data.val), ("test", data.test))
+    }
+    spec = dataclasses.replace(SPEC, epochs=1)
+
+    result = _trainer(spec, dataclasses.replace(data, info=info, **splits), tmp_path).run()
+
+    assert result.test.macro_dice == 1.0
+
+
+def _as_one_class(example: Example) -> LabelledImage:
+    image, label = example.read()
+    return LabelledImage(image, np.where(label == 255, 255, 0).astype(np.uint8))
 
 
 def test_scores_are_written_by_case(data: Dataset, tmp_path: Path) -> None:

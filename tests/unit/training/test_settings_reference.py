@@ -12,7 +12,9 @@ from dfaseg.training.config import to_tables
 from dfaseg.training.spec import TrainSpec
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "training-settings.md"
-ROWS = dict(re.findall(r"^\| `([\w.]+)` \| (.*?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+ROWS = dict(
+    re.findall(r"^\| `([\w.]+)` \| (.*?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+)
 LEFT_OPEN = {"dataset", "network.freeze_encoder", "loss.weights"}
 
 
