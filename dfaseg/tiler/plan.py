@@ -75,7 +75,7 @@ class ReadPlan:
         return Rect(x, y, max(0, right - x), max(0, bottom - y))
 
 
-def plan_reading(info: SlideInfo, mpp: float, *, decoding: Decoding = "auto") -> ReadPlan:
+def plan_reading(info: SlideInfo, mpp: float, *, decoding: Decoding = "full") -> ReadPlan:
     """Plan reading a slide at a wanted resolution.
 
     Reads the coarsest level that is at least as fine as wanted, and the finest one when the slide
@@ -105,7 +105,7 @@ def plan_reading(info: SlideInfo, mpp: float, *, decoding: Decoding = "auto") ->
 
 
 def plan_overview(
-    info: SlideInfo, plan: ReadPlan, factor: int, *, decoding: Decoding = "auto"
+    info: SlideInfo, plan: ReadPlan, factor: int, *, decoding: Decoding = "full"
 ) -> ReadPlan:
     """Plan a coarser reading in which one pixel covers ``factor`` × ``factor`` mask pixels.
 

@@ -102,8 +102,8 @@ def test_both_axes_must_allow_smaller_tiles():
     levels = (Level(1000, 1000, 1.0, 2.0, 256, 256, reductions=(2, 4, 8)),)
     slide = SlideInfo("s", "s", "test", "0", 0.5, "test", levels)
 
-    assert plan_reading(slide, 2.0).reduction == 2
-    assert plan_reading(slide, 1.0).reduction == 1
+    assert plan_reading(slide, 2.0, decoding="auto").reduction == 2
+    assert plan_reading(slide, 1.0, decoding="auto").reduction == 1
 
 
 def test_overview_lies_on_the_mask_grid():
