@@ -8,6 +8,9 @@ import numpy as np
 from dfaseg.annotation.ring_blocks import RingBlock
 from dfaseg.errors import ConfigError
 
+_TEXTS_AT_ONCE = 1 << 12
+"""Coordinates made into text ahead of need; more at a time would cost memory on tall slides."""
+
 
 @dataclass(frozen=True, slots=True)
 class MaskFrame:
@@ -93,6 +96,6 @@ class VertexText:
         known = self._texts[axis].size
         if size <= known:
             return
-        numbers = self._frame.texts(range(known, max(size, 2 * known)), axis)
+        numbers = self._frame.texts(range(known, max(size, known + _TEXTS_AT_ONCE)), axis)
         new = [f"[{number}," if axis == 0 else f"{number}]" for number in numbers]
         self._texts[axis] = np.concatenate([self._texts[axis], np.array(new, "S")])
