@@ -40,7 +40,7 @@ class Bench:
 
     @torch.no_grad()
     def look(self) -> dict[str, Any]:
-        """Return Dice, the share of pixels given to each class, and the masks."""
+        """Return the Dice of each class and the masks."""
         size = self.labels.shape[1:]
         masks = []
         for part in torch.split(self.images, BATCH):
@@ -49,8 +49,7 @@ class Bench:
         mask = torch.cat(masks).numpy()
         confusion = ConfusionMatrix(self.network.spec.num_classes)
         confusion.update(self.labels, mask)
-        shares = np.bincount(mask.ravel(), minlength=confusion.counts.shape[0]) / mask.size
-        return {"dice": compute_scores(confusion).dice, "share": shares, "mask": mask}
+        return {"dice": compute_scores(confusion).dice, "mask": mask}
 
     @contextmanager
     def bias_changed(self, change: Tensor) -> Iterator[None]:
@@ -81,11 +80,32 @@ def nudge(bench: Bench) -> list[dict[str, Any]]:
                     "class": index,
                     "step": step,
                     "dice_change": (after["dice"] - before["dice"]).tolist(),
-                    "share_ratio": float(after["share"][index] / before["share"][index]),
                     "pixels_changed": float((after["mask"] != before["mask"]).mean()),
                 }
             )
     return records
+
+
+@torch.no_grad()
+def share_attention(bench: Bench) -> list[dict[str, Any]]:
+    """Return, per layer, the mean of a[i, c] and of a[i, c] (1 - a[i, c]) over pixels and heads.
+
+    The latter is what every gradient by b[c] is multiplied with: near 0, b is starved.
+    """
+    bias = bench.network.class_bias
+    facts = []
+    for layer, (attention, inputs) in enumerate(
+        zip(bench.attentions, _record_inputs(bench), strict=True)
+    ):
+        weights = attention.attention_weights(*inputs, bias.layer_bias(layer))  # (n, heads, k, hw)
+        slopes = weights * (1 - weights)
+        facts.append(
+            {
+                "share": weights.mean(dim=(0, 1, 3)).tolist(),
+                "slope": slopes.mean(dim=(0, 1, 3)).tolist(),
+            }
+        )
+    return facts
 
 
 def silence(bench: Bench) -> dict[str, Any]:

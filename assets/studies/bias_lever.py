@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench import Bench, nudge, silence, stand_in
+from bench import Bench, nudge, share_attention, silence, stand_in
 from numpy.typing import NDArray
 
 from dfaseg.datasets.load import load_split
@@ -43,6 +43,7 @@ def main() -> None:
     report = {
         "dice": bench.look()["dice"].tolist(),
         "b_centred": network.class_bias.centred().tolist(),
+        "attention": share_attention(bench),
         "nudge": nudge(bench),
         "silence": silence(bench),
         "stand_in": stand_in(bench),

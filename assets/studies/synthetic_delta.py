@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import torch
 from attention_watch import AttentionWatch
-from surgery import through_class_tokens, without_skips
+from surgery import loud_answers, through_class_tokens, without_skips
 
 from dfaseg.datasets.dataset import Dataset, Example, LabelledImage
 from dfaseg.datasets.synthetic import SyntheticSpec, read_synthetic
@@ -67,6 +67,9 @@ VARIANTS: Mapping[str, TrainSpec] = MappingProxyType(
         "none": with_bias("none"),
         "dfa-20": with_bias("dfa"),
         "cold-20": with_bias("cold"),
+        "loud-none": with_bias("none"),
+        "loud-dfa-20": with_bias("dfa"),
+        "loud-cold-20": with_bias("cold"),
         "bottleneck-none": with_bias("none"),
         "bottleneck-dfa-20": with_bias("dfa"),
         "frozen-alpha-8": with_bias("frozen_init", alpha=8.0),
@@ -76,6 +79,8 @@ VARIANTS: Mapping[str, TrainSpec] = MappingProxyType(
         "none-ce": replace(with_bias("none"), loss=LossSpec("ce")),
         "dfa-20-ce": replace(with_bias("dfa"), loss=LossSpec("ce")),
         "no-skips-none": with_bias("none"),
+        "no-skips-dfa-20": with_bias("dfa"),
+        "cold-100": with_bias("cold", lr_factor=100.0),
         "anchored-20": with_bias("dfa_anchored"),
     }
 )
@@ -83,7 +88,7 @@ VARIANTS: Mapping[str, TrainSpec] = MappingProxyType(
 20 × 1e-4 does in ten times the steps."""
 
 SURGERIES: Mapping[str, Callable[[], AbstractContextManager[None]]] = MappingProxyType(
-    {"bottleneck": through_class_tokens, "no-skips": without_skips}
+    {"loud": loud_answers, "bottleneck": through_class_tokens, "no-skips": without_skips}
 )
 """What is done to the network of a variant, by the beginning of its name."""
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench import Bench, nudge, silence, stand_in
-from synthetic_delta import SEEDS, load_once, run_dir, surgery
+from bench import Bench, nudge, share_attention, silence, stand_in
+from synthetic_delta import SEEDS, run_dir, surgery
 
 from dfaseg.datasets.load import Split, load_split
 from dfaseg.datasets.synthetic import SyntheticSpec, read_synthetic
@@ -23,16 +23,16 @@ from dfaseg.training.device import choose_placement
 from dfaseg.training.losses.build import build_loss
 from dfaseg.training.losses.spec import LossSpec
 
-VARIANTS = ("none", "dfa-20", "no-skips-none", "bottleneck-none", "bottleneck-dfa-20")
+VARIANTS = ("none", "dfa-20", "frozen-alpha-8", "loud-none", "loud-dfa-20", "bottleneck-dfa-20")
 NUM_IMAGES = 40
 
 
-def tune_bias_alone(bench: Bench, num_steps: int = 60) -> dict[str, Any]:
+def tune_bias_alone(bench: Bench, num_steps: int = 30) -> dict[str, Any]:
     """Hold all other weights still and let the loss choose b, by full-batch Adam."""
     class_bias = bench.network.class_bias
     start = class_bias.delta.detach().clone()
     change = torch.zeros_like(start, requires_grad=True)
-    optimiser = torch.optim.Adam([change], lr=0.05)
+    optimiser = torch.optim.Adam([change], lr=0.1)
     labels = torch.from_numpy(bench.labels)
     counts = np.bincount(bench.labels.ravel(), minlength=len(start)).tolist()
     loss_of = build_loss(LossSpec(), pixel_counts=counts, num_patches=len(labels))
@@ -64,13 +64,13 @@ def probe(root: Path, variant: str, seed: int, split: Split, tuning: Split) -> d
     assert isinstance(network, DfaSegmenter)
     placement = choose_placement("cpu", "fp32")
     bench, tuning_bench = (
-        Bench(network, part.images[:NUM_IMAGES], part.labels[:NUM_IMAGES], placement)
-        for part in (split, tuning)
+        Bench(network, part.images, part.labels, placement) for part in (split, tuning)
     )
     with surgery(variant):
         return {
             "variant": variant,
             "seed": seed,
+            "attention": share_attention(bench),
             "nudge": nudge(bench),
             # The bottleneck has nothing beside the attention to fall back on.
             "silence": None if variant.startswith("bottleneck") else silence(bench),
@@ -88,13 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     records = []
     for seed in SEEDS:
-        data = load_once(read_synthetic(SyntheticSpec(seed=seed)))
-        split, tuning = load_split(data.test), load_split(data.train)
+        data = read_synthetic(SyntheticSpec(seed=seed))
+        split, tuning = (load_split(part[:NUM_IMAGES]) for part in (data.test, data.train))
         for variant in VARIANTS:
-            if not (run_dir(root, variant, seed) / "result.json").is_file():
-                continue
-            logging.info("%s, seed %d", variant, seed)
-            records.append(probe(root, variant, seed, split, tuning))
+            if (run_dir(root, variant, seed) / "result.json").is_file():
+                logging.info("%s, seed %d", variant, seed)
+                records.append(probe(root, variant, seed, split, tuning))
     (root / "probes.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
 
 

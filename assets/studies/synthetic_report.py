@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from synthetic_delta import VARIANTS
+from synthetic_delta import SURGERIES, VARIANTS
 from synthetic_pictures import draw_examples, draw_results
 
 from dfaseg.datasets.synthetic import INFO
+from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.model.class_bias import BIAS_RULES
+from dfaseg.model.prior import focal_log_prior, warm_start
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "docs" / "results"
@@ -39,11 +42,24 @@ def read_runs(root: Path) -> list[dict[str, Any]]:
         for path in sorted(root.glob(f"{variant}-seed?/result.json")):
             run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             log = read_log(path.parent)
-            run["delta"] = centred(log["delta"][-1]).tolist() if log["delta"].size else None
+            run["delta"] = run["delta_start"] = None
+            if log["delta"].size:
+                run["delta"] = centred(log["delta"][-1]).tolist()
+                run["delta_start"] = delta_start(variant, path.parent).tolist()
             run["val_macro"] = log["macro_dice"].tolist()
             run |= read_watch(path.parent)
             runs.append(run)
     return runs
+
+
+def delta_start(variant: str, folder: Path) -> NDArray[np.float64]:
+    """Return delta before the first step, centred."""
+    bias = VARIANTS[variant].bias
+    if not BIAS_RULES[bias.mode].starts_warm:
+        return np.zeros(len(NAMES))
+    shares = load_checkpoint(folder / "model.safetensors").card.pixel_frequencies
+    start = warm_start(focal_log_prior(shares, bias.gamma), shares, bias.alpha)
+    return centred(start.double().numpy())
 
 
 def read_log(folder: Path) -> dict[str, NDArray[np.float64]]:
@@ -68,6 +84,7 @@ def read_watch(folder: Path) -> dict[str, Any]:
     push = -watch["gradients"].sum(axis=1)  # (steps, k), all layers share b
     noise = push.std(axis=0)
     return {
+        "num_steps": len(push),
         "push": push.mean(axis=0).tolist(),
         "noise": noise.tolist(),
         "largest_gradient": float(np.linalg.norm(push, axis=1).max()),
@@ -118,8 +135,25 @@ def _describe(own: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     if own[0]["delta"] is not None:
         deltas = np.array([run["delta"] for run in own])
-        entry |= {"delta": _by_class(deltas), "delta_contrast": _contrasts(deltas)}
+        travelled = deltas - np.array([run["delta_start"] for run in own])
+        entry |= {
+            "delta": _by_class(deltas),
+            "delta_contrast": _contrasts(deltas),
+            "travelled": float(np.sqrt((travelled**2).mean())),
+            "travelled_by_chance": random_walk(own[0]["variant"], own[0]["num_steps"]),
+        }
     return entry
+
+
+def random_walk(variant: str, num_steps: int) -> float:
+    """Return how far chance alone would carry a centred delta, as a root mean square.
+
+    Adam divides a gradient by its own size. Where gradients are noise, each step is worth one
+    learning rate in a random direction, however small the gradients are.
+    """
+    spec = VARIANTS[variant]
+    step = spec.optimiser.lr * spec.bias.lr_factor
+    return float(step * np.sqrt(num_steps * (1 - 1 / len(NAMES))))
 
 
 def _by_class(values: NDArray[np.float64]) -> dict[str, Any]:
@@ -132,7 +166,7 @@ def _contrasts(values: NDArray[np.float64]) -> dict[str, Any]:
 
 def _base(variant: str) -> str:
     """Return the variant without a bias that differs in nothing else."""
-    for start in ("bottleneck", "no-skips"):
+    for start in SURGERIES:
         if variant.startswith(start):
             return f"{start}-none"
     for end in ("ce", "long"):
