@@ -1,7 +1,8 @@
 """One optimiser step, from a batch to moved weights."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from dfaseg.errors import TrainingError
 from dfaseg.training.batches import LabelledBatch
 from dfaseg.training.device import Placement
 from dfaseg.training.losses.segmentation import LossValue
@@ -75,7 +77,7 @@ class Learner:
         spec, state = self._spec, self._state
         pixels = self._scaling(self._placement.to_device(images))  # (n, 3, h, w)
         truth = self._placement.to_device(labels)  # (n, h, w)
-        with _gradients_shared(self._forward, is_last=is_last):
+        with _gradients_shared(self._forward, is_last=is_last), _compiling_explained(spec.compile):
             with self._placement.autocast():
                 logits, iou = self._forward(pixels)  # (n, k, h/4, w/4)
             value: LossValue = state.loss(logits, iou, truth)
@@ -140,6 +142,24 @@ def _prepare_forward(spec: TrainSpec, network: nn.Module, placement: Placement) 
     if spec.compile:
         forward.compile()
     return forward
+
+
+@contextmanager
+def _compiling_explained(is_compiled: bool) -> Iterator[None]:
+    """Turn a compiler that fails into one line: the network runs without it as well."""
+    if not is_compiled:
+        yield
+        return
+    # Imported here: it takes a second that other runs need not wait.
+    from torch._dynamo.exc import TorchDynamoException  # noqa: PLC0415
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        problem = str(error).strip().partition("\n")[0]
+        raise TrainingError(
+            f"torch.compile: cannot compile this network here ({problem}); train with --no-compile"
+        ) from error
 
 
 def _gradients_shared(forward: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:

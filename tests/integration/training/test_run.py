@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -204,6 +205,37 @@ def test_every_loss_trains(name: LossName, data: Dataset, tmp_path: Path) -> Non
     result = _trainer(spec, data, tmp_path).run()
 
     assert load_checkpoint(result.model_path).card.bias.mode == "dfa"
+
+
+def test_compiler_that_fails_is_one_line(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where torch.compile does not work, the user is told to do without."""
+
+    def broken(_graph: object, _inputs: object) -> None:
+        raise RuntimeError("no compiler")
+
+    compile_with = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_with(self, backend=broken))
+    spec = dataclasses.replace(SPEC, compile=True)
+
+    with pytest.raises(TrainingError, match=r"torch\.compile: .*--no-compile"):
+        _trainer(spec, data, tmp_path).run()
+
+
+@pytest.mark.slow
+def test_compiled_network_learns_the_same(data: Dataset, tmp_path: Path) -> None:
+    """Compiled kernels add in another order: losses agree within rounding."""
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on a CPU")
+    once = dataclasses.replace(SPEC, epochs=1)
+
+    for compiles in (False, True):
+        spec = dataclasses.replace(once, compile=compiles)
+        _trainer(spec, data, tmp_path / str(compiles)).run()
+
+    plain, compiled = (read_log(tmp_path / str(c) / "log.csv").history[0] for c in (False, True))
+    assert compiled.loss == pytest.approx(plain.loss, rel=1e-3)
 
 
 def test_posthoc_adjustment_favours_rare_classes(data: Dataset, tmp_path: Path) -> None:
