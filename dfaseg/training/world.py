@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.autograd import Function
 
+from dfaseg.model.device import resolve_device
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -56,20 +58,26 @@ class World:
 
 
 @contextmanager
-def join_world(device_type: str) -> Iterator[World]:
+def join_world(device_name: str) -> Iterator[World]:
     """Join the processes that torchrun started, or be the only one.
 
     torchrun tells each process its rank and where to meet through the environment; started by
     hand, there is no such thing and the world has one process.
 
     Args:
-        device_type: ``cuda`` or ``cpu``: where tensors to be summed lie.
+        device_name: auto, cpu, cuda or cuda:N, as the user gave it.
+
+    Raises:
+        ConfigError: There is no such device.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "MASTER_ADDR" not in os.environ:
         yield World()
         return
-    distributed.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    device = resolve_device(own_device(device_name))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # or all processes of a node would meet on its first GPU
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), size)
     finally:
