@@ -32,6 +32,7 @@ NAMES = INFO.class_map.names
 CONTRASTS: Mapping[str, NDArray[np.float64]] = {
     "hard - easy": np.array([0, -1, 1, -1, 1]) / 2,
     "rare - common": np.array([0, -1, -1, 1, 1]) / 2,
+    "interaction": np.array([0, -1, 1, 1, -1]) / 2,
 }
 
 
@@ -243,9 +244,10 @@ def write_table(path: Path, runs: Sequence[dict[str, Any]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for run in runs:
-            scores = [run["macro_dice"], *run["test_dice"], *(run["delta"] or [])]
             about = [run["variant"], run["seed"], run["best_epoch"], run["cpu_seconds"]]
-            writer.writerow([*about, *(f"{value:.4f}" for value in scores)])
+            scores = [f"{value:.4f}" for value in (run["macro_dice"], *run["test_dice"])]
+            delta = [f"{value:.4f}" for value in run["delta"] or ()]
+            writer.writerow([*about, *scores, *(delta or [""] * len(NAMES))])
 
 
 def main() -> None:
