@@ -11,7 +11,6 @@ from torch.nn.modules.module import (
 
 from dfaseg.model.attention import DynamicFocalAttention
 from dfaseg.model.pixel_decoder import UpsamplingStep
-from dfaseg.model.transformer import TwoWayTransformer
 
 
 @contextmanager
@@ -42,30 +41,4 @@ def loud_answers(factor: float = 10.0) -> Iterator[None]:
         stack.enter_context(without_skips())
         handle = register_module_forward_hook(amplify)  # type: ignore[arg-type]  # as above
         stack.callback(handle.remove)
-        yield
-
-
-@contextmanager
-def through_class_tokens() -> Iterator[None]:
-    """Let pixels know only what class tokens answer them: no skips, no way round the last answer.
-
-    The last block adds its image tokens to the answer; taking them off here leaves the answer
-    alone. It needs a network without position encoding, whose queries are the image tokens.
-    """
-    last: set[nn.Module] = set()
-
-    def find_last(module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(module, TwoWayTransformer):
-            last.add(module.blocks[-1].get_submodule("image_to_token"))
-
-    def take_off(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-        return output - inputs[0] if module in last else None
-
-    with ExitStack() as stack:
-        stack.enter_context(without_skips())
-        for handle in (
-            register_module_forward_pre_hook(find_last),
-            register_module_forward_hook(take_off),  # type: ignore[arg-type]  # as above
-        ):
-            stack.callback(handle.remove)
         yield

@@ -14,7 +14,7 @@ from dfaseg.datasets.synthetic import INFO, SyntheticSpec, read_synthetic
 NAMES = INFO.class_map.names
 COLOURS = [entry.hex_colour for entry in INFO.class_map]
 DISEASES = range(1, len(NAMES))
-SHOWN = ("dfa-4", "dfa-20", "dfa-100", "cold-20", "bottleneck-dfa-20")
+SHOWN = ("dfa-4", "dfa-20", "dfa-100", "cold-20", "loud-dfa-20")
 """Variants whose delta is drawn, as far as there are runs of them."""
 
 
@@ -66,6 +66,7 @@ def _draw_delta(axis: Axes, runs: Sequence[dict[str, Any]]) -> None:
     axis.axhline(0, color="0.6", lw=0.8)
     axis.set_xticks(range(len(variants)), variants)
     axis.set_yscale("symlog", linthresh=1)
+    axis.set_ylim(-20, 20)
     axis.set(title="Final delta of every seed (colours as left)", ylabel="delta, centred")
 
 
@@ -105,4 +106,4 @@ def _draw_nudges(axis: Axes, probes: Sequence[dict[str, Any]]) -> None:
 
 
 def _label_diseases(axis: Axes) -> None:
-    axis.set_xticks(DISEASES, [NAMES[index] for index in DISEASES])
+    axis.set_xticks(DISEASES, [NAMES[index].replace(" ", "\n") for index in DISEASES])

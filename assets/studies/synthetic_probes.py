@@ -23,7 +23,7 @@ from dfaseg.training.device import choose_placement
 from dfaseg.training.losses.build import build_loss
 from dfaseg.training.losses.spec import LossSpec
 
-VARIANTS = ("none", "dfa-20", "frozen-alpha-8", "loud-none", "loud-dfa-20", "bottleneck-dfa-20")
+VARIANTS = ("none", "dfa-20", "loud-none", "loud-dfa-20")
 NUM_IMAGES = 40
 
 
@@ -72,29 +72,31 @@ def probe(root: Path, variant: str, seed: int, split: Split, tuning: Split) -> d
             "seed": seed,
             "attention": share_attention(bench),
             "nudge": nudge(bench),
-            # The bottleneck has nothing beside the attention to fall back on.
-            "silence": None if variant.startswith("bottleneck") else silence(bench),
+            "silence": silence(bench),
             "stand_in": stand_in(bench),
             "tuned": tune_bias_alone(tuning_bench),
         }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Probe the networks of all seeds."""
+    """Probe the networks of all seeds; what is known already is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path, help="folder of the runs")
     root = parser.parse_args(arguments).root
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
-    records = []
+    path = root / "probes.json"
+    records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    done = {(record["variant"], record["seed"]) for record in records}
     for seed in SEEDS:
         data = read_synthetic(SyntheticSpec(seed=seed))
         split, tuning = (load_split(part[:NUM_IMAGES]) for part in (data.test, data.train))
         for variant in VARIANTS:
-            if (run_dir(root, variant, seed) / "result.json").is_file():
+            is_trained = (run_dir(root, variant, seed) / "result.json").is_file()
+            if is_trained and (variant, seed) not in done:
                 logging.info("%s, seed %d", variant, seed)
                 records.append(probe(root, variant, seed, split, tuning))
-    (root / "probes.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+                path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

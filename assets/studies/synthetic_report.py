@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from synthetic_delta import SURGERIES, VARIANTS
+from synthetic_delta import VARIANTS
 from synthetic_pictures import draw_examples, draw_results
 
 from dfaseg.datasets.synthetic import INFO
@@ -32,6 +32,7 @@ NAMES = INFO.class_map.names
 CONTRASTS: Mapping[str, NDArray[np.float64]] = {
     "hard - easy": np.array([0, -1, 1, -1, 1]) / 2,
     "rare - common": np.array([0, -1, -1, 1, 1]) / 2,
+    "interaction": np.array([0, -1, 1, 1, -1]) / 2,
 }
 
 
@@ -166,13 +167,9 @@ def _contrasts(values: NDArray[np.float64]) -> dict[str, Any]:
 
 def _base(variant: str) -> str:
     """Return the variant without a bias that differs in nothing else."""
-    for start in SURGERIES:
-        if variant.startswith(start):
-            return f"{start}-none"
-    for end in ("ce", "long"):
-        if variant.endswith(end):
-            return f"none-{end}"
-    return "none"
+    if variant.startswith("loud"):
+        return "loud-none"
+    return "none-ce" if variant.endswith("-ce") else "none"
 
 
 def summarise_probes(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -208,10 +205,8 @@ def _nudged(own: Sequence[dict[str, Any]], size: float) -> dict[str, Any]:
     }
 
 
-def _silenced(own: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    found = [record["silence"] for record in own if record["silence"] is not None]
-    if not found:
-        return None
+def _silenced(own: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    found = [record["silence"] for record in own]
     dice = np.array([silence["dice_change"] for silence in found])
     return {
         "dice_change": _by_class(dice),
@@ -249,9 +244,10 @@ def write_table(path: Path, runs: Sequence[dict[str, Any]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for run in runs:
-            scores = [run["macro_dice"], *run["test_dice"], *(run["delta"] or [])]
             about = [run["variant"], run["seed"], run["best_epoch"], run["cpu_seconds"]]
-            writer.writerow([*about, *(f"{value:.4f}" for value in scores)])
+            scores = [f"{value:.4f}" for value in (run["macro_dice"], *run["test_dice"])]
+            delta = [f"{value:.4f}" for value in run["delta"] or ()]
+            writer.writerow([*about, *scores, *(delta or [""] * len(NAMES))])
 
 
 def main() -> None:
