@@ -194,7 +194,11 @@ def _fill_bias(axes: Axes, run: Course, title: str, values: FloatArray) -> None:
         plot_sets(axes, run, values[:, :, index], style)
     axes.set(title=title, ylabel="difference to the mean class")
     band = "; band: range over layers or heads" if values.shape[1] > 1 else ""
-    reading = "reads hard, below 0 easy" if title == _DELTA else "gets more attention, below 0 less"
+    reading = (
+        "is meant to say hard, below 0 easy"
+        if title == _DELTA
+        else "gets more attention, below 0 less"
+    )
     subtitle(axes, f"above 0 {reading}; dashed: best epoch {run.best.epoch}{band}")
     mark_best(axes, run)
 
