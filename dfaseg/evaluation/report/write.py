@@ -1,0 +1,71 @@
+"""The files of an evaluation: scores.json, scores.csv and report.html."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dfaseg.errors import OutputError, OutputExistsError
+from dfaseg.evaluation.report.evaluation_page import evaluation_page
+from dfaseg.evaluation.report.tables import write_evaluation_csv
+from dfaseg.evaluation.results import EvalResult
+from dfaseg.evaluation.summary import Summary
+from dfaseg.figures.case_pictures import PanelCase
+from dfaseg.files import explain, write_aside, write_json
+
+SCORES, TABLE, REPORT = "scores.json", "scores.csv", "report.html"
+
+
+def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Make the folder of an evaluation, before anything expensive is done.
+
+    Args:
+        folder: Where the files will lie.
+        overwrite: Whether earlier ones may be replaced.
+
+    Raises:
+        OutputExistsError: It holds scores already.
+        OutputError: It cannot be made.
+    """
+    found = [name for name in (SCORES, TABLE, REPORT) if (folder / name).exists()]
+    if found and not overwrite:
+        raise OutputExistsError(
+            f"output '{folder}': holds {', '.join(found)} already; choose another --out or pass"
+            " --overwrite"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"output '{folder}': cannot be made ({explain(error)})") from error
+
+
+def write_evaluation(
+    folder: Path, result: EvalResult, summary: Summary, shown: Sequence[PanelCase] = ()
+) -> list[Path]:
+    """Write all files of an evaluation, each whole or not at all.
+
+    Args:
+        folder: Where to; ``prepare_folder`` made it.
+        result: What was counted.
+        summary: Its scores with intervals.
+        shown: Images for the report, with truth and prediction.
+
+    Returns:
+        The files; scores.json is written last, so that a folder that has it is complete.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    write_evaluation_csv(folder / TABLE, result, summary)
+    write_text(folder / REPORT, evaluation_page(result, summary, shown))
+    record = result.to_record() | {"summary": summary.to_record(result.class_map.names)}
+    write_json(folder / SCORES, record)
+    return [folder / SCORES, folder / TABLE, folder / REPORT]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with write_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
