@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import ConfigError
 from dfaseg.evaluation.records import CountArray, FloatArray, ratio, to_plain
 
@@ -78,3 +80,38 @@ class CalibrationCounts:
             np.array(record["right"], np.int64),
             np.array(record["confidence"], np.float64),
         )
+
+
+def count_calibration(
+    probabilities: NDArray[np.floating[Any]], label: NDArray[np.uint8], *, num_bins: int = NUM_BINS
+) -> CalibrationCounts:
+    """Sort the pixels of one image or part of it by confidence.
+
+    Counts of parts add up to those of the whole. A confidence on the border of two bins belongs to
+    the lower one, as in Guo et al. 2017.
+
+    Args:
+        probabilities: Of each class, ``(k, ...)``, summing to one over the first axis.
+        label: True class indices, uint8 ``(...)``, 255 = ignore.
+        num_bins: Bins of equal width.
+
+    Raises:
+        ConfigError: The shapes do not fit, or a value is no probability.
+    """
+    if probabilities.shape[1:] != label.shape:
+        raise ConfigError(
+            f"probabilities {probabilities.shape} and label {label.shape}: all axes but the first "
+            "must be equal"
+        )
+    counted = label != IGNORE_INDEX
+    confidence = probabilities.max(axis=0)[counted].astype(np.float64)
+    # A sum of many small floats may exceed one by a rounding error, never by a thousandth.
+    if not np.all((confidence >= 0) & (confidence <= 1.001)):
+        raise ConfigError("probabilities: a value is not between 0 and 1; apply softmax to logits")
+    is_right = probabilities.argmax(axis=0)[counted] == label[counted]
+    places = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    return CalibrationCounts(
+        np.bincount(places, minlength=num_bins),
+        np.bincount(places[is_right], minlength=num_bins),
+        np.bincount(places, weights=confidence, minlength=num_bins).astype(np.float64),
+    )
