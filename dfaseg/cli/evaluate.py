@@ -66,6 +66,12 @@ _PATH = click.Path(path_type=Path)
     metavar="UM",
     help="Distance up to which two outlines count as the same.",
 )
+@click.option(
+    "--objects",
+    "object_class",
+    metavar="NAME",
+    help="Class whose connected parts are also counted one by one, such as glands.",
+)
 @overwrite_option
 def evaluate(
     inputs: tuple[Path, ...], out: Path, truth: Path | None, *, overwrite: bool, **options: Any
@@ -104,6 +110,7 @@ def _report_predictions(
         class_map_path=options["class_map_path"],
         ignored=options["ignored"],
         tolerance_um=options["tolerance_um"],
+        object_class=options["object_class"],
         drawing=Drawing(options["background"], options["truth_origin"], options["level0_scale"]),
     )
     with report_progress(truth.name, "rows") as progress:

@@ -33,9 +33,9 @@ class Frame:
     level0_scale: tuple[float, float] | None = None
 
     @property
-    def extent_um(self) -> tuple[float, float] | None:
-        """Width and height in µm."""
-        return self.mpp and (self.width * self.mpp[0], self.height * self.mpp[1])
+    def mean_mpp(self) -> float | None:
+        """µm per pixel, mean of both axes."""
+        return self.mpp and round((self.mpp[0] + self.mpp[1]) / 2, _DECIMALS)
 
     @property
     def level0_corner(self) -> tuple[float, float]:

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dfaseg.classmap import ClassMap, comparable_name, read_class_map
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Alignment, Frame, align
-from dfaseg.evaluation.boundary import SurfaceMeter
 from dfaseg.evaluation.class_names import ScoredClasses, choose_class_map, read_as
 from dfaseg.evaluation.drawn_truth import Drawing, is_drawing_path, read_drawn_truth
 from dfaseg.evaluation.mask_files import MaskFile, open_mask_file
+from dfaseg.evaluation.pair_meter import MeasureSpec, PairMeter
 from dfaseg.evaluation.pairs import Pair, file_stem, find_pairs
 from dfaseg.evaluation.results import CaseResult, EvalResult
-from dfaseg.evaluation.stream import OnRows, OverlaidPair, PixelCounter, scan
+from dfaseg.evaluation.stream import OnRows, OverlaidPair, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class PredictionsSpec:
         class_map_path: TOML file with the classes; None where the files name them.
         ignored: Names of classes that are not scored where the truth has them.
         tolerance_um: Distance up to which two outlines count as the same.
+        object_class: Name of the class whose objects are counted one by one, if any.
         drawing: How polygons are read.
     """
 
@@ -36,6 +37,7 @@ class PredictionsSpec:
     class_map_path: Path | None = None
     ignored: tuple[str, ...] = ()
     tolerance_um: float = 5.0
+    object_class: str | None = None
     drawing: Drawing = field(default_factory=Drawing)
 
 
@@ -46,12 +48,6 @@ class ScoredPair:
     pair: Pair
     overlaid: OverlaidPair
     classes: ClassMap
-
-    @property
-    def mpp(self) -> float | None:
-        """Resolution at which it is scored, µm per px, mean of both axes."""
-        mpp = self.overlaid.truth_frame.mpp
-        return mpp and round((mpp[0] + mpp[1]) / 2, 6)
 
 
 def evaluate_predictions(spec: PredictionsSpec, *, progress: OnRows | None = None) -> EvalResult:
@@ -78,7 +74,7 @@ def evaluate_predictions(spec: PredictionsSpec, *, progress: OnRows | None = Non
             classes = scored.classes
             case, coverage[pair.name] = _measure(scored, spec, progress)
             cases.append(case)
-            resolutions.add(scored.mpp)
+            resolutions.add(scored.overlaid.truth_frame.mean_mpp)
     assert classes is not None  # there is a pair
     facts = {
         "kind": "predictions",
@@ -120,25 +116,21 @@ def _measure(
     scored: ScoredPair, spec: PredictionsSpec, on_rows: OnRows | None
 ) -> tuple[CaseResult, dict[str, Any]]:
     """Go through a pair once; return its result, and how much of its truth was scored."""
-    pair, counter = scored.pair, PixelCounter(len(scored.classes))
-    surfaces = _surface_meter(scored, spec.tolerance_um)
-    scan(scored.overlaid, filter(None, (counter, surfaces)), on_rows)
-    surface = None if surfaces is None else surfaces.finish()
-    case = CaseResult(pair.name, pair.case, counter.confusion.counts, surface=surface)
-    by_class = zip(scored.classes.names, counter.left_out.tolist(), strict=True)
-    return case, {
+    pair, classes = scored.pair, scored.classes
+    index = None
+    if spec.object_class is not None:
+        (index,) = ScoredClasses(classes).find("--objects", [spec.object_class])
+    measures = MeasureSpec(spec.tolerance_um, index)
+    meter = PairMeter(scored.overlaid.truth_frame, len(classes), measures)
+    scan(scored.overlaid, [meter], on_rows)
+    left_out = meter.pixels.left_out
+    return meter.finish(pair.name, pair.case), {
         "prediction": str(pair.prediction),
         "truth": str(pair.truth),
-        "scored_px": int(counter.confusion.counts.sum()),
-        "left_out_px": int(counter.left_out.sum()),
-        "left_out_by_class": dict(by_class),
+        "scored_px": int(meter.pixels.confusion.counts.sum()),
+        "left_out_px": int(left_out.sum()),
+        "left_out_by_class": dict(zip(classes.names, left_out.tolist(), strict=True)),
     }
-
-
-def _surface_meter(scored: ScoredPair, tolerance_um: float) -> SurfaceMeter | None:
-    if scored.mpp is None:
-        return None
-    return SurfaceMeter(len(scored.classes), mpp=scored.mpp, tolerance_um=tolerance_um)
 
 
 @contextmanager
@@ -161,7 +153,9 @@ def _opened(
         else:
             label = read_as(scored, truth, "truth", is_given=is_given)
             alignment = _align(pair, truth.frame, prediction.frame)
-            overlaid = OverlaidPair(label, truth.frame, mask, prediction.frame, alignment)
+            # Of a pair of one size, either may know the resolution.
+            frame = replace(truth.frame, mpp=truth.frame.mpp or prediction.frame.mpp)
+            overlaid = OverlaidPair(label, frame, mask, prediction.frame, alignment)
         yield ScoredPair(pair, overlaid, classes)
 
 
