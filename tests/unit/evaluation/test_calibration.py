@@ -24,6 +24,7 @@ def test_error_equals_that_worked_out_by_hand() -> None:
     assert np.isnan(counts.confidence_by_bin[0])
 
 
+@pytest.mark.slow  # the other library takes seconds to import
 @pytest.mark.parametrize("seed", range(3))
 def test_error_equals_that_of_torchmetrics(seed: int) -> None:
     """An independent implementation finds the same error in random probabilities."""

@@ -1,0 +1,60 @@
+"""Scores of many confusion matrices at once: of all cases, or of thousands of resamples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.evaluation.records import FloatArray, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class StackedScores:
+    """Scores of a stack of n matrices; NaN where not defined, as in ``Scores``.
+
+    Attributes:
+        dice: Of each class, ``(n, k)``.
+        iou: Of each class, ``(n, k)``.
+        pixel_accuracy: Share of right pixels, ``(n,)``.
+    """
+
+    dice: FloatArray
+    iou: FloatArray
+    pixel_accuracy: FloatArray
+
+    @property
+    def macro_dice(self) -> FloatArray:
+        """Mean Dice over the classes that occur in each matrix, ``(n,)``."""
+        return mean_defined(self.dice)
+
+    @property
+    def macro_iou(self) -> FloatArray:
+        """Mean IoU over the classes that occur in each matrix, ``(n,)``."""
+        return mean_defined(self.iou)
+
+    @property
+    def worst_dice(self) -> FloatArray:
+        """Dice of the worst class that occurs in each matrix, ``(n,)``."""
+        worst = np.where(np.isnan(self.dice), np.inf, self.dice).min(axis=1)
+        return np.where(np.isinf(worst), np.nan, worst)
+
+
+def stack_scores(counts: NDArray[np.int64] | FloatArray) -> StackedScores:
+    """Compute the scores of each matrix of a stack.
+
+    Args:
+        counts: True class (row) by predicted class (column), ``(n, k, k)``.
+    """
+    right = np.diagonal(counts, axis1=1, axis2=2).astype(np.float64)
+    both = (counts.sum(axis=1) + counts.sum(axis=2)).astype(np.float64)
+    return StackedScores(
+        dice=ratio(2 * right, both),
+        iou=ratio(right, both - right),
+        pixel_accuracy=ratio(right.sum(axis=1), both.sum(axis=1) / 2),
+    )
+
+
+def mean_defined(values: FloatArray) -> FloatArray:
+    """Return the mean over the last axis of what is defined; NaN where nothing is."""
+    defined = np.isfinite(values)
+    return ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
