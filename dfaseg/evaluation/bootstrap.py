@@ -16,8 +16,11 @@ NUM_RESAMPLES = 2000
 
 DEFAULT_LEVEL = 0.95
 
-OVERALL = ("macro_dice", "macro_iou", "worst_dice", "pixel_accuracy")
-PER_CLASS = ("dice", "iou")
+OVERALL = (
+    "macro_dice", "macro_iou", "macro_precision", "macro_recall", "worst_dice", "pixel_accuracy",
+    "frequency_weighted_iou",
+)  # fmt: skip
+PER_CLASS = ("dice", "iou", "precision", "recall")
 
 _BLOCK = 256
 """Resamples drawn at a time, so that memory does not grow with their number times the cases."""

@@ -15,12 +15,18 @@ class StackedScores:
     Attributes:
         dice: Of each class, ``(n, k)``.
         iou: Of each class, ``(n, k)``.
+        precision: Of each class, ``(n, k)``.
+        recall: Of each class, ``(n, k)``.
         pixel_accuracy: Share of right pixels, ``(n,)``.
+        frequency_weighted_iou: IoU weighted by the true share of each class, ``(n,)``.
     """
 
     dice: FloatArray
     iou: FloatArray
+    precision: FloatArray
+    recall: FloatArray
     pixel_accuracy: FloatArray
+    frequency_weighted_iou: FloatArray
 
     @property
     def macro_dice(self) -> FloatArray:
@@ -31,6 +37,16 @@ class StackedScores:
     def macro_iou(self) -> FloatArray:
         """Mean IoU over the classes that occur in each matrix, ``(n,)``."""
         return mean_defined(self.iou)
+
+    @property
+    def macro_precision(self) -> FloatArray:
+        """Mean precision over the classes predicted in each matrix, ``(n,)``."""
+        return mean_defined(self.precision)
+
+    @property
+    def macro_recall(self) -> FloatArray:
+        """Mean recall over the true classes of each matrix, ``(n,)``."""
+        return mean_defined(self.recall)
 
     @property
     def worst_dice(self) -> FloatArray:
@@ -46,11 +62,17 @@ def stack_scores(counts: NDArray[np.int64] | FloatArray) -> StackedScores:
         counts: True class (row) by predicted class (column), ``(n, k, k)``.
     """
     right = np.diagonal(counts, axis1=1, axis2=2).astype(np.float64)
-    both = (counts.sum(axis=1) + counts.sum(axis=2)).astype(np.float64)
+    in_truth = counts.sum(axis=2).astype(np.float64)
+    in_mask = counts.sum(axis=1).astype(np.float64)
+    total = in_truth.sum(axis=1)
+    iou = ratio(right, in_truth + in_mask - right)
     return StackedScores(
-        dice=ratio(2 * right, both),
-        iou=ratio(right, both - right),
-        pixel_accuracy=ratio(right.sum(axis=1), both.sum(axis=1) / 2),
+        dice=ratio(2 * right, in_truth + in_mask),
+        iou=iou,
+        precision=ratio(right, in_mask),
+        recall=ratio(right, in_truth),
+        pixel_accuracy=ratio(right.sum(axis=1), total),
+        frequency_weighted_iou=ratio(np.nansum(iou * in_truth, axis=1), total),
     )
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from dfaseg.errors import ConfigError
-from dfaseg.evaluation.bootstrap import Intervals, NoIntervals, bootstrap_intervals, resample
+from dfaseg.evaluation.bootstrap import (
+    OVERALL,
+    PER_CLASS,
+    Intervals,
+    NoIntervals,
+    bootstrap_intervals,
+    resample,
+)
 from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.metrics import compute_scores
 from dfaseg.evaluation.stacks import stack_scores
@@ -32,7 +39,7 @@ def test_stack_scores_each_matrix_as_alone() -> None:
         confusion = ConfusionMatrix(4)
         confusion.counts = counts
         alone = compute_scores(confusion)
-        for name in ("dice", "iou", "macro_dice", "macro_iou", "worst_dice", "pixel_accuracy"):
+        for name in (*PER_CLASS, *OVERALL):
             expected = pytest.approx(getattr(alone, name), nan_ok=True)
             assert getattr(together, name)[index] == expected
 
