@@ -13,6 +13,8 @@ from dfaseg.evaluation.confusion import ConfusionMatrix
 
 BAND_ROWS = 512
 """Rows held at a time: one row of the chunks of a mask store, so that each is decoded once."""
+STRIP_PX = 1 << 22
+"""Pixels given on at a time: what is measured may need many bytes for each."""
 _COUNTED_PX = 1 << 20
 """Pixels counted at a time: NumPy's histogram makes 8 bytes of each."""
 
@@ -120,9 +122,11 @@ def scan(pair: OverlaidPair, meters: Iterable[RowMeter], on_rows: OnRows | None 
         DfasegError: A part of a file cannot be read.
     """
     meters, done = tuple(meters), 0
+    step = max(1, STRIP_PX // pair.truth_frame.width)
     for label, mask in pair.bands():
-        for meter in meters:
-            meter.add(label, mask)
+        for top in range(0, len(label), step):
+            for meter in meters:
+                meter.add(label[top : top + step], mask[top : top + step])
         done += len(label)
         if on_rows:
             on_rows(done, pair.truth_frame.height)
