@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dfaseg.evaluation.report.markup import Markup, element, join
-from dfaseg.evaluation.report.wording import number
 from dfaseg.evaluation.summary import Estimate
+from dfaseg.evaluation.wording import number
 
 _WIDTH = 936
 _NAME_WIDTH = 210

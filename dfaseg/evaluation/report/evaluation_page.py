@@ -19,9 +19,9 @@ from dfaseg.evaluation.report.page import (
     swatch,
     write_page,
 )
-from dfaseg.evaluation.report.wording import count, interval, number, percent, pixels
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.summary import FEW_CASES, Summary
+from dfaseg.evaluation.wording import count, interval, number, percent, pixels
 from dfaseg.figures.case_pictures import PanelCase, draw_pictures
 
 _KEY_FIGURES = {
