@@ -1,14 +1,12 @@
 """``dfaseg eval``: predictions, a model or whole runs against the truth."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dfaseg.cli.options import overwrite_option
-
-if TYPE_CHECKING:
-    from dfaseg.evaluation.results import EvalResult
+from dfaseg.cli.options import device_option, overwrite_option, workers_option
+from dfaseg.cli.train_options import DATASETS
 
 _PATH = click.Path(path_type=Path)
 
@@ -72,30 +70,66 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     help="Class whose connected parts are also counted one by one, such as glands.",
 )
+@click.option(
+    "--model", type=_PATH, metavar="FILE", help="Model that is scored on a data set's split."
+)
+@click.option("--dataset", type=click.Choice(DATASETS), help="Data set for --model.")
+@click.option("--root", type=_PATH, metavar="DIR", help="Folder of the data set.")
+@click.option(
+    "--split",
+    type=click.Choice(["val", "test"]),
+    default="test",
+    show_default=True,
+    help="Split that a model is scored on, or that runs are compared on.",
+)
+@device_option
+@workers_option
 @overwrite_option
 def evaluate(
     inputs: tuple[Path, ...], out: Path, truth: Path | None, *, overwrite: bool, **options: Any
 ) -> None:
-    """Score masks against the truth, pixel by pixel at its full resolution.
+    """Score predictions or a model against the truth, or compare finished runs.
 
-    PREDICTION is a mask (mask.zarr, PNG, TIFF) or a folder of masks. Of several, each goes with
-    the truth of the same slide or the same file name. The folder --out gets scores.json,
-    scores.csv and report.html.
+    With --truth, each PREDICTION is a mask (mask.zarr, PNG, TIFF) or a folder of masks; of several,
+    each goes with the truth of the same slide or the same file name. With --model and --dataset, a
+    model is scored on a split of a data set. Otherwise each RUN is a folder of 'dfaseg train' or
+    'dfaseg eval'; runs that differ in their seed only are one method.
+
+    The folder --out gets scores.json, scores.csv and report.html.
     """
-    from dfaseg.evaluation.report.write import prepare_folder
+    from dfaseg.cli.evaluate_runs import report_model, report_runs
+    from dfaseg.evaluation.report.folder import prepare_folder
 
-    if truth is None:
-        raise click.UsageError("Give --truth, what the predictions are scored against.")
-    if not inputs:
-        raise click.UsageError("Give the predictions that are scored against --truth.")
+    _check_form(inputs, truth, options)
     prepare_folder(out, overwrite=overwrite)
-    _report_predictions(inputs, out, truth, options)
+    if options["model"] is not None:
+        report_model(out, options)
+    elif truth is not None:
+        _report_predictions(inputs, out, truth, options)
+    else:
+        report_runs(inputs, out, options["split"])
+
+
+def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str, Any]) -> None:
+    """Refuse what is none of the three forms of the command."""
+    if options["model"] is not None:
+        if inputs or truth is not None:
+            raise click.UsageError("--model is scored on --dataset; leave out paths and --truth.")
+        if options["dataset"] is None:
+            raise click.UsageError("Give --dataset, what the model is scored on.")
+    elif truth is not None and not inputs:
+        raise click.UsageError("Give the predictions that are scored against --truth.")
+    elif truth is None and len(inputs) < 2:
+        raise click.UsageError(
+            "Give predictions and --truth, or --model and --dataset, or two runs to compare."
+        )
 
 
 def _report_predictions(
     predictions: tuple[Path, ...], out: Path, truth: Path, options: dict[str, Any]
 ) -> None:
     """Score predictions against their truth, and write and print what was found."""
+    from dfaseg.cli.evaluate_runs import report_evaluation
     from dfaseg.cli.progress import report_progress
     from dfaseg.evaluation.drawn_truth import Drawing
     from dfaseg.evaluation.predictions import (
@@ -115,16 +149,4 @@ def _report_predictions(
     )
     with report_progress(truth.name, "rows") as progress:
         result = evaluate_predictions(spec, progress=progress)
-    _report(result, out, notes_on_coverage(result))
-
-
-def _report(result: "EvalResult", out: Path, notes: tuple[str, ...]) -> None:
-    from dfaseg.cli.evaluate_table import show_evaluation
-    from dfaseg.evaluation.report.write import write_evaluation
-    from dfaseg.evaluation.summary import summarise
-
-    summary = summarise(result, notes=notes)
-    files = write_evaluation(out, result, summary)
-    show_evaluation(result, summary, notes)
-    for path in files:
-        click.echo(f"{path.stem:<6}  {path}")
+    report_evaluation(result, out, notes_on_coverage(result))

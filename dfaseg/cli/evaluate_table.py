@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from dfaseg.evaluation.wording import p_value
+
 if TYPE_CHECKING:
+    from dfaseg.evaluation.records import FloatArray
     from dfaseg.evaluation.results import EvalResult
+    from dfaseg.evaluation.run_comparison import RunComparison
     from dfaseg.evaluation.summary import Estimate, Summary
 
 _OVERALL = {
@@ -42,6 +46,36 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
         console.print(f"{extra.name}  {extra.text}", highlight=False)
     for note in notes:
         console.print(note, highlight=False)
+
+
+def show_comparison(comparison: "RunComparison") -> None:
+    """Print methods by classes, the best first, and the pairs that differ beyond chance."""
+    console = Console()
+    table = Table("method", title=comparison.title, title_justify="left")
+    for name in ("seeds", "macro Dice", *comparison.class_map.names):
+        table.add_column(name, justify="right")
+    for entry in comparison.rows:
+        columns = [entry.method.macro_dice(), *entry.method.dice().T]
+        cells = [_mean_and_spread(values) for values in columns]
+        table.add_row(entry.method.name, str(len(entry.method.runs)), *cells)
+    console.print(table)
+    for pair in comparison.differences:
+        if pair.is_beyond_chance:
+            console.print(
+                f"{pair.first} is ahead of {pair.second} by {pair.estimate.value:.4f}"
+                f" (corrected p: bootstrap {p_value(pair.p_bootstrap)},"
+                f" Wilcoxon {p_value(pair.p_ranks)})",
+                highlight=False,
+            )
+    for note in comparison.notes:
+        console.print(note, highlight=False)
+
+
+def _mean_and_spread(values: "FloatArray") -> str:
+    if not all(map(math.isfinite, values)):
+        return "-"
+    mean = f"{values.mean():.4f}"
+    return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 else mean
 
 
 def _cell(estimate: "Estimate") -> str:

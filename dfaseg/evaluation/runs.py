@@ -12,7 +12,7 @@ from dfaseg.evaluation.model_on_split import card_facts
 from dfaseg.evaluation.results import FORMAT, EvalResult, result_of_training
 from dfaseg.model.checkpoint import read_card
 
-SCORES = "scores.json"
+SCORES, CONFIG = "scores.json", "config.toml"
 _PLACE_TABLE = "run"
 """Table of a run's settings that says where it was trained, which has no part in the result."""
 _NOT_METHOD = frozenset({"seed", "bias.baseline_dice"})
@@ -79,7 +79,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The run has no ``config.toml`` that can be read.
     """
-    config = path / "config.toml"
+    config = path / CONFIG
     try:
         tables = tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -88,6 +88,16 @@ def read_settings(path: Path) -> dict[str, Any]:
         ) from error
     tables.pop(_PLACE_TABLE, None)
     return {name: value for name, value in _flatten(tables) if name not in _NOT_METHOD}
+
+
+def settings_beside(model: Path) -> dict[str, Any] | None:
+    """Return the settings of the run that a model file lies in; None where it lies elsewhere.
+
+    Raises:
+        ConfigError: There is a ``config.toml`` that cannot be read.
+    """
+    folder = model.parent
+    return read_settings(folder) if (folder / CONFIG).is_file() else None
 
 
 def _read_scores(path: Path) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from dfaseg.evaluation.report.page import (
     swatch,
     write_page,
 )
-from dfaseg.evaluation.results import CaseResult, EvalResult
+from dfaseg.evaluation.results import EvalResult
 from dfaseg.evaluation.summary import FEW_CASES, Summary
 from dfaseg.evaluation.wording import count, interval, number, percent, pixels
 from dfaseg.figures.case_pictures import PanelCase, draw_pictures
@@ -37,6 +37,8 @@ _CLASS_MEASURES = {
     "recall": "Recall",
 }
 _PICTURE_PX = 640
+_UNSHOWN_FACTS = frozenset({"settings", "limits_of_data"})
+"""Facts for programs, or said among the notes."""
 _MOST_CASES = 60
 """Rows of the table of images; scores.csv holds them all."""
 
@@ -267,7 +269,11 @@ def _case_section(result: EvalResult) -> Markup:
 
 
 def _fact_section(result: EvalResult) -> Markup | None:
-    facts = {name.replace("_", " "): _say(value) for name, value in result.facts.items()}
+    facts = {
+        name.replace("_", " "): _say(value)
+        for name, value in result.facts.items()
+        if name not in _UNSHOWN_FACTS
+    }
     return section("Facts", "", fact_table(facts)) if facts else None
 
 
@@ -279,8 +285,3 @@ def _say(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {_say(entry)}" for key, entry in value.items())
     return str(value)
-
-
-def worst_first(cases: Sequence[CaseResult]) -> list[CaseResult]:
-    """Return images from the lowest to the highest macro Dice, those without one last."""
-    return sorted(cases, key=lambda case: np.nan_to_num(case.scores().macro_dice, nan=2.0))
