@@ -3,40 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.evaluation.report.comparison_page import comparison_page
 from dfaseg.evaluation.report.evaluation_page import evaluation_page
+from dfaseg.evaluation.report.folder import REPORT, SCORES, TABLE
 from dfaseg.evaluation.report.tables import write_comparison_csv, write_evaluation_csv
 from dfaseg.evaluation.results import EvalResult
 from dfaseg.evaluation.run_comparison import RunComparison
 from dfaseg.evaluation.summary import Summary
 from dfaseg.figures.case_pictures import PanelCase
-from dfaseg.files import explain, write_aside, write_json
-
-SCORES, TABLE, REPORT = "scores.json", "scores.csv", "report.html"
-
-
-def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
-    """Make the folder of an evaluation, before anything expensive is done.
-
-    Args:
-        folder: Where the files will lie.
-        overwrite: Whether earlier ones may be replaced.
-
-    Raises:
-        OutputExistsError: It holds scores already.
-        OutputError: It cannot be made.
-    """
-    found = [name for name in (SCORES, TABLE, REPORT) if (folder / name).exists()]
-    if found and not overwrite:
-        raise OutputExistsError(
-            f"output '{folder}': holds {', '.join(found)} already; choose another --out or pass"
-            " --overwrite"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"output '{folder}': cannot be made ({explain(error)})") from error
+from dfaseg.files import write_aside, write_json
 
 
 def write_evaluation(
