@@ -109,6 +109,12 @@ def notes_on_coverage(result: EvalResult) -> tuple[str, ...]:
     missing = result.facts["without_prediction"]
     if missing:
         notes.append(f"There is truth without a prediction: {', '.join(missing)}.")
+    unmeasured = [case.name for case in result.cases if case.surface is None]
+    if unmeasured:
+        notes.append(
+            f"Outlines of {len(unmeasured)} of {len(result.cases)} slides were not compared: their"
+            " resolution is unknown, or the outlines are too long."
+        )
     return tuple(notes)
 
 
