@@ -118,6 +118,15 @@ def class_map_of(content: Mapping[str, Any], path: Path) -> ClassMap:
         raise ClassMapError(f"class map '{path}': {error}") from error
 
 
+def comparable_name(class_name: str) -> str:
+    """Return a class name in the form in which names are compared.
+
+    Lower case, single spaces in place of ``_`` and ``-``, and "gray" for "grey".
+    """
+    words = class_name.casefold().replace("_", " ").replace("-", " ").split()
+    return " ".join("gray" if word == "grey" else word for word in words)
+
+
 def _sort_key(record: Mapping[str, Any]) -> int:
     """Tables may come in any order; one whose index is no number is refused later."""
     index = record.get("index")

@@ -10,6 +10,7 @@
     ├── AnnotationError             polygons cannot be read or written
     ├── CheckpointError             a model file or training state cannot be used
     ├── DatasetError                a training set is missing, incomplete or inconsistent
+    ├── EvaluationError         a prediction and its truth cannot be compared
     ├── TrainingError               learning cannot go on, e.g. the loss is not a number
     ├── OutputError                 a result cannot be written
     │   └── OutputExistsError       the result is already there (also a FileExistsError)
@@ -68,6 +69,10 @@ class CheckpointError(DfasegError):
 
 class DatasetError(DfasegError):
     """A training set is missing, incomplete or inconsistent."""
+
+
+class EvaluationError(DfasegError):
+    """A prediction and its truth, or two runs, cannot be compared."""
 
 
 class TrainingError(DfasegError):

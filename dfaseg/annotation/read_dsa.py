@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.annotated import AnnotatedPolygon, Annotations
-from dfaseg.annotation.repair import repair
+from dfaseg.annotation.repair import NO_AREA, repair
 from dfaseg.errors import AnnotationError
 
 MAX_SAGITTA_PX = 0.1
 """How far (level-0 px) the polygon for a circle or ellipse may run beside the curve."""
-NO_AREA = "shape without area"
 OPEN_LINE = "open polyline"
 
 _MIN_CURVE_VERTICES = 16

@@ -10,6 +10,9 @@ from shapely.geometry.base import BaseGeometry
 
 from dfaseg.annotation.annotated import AnnotatedPolygon
 
+NO_AREA = "shape without area"
+"""What a drawn object is counted as that has nothing inside."""
+
 
 def repair(
     class_name: str, exterior: NDArray[np.float64], holes: Sequence[NDArray[np.float64]] = ()

@@ -23,9 +23,12 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "predict": "Segment a slide: mask, polygons, overlay, areas.",
         "train": "Train a network on annotated images.",
+        "eval": "Score predictions, a model or whole runs against the truth.",
     }
 )
 """Commands and their short help; the modules are imported only when they run."""
+_MODULES: Mapping[str, str] = MappingProxyType({"eval": "evaluate"})
+"""Modules, and functions in them, that are not named as their command: eval is Python's own."""
 
 
 class _LazyGroup(click.Group):
@@ -40,7 +43,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"dfaseg.cli.{cmd_name}"), cmd_name)
+        name = _MODULES.get(cmd_name, cmd_name)
+        command = getattr(importlib.import_module(f"dfaseg.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

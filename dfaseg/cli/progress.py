@@ -17,21 +17,25 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextmanager
-def report_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+def report_progress(name: str, unit: str = "patches") -> Iterator[Callable[[int, int], None]]:
     """Show how far a run is: a bar on a terminal, a line now and then elsewhere.
 
+    Args:
+        name: What is worked on, e.g. a slide.
+        unit: What is counted.
+
     Yields:
-        A function of the patches done and the number of all patches.
+        A function of the units done and the number of all.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_reporter(name)
+        yield _plain_reporter(name, unit)
         return
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=40),
         MofNCompleteColumn(),
-        TextColumn("patches"),
+        TextColumn(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
@@ -69,7 +73,7 @@ def stop_on_signals(after: str = "this row of patches") -> Iterator[threading.Ev
             signal.signal(number, handler)
 
 
-def _plain_reporter(name: str) -> Callable[[int, int], None]:
+def _plain_reporter(name: str, unit: str) -> Callable[[int, int], None]:
     """Print a line every few seconds."""
     last = time.monotonic()
 
@@ -78,6 +82,6 @@ def _plain_reporter(name: str) -> Callable[[int, int], None]:
         if time.monotonic() - last >= PLAIN_SECONDS:
             last = time.monotonic()
             percent = 100 * done / max(total, 1)
-            click.echo(f"dfaseg: {name}: {done} of {total} patches ({percent:.0f} %)", err=True)
+            click.echo(f"dfaseg: {name}: {done} of {total} {unit} ({percent:.0f} %)", err=True)
 
     return report

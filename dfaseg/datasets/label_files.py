@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation import AnnotatedPolygon, read_dsa_json, read_qupath_geojson
-from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.annotation import AnnotatedPolygon, read_annotations
+from dfaseg.classmap import IGNORE_INDEX, comparable_name
 from dfaseg.datasets.pictures import CodeTable, read_codes
 from dfaseg.datasets.slide_labels import DrawnLabel, PaintedLabel, SlideLabel
 from dfaseg.datasets.slide_table import SlideEntry
@@ -96,22 +96,15 @@ def _read_drawn(path: Path, info: SlideInfo, meaning: LabelMeaning) -> DrawnLabe
 
 def _read_polygons(path: Path) -> Iterable[AnnotatedPolygon]:
     try:
-        if path.suffix != ".json":
-            return read_qupath_geojson(path)
-        found = read_dsa_json(path)
+        return read_annotations(path).polygons
     except AnnotationError as error:
         raise DatasetError(str(error)) from error
-    if found.num_repaired:
-        logger.warning("annotations '%s': %d shapes repaired", path, found.num_repaired)
-    for kind, count in found.skipped.items():
-        logger.warning("annotations '%s': %d × %s left out", path, count, kind)
-    return found.polygons
 
 
 def _known_shapes(
     path: Path, polygons: Iterable[AnnotatedPolygon], indices: Mapping[str, int]
 ) -> list[tuple[int, AnnotatedPolygon]]:
-    named = [(_normalised(polygon.class_name), polygon) for polygon in polygons]
+    named = [(comparable_name(polygon.class_name), polygon) for polygon in polygons]
     unknown = Counter(name for name, _ in named if name not in indices)
     if unknown:
         name, count = unknown.most_common(1)[0]
@@ -120,8 +113,3 @@ def _known_shapes(
             f" {', '.join(indices)}"
         )
     return [(indices[name], polygon) for name, polygon in named]
-
-
-def _normalised(class_name: str) -> str:
-    words = class_name.casefold().replace("_", " ").replace("-", " ").split()
-    return " ".join("gray" if word == "grey" else word for word in words)

@@ -45,6 +45,16 @@ class Scores:
         return _mean_defined(self.iou)
 
     @property
+    def macro_precision(self) -> float:
+        """Mean precision over the classes that are predicted."""
+        return _mean_defined(self.precision)
+
+    @property
+    def macro_recall(self) -> float:
+        """Mean recall over the classes that occur in the truth."""
+        return _mean_defined(self.recall)
+
+    @property
     def worst_dice(self) -> float:
         """Dice of the worst class that occurs."""
         defined = self.dice[np.isfinite(self.dice)]
@@ -58,7 +68,8 @@ class Scores:
         """
         per_class = ("dice", "iou", "precision", "recall")
         overall = (
-            "macro_dice", "macro_iou", "worst_dice", "pixel_accuracy", "frequency_weighted_iou",
+            "macro_dice", "macro_iou", "macro_precision", "macro_recall", "worst_dice",
+            "pixel_accuracy", "frequency_weighted_iou",
         )  # fmt: skip
         record: dict[str, Any] = {name: _plain(getattr(self, name)) for name in overall}
         record["classes"] = {

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from dfaseg.model.network import Network
 from dfaseg.stitcher.blend import blend_weights
 
 LogitsOf = Callable[[NDArray[np.uint8]], Tensor]
@@ -142,3 +143,12 @@ def _cut(image: NDArray[np.uint8], x: int, y: int, side: int) -> NDArray[np.uint
     if not any(missing):
         return window
     return np.pad(window, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+
+
+def run_network(network: Network) -> LogitsOf:
+    """Return a loaded model as a function of patches in ordinary memory."""
+
+    def logits_of(patches: NDArray[np.uint8]) -> Tensor:
+        return network.logits(torch.from_numpy(patches).to(network.device))
+
+    return logits_of

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +10,12 @@ from numpy.typing import NDArray
 from dfaseg.classmap import ClassMap
 from dfaseg.datasets.load import Split
 from dfaseg.errors import OutputError
+from dfaseg.evaluation.cases import choose_cases
 from dfaseg.evaluation.confusion import ConfusionMatrix
+from dfaseg.figures.case_pictures import PanelCase
 from dfaseg.files import explain
 from dfaseg.training.runlog import EpochRecord
 from dfaseg.training.validation import SplitScores
-
-if TYPE_CHECKING:
-    from dfaseg.training.plots.panel import PanelCase
 
 PredictMasks = Callable[[Sequence[NDArray[np.uint8]]], Sequence[NDArray[np.uint8]]]
 """From images ``(h, w, 3)`` to masks ``(h, w)``."""
@@ -60,8 +58,8 @@ def illustrate_run(folder: Path, run: FinishedRun) -> list[Path]:
         OutputError: A file cannot be written.
     """
     # Matplotlib takes a second to import, which only a run that has ended pays for.
+    from dfaseg.figures.panel import draw_panel  # noqa: PLC0415
     from dfaseg.training.plots.curves import draw_curves  # noqa: PLC0415
-    from dfaseg.training.plots.panel import draw_panel  # noqa: PLC0415
 
     try:
         folder.mkdir(exist_ok=True)
@@ -79,10 +77,7 @@ def illustrate_run(folder: Path, run: FinishedRun) -> list[Path]:
     return files + (draw_panel(cases, run.class_map, folder / "panel.png") if cases else [])
 
 
-def _panel_cases(run: FinishedRun) -> list["PanelCase"]:
-    from dfaseg.training.plots.cases import choose_cases  # noqa: PLC0415
-    from dfaseg.training.plots.panel import PanelCase  # noqa: PLC0415
-
+def _panel_cases(run: FinishedRun) -> list[PanelCase]:
     confusions = [_matrix(counts) for counts in run.test_scores.images]
     chosen = choose_cases(confusions, run.class_map, run.frequencies)
     split = run.test_split

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dfaseg.training.plots.placement import label_line_ends
-from dfaseg.training.plots.style import FAINT_INK, ClassStyle, Rgb
+from dfaseg.figures.placement import label_line_ends
+from dfaseg.figures.style import FAINT_INK, ClassStyle, Rgb
 from dfaseg.training.runlog import EpochRecord
 
 FloatArray = NDArray[np.float64]

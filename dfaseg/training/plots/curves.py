@@ -12,6 +12,18 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
+from dfaseg.figures.relations import draw_bias_against_dice, draw_dice_against_frequency
+from dfaseg.figures.style import (
+    FAINT_INK,
+    INK,
+    WIDTH_IN,
+    class_styles,
+    house_style,
+    plain_number,
+    save_figure,
+    shortened,
+    subtitle,
+)
 from dfaseg.training.plots.course import (
     Course,
     FloatArray,
@@ -22,18 +34,6 @@ from dfaseg.training.plots.course import (
     plot_class,
     plot_course,
     plot_sets,
-)
-from dfaseg.training.plots.relations import draw_bias_against_dice, draw_dice_against_frequency
-from dfaseg.training.plots.style import (
-    FAINT_INK,
-    INK,
-    WIDTH_IN,
-    class_styles,
-    house_style,
-    plain_number,
-    save_figure,
-    shortened,
-    subtitle,
 )
 from dfaseg.training.runlog import EpochRecord, best_record
 

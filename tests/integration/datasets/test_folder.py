@@ -169,11 +169,11 @@ def test_impossible_class_file_is_refused(
 
 def test_key_that_means_nothing_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A misspelt key is not passed over in silence."""
-    write_folder_tree(tmp_path, NAMES, "ingore = [3]\n" + CLASSES_TOML)
+    write_folder_tree(tmp_path, NAMES, "ignores = [3]\n" + CLASSES_TOML)
 
     read_folder(tmp_path)
 
-    assert "ingore" in caplog.text
+    assert "ignores" in caplog.text
 
 
 @pytest.mark.parametrize(

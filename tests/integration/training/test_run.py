@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import shutil
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -223,15 +222,18 @@ def test_compiler_that_fails_is_one_line(
         _trainer(spec, data, tmp_path).run()
 
 
-@pytest.mark.slow
-def test_compiled_network_learns_the_same(data: Dataset, tmp_path: Path) -> None:
-    """Compiled kernels add in another order: losses agree within rounding."""
-    if shutil.which("g++") is None:
-        pytest.skip("torch.compile needs a C++ compiler on a CPU")
-    once = dataclasses.replace(SPEC, epochs=1)
+def test_compiled_network_learns_the_same(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What torch.compile records of network and gradient is the network and its gradient."""
+    # The recorded graphs are run as they are: turning them into C++ takes minutes.
+    compile_with = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self: compile_with(self, backend="aot_eager")
+    )
 
     for compiles in (False, True):
-        spec = dataclasses.replace(once, compile=compiles)
+        spec = dataclasses.replace(SPEC, epochs=1, compile=compiles)
         _trainer(spec, data, tmp_path / str(compiles)).run()
 
     plain, compiled = (read_log(tmp_path / str(c) / "log.csv").history[0] for c in (False, True))

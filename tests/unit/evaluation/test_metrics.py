@@ -66,3 +66,26 @@ def test_macro_dice_does_not_depend_on_class_order() -> None:
 
     assert after.macro_dice == pytest.approx(before.macro_dice)
     assert after.dice == pytest.approx(before.dice[order])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_equal_those_of_scikit_learn(seed: int) -> None:
+    """An independent library finds the same in random masks with ignored pixels."""
+    other = pytest.importorskip("sklearn.metrics")
+    generator = np.random.default_rng(seed)
+    label, mask = generator.choice([0, 1, 2, 3, 255], (2, 40, 40)).astype(np.uint8)
+    confusion = ConfusionMatrix(4)
+    confusion.update(label, mask)
+    known = (label != 255) & (mask != 255)
+    pair = label[known], mask[known]
+
+    scores = compute_scores(confusion)
+
+    assert np.array_equal(confusion.counts, other.confusion_matrix(*pair))
+    assert scores.dice == pytest.approx(other.f1_score(*pair, average=None))
+    assert scores.macro_iou == pytest.approx(other.jaccard_score(*pair, average="macro"))
+    assert scores.macro_precision == pytest.approx(other.precision_score(*pair, average="macro"))
+    assert scores.macro_recall == pytest.approx(other.recall_score(*pair, average="macro"))
+    assert scores.pixel_accuracy == pytest.approx(other.accuracy_score(*pair))
+    weighted = other.jaccard_score(*pair, average="weighted")
+    assert scores.frequency_weighted_iou == pytest.approx(weighted)

@@ -3,8 +3,8 @@
 import pytest
 
 from dfaseg.classmap import ClassMap
+from dfaseg.evaluation.cases import choose_cases
 from dfaseg.evaluation.confusion import ConfusionMatrix
-from dfaseg.training.plots import choose_cases
 
 CLASSES = ClassMap.from_records(
     [

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from numpy.typing import NDArray
 
-from dfaseg.training.plots.style import Rgb
+from dfaseg.figures.style import Rgb
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top, in display px."""

@@ -9,8 +9,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 from scipy import stats
 
-from dfaseg.training.plots.placement import label_points
-from dfaseg.training.plots.style import FAINT_INK, ClassStyle, plain_number, subtitle
+from dfaseg.figures.placement import label_points
+from dfaseg.figures.style import FAINT_INK, ClassStyle, plain_number, subtitle
 
 FloatArray = NDArray[np.float64]
 

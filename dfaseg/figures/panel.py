@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +12,8 @@ from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.errors import ConfigError
-from dfaseg.training.plots.style import (
+from dfaseg.figures.case_pictures import PanelCase, draw_pictures
+from dfaseg.figures.style import (
     FAINT_INK,
     INK,
     WIDTH_IN,
@@ -34,35 +33,6 @@ _TALLEST = 1.4
 """Height of a picture at most, as a multiple of its column's width."""
 _CELL_PX = 700
 """Longer side of a picture at most: fine enough for print, and a file that can be mailed."""
-_STRIPES = (226, 196)
-"""Two greys of the hatching of ignored pixels."""
-_STRIPE_SHARE = 45
-"""Stripes of ignored pixels per side of a picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class PanelCase:
-    """One row of the panel.
-
-    Attributes:
-        name: Name of the image.
-        image: RGB, uint8 ``(h, w, 3)``.
-        truth: True class indices, uint8 ``(h, w)``, 255 = ignore.
-        mask: Predicted class indices, uint8 ``(h, w)``, 255 = not analysed.
-        caption: Why the case is shown, and how well it went.
-    """
-
-    name: str
-    image: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
-    caption: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.image.shape[:2] == self.truth.shape == self.mask.shape:
-            raise ConfigError(
-                f"panel: image, truth and mask of '{self.name}' differ in size; give one frame"
-            )
 
 
 def draw_panel(cases: Sequence[PanelCase], class_map: ClassMap, path: Path) -> list[Path]:
@@ -101,7 +71,7 @@ def _lay_out(cases: Sequence[PanelCase], class_map: ClassMap, handles: Sequence[
     for case, height in zip(cases, heights, strict=True):
         top -= _CAPTION_IN
         top -= height
-        for column, picture in enumerate(_pictures(case, class_map)):
+        for column, picture in enumerate(draw_pictures(case, class_map, _CELL_PX)):
             left = _MARGIN_IN + column * (width + _GAP_IN)
             box = (left / WIDTH_IN, top / total, width / WIDTH_IN, height / total)
             axes = figure.add_axes(box)
@@ -137,33 +107,6 @@ def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color="#9a9a9a", linewidth=0.5)
-
-
-def _pictures(case: PanelCase, class_map: ClassMap) -> list[NDArray[np.uint8]]:
-    """Return image, truth and prediction as RGB of one size."""
-    height, width = case.truth.shape
-    scale = _CELL_PX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shrinking = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    image = np.asarray(cv2.resize(case.image, size, interpolation=shrinking), np.uint8)
-    indices = [
-        cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in (case.truth, case.mask)
-    ]
-    return [image, *(_coloured(np.asarray(m, np.uint8), class_map) for m in indices)]
-
-
-def _coloured(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]:
-    """Return a label or mask in its classes' colours, ignored pixels hatched in grey."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(class_map)] = [entry.colour for entry in class_map]
-    picture = palette[indices]
-    height, width = indices.shape
-    diagonal = np.arange(height)[:, None] + np.arange(width)
-    stripe_px = max(1, max(height, width) // (2 * _STRIPE_SHARE))
-    stripes = np.asarray(_STRIPES, np.uint8)[diagonal // stripe_px % 2]
-    is_ignored = indices == IGNORE_INDEX
-    picture[is_ignored] = stripes[is_ignored][:, None]
-    return np.asarray(picture, np.uint8)
 
 
 def _legend_handles(cases: Sequence[PanelCase], styles: Sequence[ClassStyle]) -> list[Patch]:

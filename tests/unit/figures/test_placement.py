@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dfaseg.training.plots.placement import label_line_ends, label_points, spread
-from dfaseg.training.plots.style import house_style
+from dfaseg.figures.placement import label_line_ends, label_points, spread
+from dfaseg.figures.style import house_style
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
-from dfaseg.training.plots import PanelCase, draw_panel, panel
+from dfaseg.figures import panel
+from dfaseg.figures.case_pictures import PanelCase
+from dfaseg.figures.panel import draw_panel
 
 CLASSES = ClassMap.from_records(
     [

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from dfaseg.classmap import TissueClass
 from dfaseg.errors import OutputError
-from dfaseg.training.plots.style import class_styles, house_style, readable, save_figure
+from dfaseg.figures.style import class_styles, house_style, readable, save_figure
 
 
 @pytest.mark.parametrize("colour", [(1.0, 1.0, 1.0), (0.94, 0.89, 0.26), (0.34, 0.71, 0.91)])

@@ -1,0 +1,152 @@
+"""``dfaseg eval``: predictions, a model or whole runs against the truth."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfaseg.cli.options import device_option, overwrite_option, workers_option
+from dfaseg.cli.train_options import DATASETS
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("eval", short_help="Score predictions, a model or whole runs against the truth.")
+@click.argument("inputs", nargs=-1, type=_PATH, metavar="[PREDICTION|RUN]...")
+@click.option(
+    "--out", required=True, type=_PATH, metavar="DIR", help="Folder of the scores and the report."
+)
+@click.option(
+    "--truth",
+    type=_PATH,
+    metavar="FILE|DIR",
+    help="What is true: a mask (mask.zarr, PNG, TIFF) or polygons (QuPath's GeoJSON, JSON of the"
+    " Digital Slide Archive, XML of ASAP); a folder of them for several predictions.",
+)
+@click.option(
+    "--class-map",
+    "class_map_path",
+    type=_PATH,
+    metavar="FILE",
+    help="TOML file with the classes that are scored; names the codes of masks without names.",
+)
+@click.option(
+    "--ignore",
+    "ignored",
+    multiple=True,
+    metavar="NAME",
+    help="Class of the truth that is not scored; may be given several times.",
+)
+@click.option(
+    "--background",
+    metavar="NAME",
+    help="Class of what no polygon of the truth covers; not scored if not given.",
+)
+@click.option(
+    "--truth-origin",
+    type=(float, float),
+    default=(0.0, 0.0),
+    metavar="X Y",
+    help="Where on the slide the truth's polygons have (0, 0), in level-0 px.",
+)
+@click.option(
+    "--level0-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="PX",
+    help="Level-0 px per pixel of a prediction that does not say so, for truth in polygons.",
+)
+@click.option(
+    "--tolerance",
+    "tolerance_um",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    metavar="UM",
+    help="Distance up to which two outlines count as the same.",
+)
+@click.option(
+    "--objects",
+    "object_class",
+    metavar="NAME",
+    help="Class whose connected parts are also counted one by one, such as glands.",
+)
+@click.option(
+    "--model", type=_PATH, metavar="FILE", help="Model that is scored on a data set's split."
+)
+@click.option("--dataset", type=click.Choice(DATASETS), help="Data set for --model.")
+@click.option("--root", type=_PATH, metavar="DIR", help="Folder of the data set.")
+@click.option(
+    "--split",
+    type=click.Choice(["val", "test"]),
+    default="test",
+    show_default=True,
+    help="Split that a model is scored on, or that runs are compared on.",
+)
+@device_option
+@workers_option
+@overwrite_option
+def evaluate(
+    inputs: tuple[Path, ...], out: Path, truth: Path | None, *, overwrite: bool, **options: Any
+) -> None:
+    """Score predictions or a model against the truth, or compare finished runs.
+
+    With --truth, each PREDICTION is a mask (mask.zarr, PNG, TIFF) or a folder of masks; of several,
+    each goes with the truth of the same slide or the same file name. With --model and --dataset, a
+    model is scored on a split of a data set. Otherwise each RUN is a folder of 'dfaseg train' or
+    'dfaseg eval'; runs that differ in their seed only are one method.
+
+    The folder --out gets scores.json, scores.csv and report.html.
+    """
+    from dfaseg.cli.evaluate_runs import report_model, report_runs
+    from dfaseg.evaluation.report.folder import prepare_folder
+
+    _check_form(inputs, truth, options)
+    prepare_folder(out, overwrite=overwrite)
+    if options["model"] is not None:
+        report_model(out, options)
+    elif truth is not None:
+        _report_predictions(inputs, out, truth, options)
+    else:
+        report_runs(inputs, out, options["split"])
+
+
+def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str, Any]) -> None:
+    """Refuse what is none of the three forms of the command."""
+    if options["model"] is not None:
+        if inputs or truth is not None:
+            raise click.UsageError("--model is scored on --dataset; leave out paths and --truth.")
+        if options["dataset"] is None:
+            raise click.UsageError("Give --dataset, what the model is scored on.")
+    elif truth is not None and not inputs:
+        raise click.UsageError("Give the predictions that are scored against --truth.")
+    elif truth is None and len(inputs) < 2:
+        raise click.UsageError(
+            "Give predictions and --truth, or --model and --dataset, or two runs to compare."
+        )
+
+
+def _report_predictions(
+    predictions: tuple[Path, ...], out: Path, truth: Path, options: dict[str, Any]
+) -> None:
+    """Score predictions against their truth, and write and print what was found."""
+    from dfaseg.cli.evaluate_runs import report_evaluation
+    from dfaseg.cli.progress import report_progress
+    from dfaseg.evaluation.drawn_truth import Drawing
+    from dfaseg.evaluation.predictions import (
+        PredictionsSpec,
+        evaluate_predictions,
+        notes_on_coverage,
+    )
+
+    spec = PredictionsSpec(
+        predictions,
+        truth,
+        class_map_path=options["class_map_path"],
+        ignored=options["ignored"],
+        tolerance_um=options["tolerance_um"],
+        object_class=options["object_class"],
+        drawing=Drawing(options["background"], options["truth_origin"], options["level0_scale"]),
+    )
+    with report_progress(truth.name, "rows") as progress:
+        result = evaluate_predictions(spec, progress=progress)
+    report_evaluation(result, out, notes_on_coverage(result))

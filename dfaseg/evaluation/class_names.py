@@ -1,0 +1,132 @@
+"""Which class of an evaluation is meant by a code or a name in a file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.classmap import IGNORE_INDEX, ClassMap, comparable_name
+from dfaseg.datasets.pictures import CodeTable
+from dfaseg.errors import EvaluationError
+from dfaseg.evaluation.mask_files import MaskFile
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClasses:
+    """The classes that are scored, and the names that are not.
+
+    Attributes:
+        class_map: The classes.
+        ignored: Names, as ``comparable_name`` returns them, of what the truth marks as not scored.
+    """
+
+    class_map: ClassMap
+    ignored: frozenset[str] = frozenset()
+
+    @property
+    def indices(self) -> Mapping[str, int]:
+        """Class index, or 255, of each name in its comparable form."""
+        known = {comparable_name(entry.name): entry.index for entry in self.class_map}
+        return known | dict.fromkeys(self.ignored, IGNORE_INDEX)
+
+    def find(self, what: str, names: Iterable[str], *, is_truth: bool = False) -> list[int]:
+        """Return the class index of each name, 255 for what is not scored.
+
+        Args:
+            what: Whose names they are, for the message, e.g. "truth 'a.geojson'".
+            names: As written.
+            is_truth: Whether a name may be left out on request.
+
+        Raises:
+            EvaluationError: A name is unknown.
+        """
+        indices, names = self.indices, list(names)
+        unknown = sorted({name for name in names if comparable_name(name) not in indices})
+        if unknown:
+            more = f" (and {len(unknown) - 1} others)" if len(unknown) > 1 else ""
+            raise EvaluationError(
+                f"{what}: class '{unknown[0]}'{more} is unknown; the classes are"
+                f" {', '.join(self.class_map.names)}; give a --class-map that has it"
+                + (f" or leave it out with --ignore '{unknown[0]}'" if is_truth else "")
+            )
+        return [indices[comparable_name(name)] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskLabels:
+    """A mask whose codes are read as the classes of an evaluation."""
+
+    file: MaskFile
+    table: CodeTable
+    num_identical: int
+    """Number of classes where codes already are class indices, else 0."""
+
+    def read_rows(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return class indices, 255 where not analysed, shape ``(bottom - top, width)``.
+
+        Raises:
+            DatasetError: A code is unknown.
+        """
+        codes = self.file.read_rows(top, bottom)
+        if self._are_indices(codes):
+            return codes
+        return self.table.to_label(codes, self.file.path)
+
+    def _are_indices(self, codes: NDArray[Any]) -> bool:
+        """Tell whether nothing has to be translated; one more than 255 is 0."""
+        is_quick = self.num_identical > 0 and codes.dtype == np.uint8
+        return is_quick and int((codes + np.uint8(1)).max(initial=0)) <= self.num_identical
+
+
+def choose_class_map(
+    given: ClassMap | None, prediction: MaskFile, truth: MaskFile | None
+) -> ClassMap:
+    """Return the classes to score: as given, else the prediction's own, else the truth's.
+
+    Args:
+        given: What the user gave.
+        prediction: The first prediction.
+        truth: Its truth, where that is a mask.
+
+    Raises:
+        EvaluationError: Nobody names the classes.
+    """
+    found = given or prediction.classes or (truth and truth.classes)
+    if not found:
+        raise EvaluationError(
+            f"mask '{prediction.path}': neither it nor its truth names its classes; give them with"
+            " --class-map"
+        )
+    return found
+
+
+def read_as(scored: ScoredClasses, file: MaskFile, what: str, *, is_given: bool) -> MaskLabels:
+    """Match the codes of a mask with the classes that are scored.
+
+    By name where the mask names its classes; else codes are class indices, if the user gave the
+    class map that says so.
+
+    Args:
+        scored: The classes.
+        file: The mask.
+        what: "prediction" or "truth", for messages.
+        is_given: Whether the user gave the class map.
+
+    Raises:
+        EvaluationError: A name is unknown, or the mask has none and no class map was given.
+    """
+    own = file.classes
+    if own is None:
+        if not is_given:
+            raise EvaluationError(
+                f"{what} '{file.path}': does not name its classes; give them with --class-map, in"
+                " the order of its codes"
+            )
+        indices = [scored.indices[comparable_name(name)] for name in scored.class_map.names]
+    else:
+        indices = scored.find(f"{what} '{file.path}'", own.names, is_truth=what == "truth")
+    is_same = indices == list(range(len(indices)))
+    table = CodeTable(dict(enumerate(indices)) | {IGNORE_INDEX: IGNORE_INDEX})
+    return MaskLabels(file, table, len(indices) if is_same else 0)

@@ -1,0 +1,143 @@
+"""Which truth belongs to which prediction."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfaseg.datasets.folder_table import SEPARATOR
+from dfaseg.errors import EvaluationError
+from dfaseg.evaluation.drawn_truth import is_drawing_path
+from dfaseg.evaluation.mask_files import STORE_SUFFIX, is_mask_path, stated_slide_id
+
+logger = logging.getLogger(__name__)
+
+_SIDE_FILES = (".overlay.png", ".run.json")
+"""Endings of what ``dfaseg predict`` writes beside a mask and that is no mask."""
+_DOUBLE_SUFFIXES = (".geojson.gz", ".json.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prediction and its truth.
+
+    Attributes:
+        name: Id of the slide, by default the file's stem.
+        prediction: Mask.
+        truth: Mask or polygons.
+    """
+
+    name: str
+    prediction: Path
+    truth: Path
+
+    @property
+    def case(self) -> str:
+        """What it was taken from: its name up to the last ``__``, or its name."""
+        return self.name.rpartition(SEPARATOR)[0] or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """All pairs, by name, and the names of truths that nothing was predicted for."""
+
+    pairs: tuple[Pair, ...]
+    without_prediction: tuple[str, ...]
+
+
+def find_pairs(predictions: Sequence[Path], truth: Path) -> Pairing:
+    """Match predictions with their truths, by the slide's id or the file's stem.
+
+    A single prediction goes with a single truth, whatever their names.
+
+    Args:
+        predictions: Masks, or folders of masks.
+        truth: Mask or polygons, or a folder of them.
+
+    Raises:
+        EvaluationError: A file is missing, an id comes twice, or a prediction has no truth.
+    """
+    masks = _by_id([mask for path in predictions for mask in _expand(path, is_mask_path)])
+    if not _is_folder(truth):
+        _check_exists(truth)
+        if len(masks) > 1:
+            raise EvaluationError(
+                f"truth '{truth}': is one file for {len(masks)} predictions; give a folder that has"
+                " one truth of the same name for each"
+            )
+        ((name, mask),) = masks.items()
+        return Pairing((Pair(name, mask, truth),), ())
+    truths = _by_id(_expand(truth, lambda path: is_mask_path(path) or is_drawing_path(path)))
+    partners = {name: _partner(name, mask, truths) for name, mask in masks.items()}
+    missing = [name for name, partner in partners.items() if partner is None]
+    if missing:
+        raise EvaluationError(
+            f"truth '{truth}': has nothing for {_listed(missing)}; names must be those of the"
+            " slides or of the predictions' files"
+        )
+    used = {partner: name for name, partner in partners.items() if partner is not None}
+    if len(used) < len(partners):
+        twice = next(one for one in partners.values() if list(partners.values()).count(one) > 1)
+        raise EvaluationError(
+            f"truth '{truth}': '{twice}' fits two predictions; name files after their slides"
+        )
+    extra = tuple(name for name in truths if name not in used)
+    if extra:
+        logger.warning("truth '%s': there is no prediction for %s", truth, _listed(extra))
+    pairs = tuple(Pair(used[key], masks[used[key]], truths[key]) for key in used)
+    return Pairing(pairs, extra)
+
+
+def file_stem(path: Path) -> str:
+    """Return a file's name without its ending, however many parts that has."""
+    name = path.name
+    for suffix in _DOUBLE_SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return path.stem
+
+
+def _partner(name: str, mask: Path, truths: dict[str, Path]) -> str | None:
+    return next((key for key in (name, file_stem(mask)) if key in truths), None)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and path.suffix.lower() != STORE_SUFFIX
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise EvaluationError(f"'{path}': there is no such file or folder")
+
+
+def _expand(path: Path, is_wanted: Callable[[Path], bool]) -> list[Path]:
+    """Return a file as it is, and the fitting files of a folder, by name."""
+    _check_exists(path)
+    if not _is_folder(path):
+        return [path]
+    found = [
+        one for one in sorted(path.iterdir())
+        if is_wanted(one) and not one.name.startswith(".") and not one.name.endswith(_SIDE_FILES)
+    ]  # fmt: skip
+    if not found:
+        raise EvaluationError(f"folder '{path}': holds no masks or annotations")
+    return found
+
+
+def _by_id(paths: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = stated_slide_id(path) or file_stem(path)
+        other = found.setdefault(name, path)
+        if other is not path:
+            raise EvaluationError(
+                f"slide '{name}': '{other}' and '{path}' are both of it; keep one of them"
+            )
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more} others" if more > 0 else shown

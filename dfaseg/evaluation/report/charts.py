@@ -1,0 +1,127 @@
+"""Charts as SVG inside the page: they print sharply and take the page's own fonts."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dfaseg.evaluation.report.markup import Markup, element, join
+from dfaseg.evaluation.summary import Estimate
+from dfaseg.evaluation.wording import number
+
+_WIDTH = 936
+_NAME_WIDTH = 210
+_VALUE_WIDTH = 150
+_ROW = 34
+_TOP = 26
+_INK, _SOFT, _RULE = "#22272e", "#5c6672", "#dfe3e8"
+_LONGEST_NAME = 30
+_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row of a bar chart.
+
+    Attributes:
+        name: What is written to its left.
+        colour: Fill, as CSS has it.
+        estimate: Length and interval, 0 to 1; NaN draws no bar.
+        points: Single values that are drawn on it, such as those of seeds.
+    """
+
+    name: str
+    colour: str
+    estimate: Estimate
+    points: Sequence[float] = ()
+
+
+def bar_chart(bars: Sequence[Bar], label: str) -> Markup:
+    """Return horizontal bars from 0 to 1, each with a line from end to end of its interval.
+
+    Args:
+        bars: From top to bottom.
+        label: What the chart shows, for readers who cannot see it.
+    """
+    height = _TOP + _ROW * len(bars) + 4
+    rows = [_draw_bar(bar, _TOP + _ROW * index) for index, bar in enumerate(bars)]
+    return element(
+        "svg",
+        _draw_grid(height),
+        *rows,
+        viewBox=f"0 0 {_WIDTH} {height}",
+        role="img",
+        aria_label=label,
+        class_="chart",
+        font_size="13.5",
+    )
+
+
+def _x(value: float) -> float:
+    span = _WIDTH - _NAME_WIDTH - _VALUE_WIDTH
+    return round(_NAME_WIDTH + span * min(max(value, 0.0), 1.0), 1)
+
+
+def _draw_grid(height: int) -> Markup:
+    parts = []
+    for tick in _TICKS:
+        x = _x(tick)
+        parts.append(_line(x, _TOP - 6, x, height - 4, _RULE, 1))
+        parts.append(_text(x, 13, f"{tick:.1f}", _SOFT, anchor="middle", size="12"))
+    return join(*parts)
+
+
+def _draw_bar(bar: Bar, top: float) -> Markup:
+    middle = top + _ROW / 2
+    value, low, high = bar.estimate.value, bar.estimate.low, bar.estimate.high
+    name = bar.name if len(bar.name) <= _LONGEST_NAME else bar.name[: _LONGEST_NAME - 1] + "…"
+    parts = [_text(_NAME_WIDTH - 12, middle + 5, name, _INK, anchor="end")]
+    right = _WIDTH - _VALUE_WIDTH + 16
+    if math.isnan(value):
+        return join(*parts, _text(right, middle + 5, "does not occur", _SOFT))
+    parts.append(
+        element(
+            "rect",
+            x=_x(0),
+            y=top + 7,
+            width=round(max(_x(value) - _x(0), 1), 1),
+            height=_ROW - 14,
+            rx=2.5,
+            fill=bar.colour,
+            stroke="#000",
+            stroke_opacity=0.22,
+        )
+    )
+    if math.isfinite(low) and math.isfinite(high):
+        parts += [_line(_x(low), middle, _x(high), middle, "#fff", 4.6)]
+        parts += [_line(_x(low), middle, _x(high), middle, _INK, 1.8)]
+        parts += [_line(_x(end), middle - 5, _x(end), middle + 5, _INK, 1.8) for end in (low, high)]
+    parts += [
+        element("circle", cx=_x(point), cy=middle, r=3, fill="#fff", stroke=_INK, stroke_width=1.2)
+        for point in bar.points
+        if math.isfinite(point)
+    ]
+    parts.append(_text(right, middle + 5, number(value), _INK, weight="650"))
+    if math.isfinite(low) and math.isfinite(high):
+        parts.append(
+            _text(right + 48, middle + 5, f"{number(low)}–{number(high)}", _SOFT, size="12")
+        )
+    return join(*parts)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> Markup:
+    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width)
+
+
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    colour: str,
+    *,
+    anchor: str = "start",
+    size: str | None = None,
+    weight: str | None = None,
+) -> Markup:
+    return element(
+        "text", words, x=x, y=y, fill=colour, text_anchor=anchor, font_size=size, font_weight=weight
+    )

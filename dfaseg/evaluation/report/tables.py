@@ -1,0 +1,82 @@
+"""Tables of scores as CSV, one row per score, for spreadsheets and statistics programs."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dfaseg.evaluation.results import EvalResult
+from dfaseg.evaluation.run_comparison import RunComparison
+from dfaseg.evaluation.summary import Summary
+from dfaseg.files import write_aside
+
+_EVALUATION_COLUMNS = ("scope", "name", "case", "class", "measure", "value", "low", "high")
+_COMPARISON_COLUMNS = ("method", "run", "seed", "class", "measure", "value")
+
+
+def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> None:
+    """Write pooled scores with intervals, then the Dice of each image.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    names = result.class_map.names
+    rows: list[Sequence[object]] = [
+        ("pooled", result.title, "", "", measure, entry.value, entry.low, entry.high)
+        for measure, entry in summary.overall.items()
+    ]
+    for class_name, scores in zip(names, summary.classes, strict=True):
+        rows += [
+            ("pooled", result.title, "", class_name, measure, entry.value, entry.low, entry.high)
+            for measure, entry in scores.items()
+        ]
+    rows += [
+        ("pooled", result.title, "", "", extra.name, extra.value, math.nan, math.nan)
+        for extra in summary.extras
+    ]
+    for case in result.cases:
+        own = case.scores()
+        place = ("image", case.name, case.case)
+        rows.append((*place, "", "macro_dice", own.macro_dice, math.nan, math.nan))
+        rows += [
+            (*place, class_name, "dice", float(value), math.nan, math.nan)
+            for class_name, value in zip(names, own.dice, strict=True)
+        ]
+    write_csv(path, _EVALUATION_COLUMNS, rows)
+
+
+def write_comparison_csv(path: Path, comparison: RunComparison) -> None:
+    """Write Dice of every run, one row per class, for programs that do their own statistics.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    rows: list[Sequence[object]] = []
+    for entry in comparison.rows:
+        for run in entry.method.runs:
+            scores = run.result.pooled()
+            place = (entry.method.name, run.path.name, "" if run.seed is None else run.seed)
+            rows.append((*place, "", "macro_dice", scores.macro_dice))
+            rows += [
+                (*place, class_name, "dice", float(value))
+                for class_name, value in zip(comparison.class_map.names, scores.dice, strict=True)
+            ]
+    write_csv(path, _COMPARISON_COLUMNS, rows)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows below their headings; numbers that are not defined stay empty.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with write_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in line] for line in rows)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else ""
+    return value

@@ -1,0 +1,141 @@
+"""Grey TIFF masks, decoded tile by tile or strip by strip."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import TiffFile, TiffFileError, TiffPage
+
+from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.errors import EvaluationError
+from dfaseg.evaluation.align import Frame
+from dfaseg.slide.tiff_metadata import read_metadata
+
+_BLACK_IS_ZERO, _PALETTE = 1, 3
+"""Tag 262: what a sample means. Palette indices are codes, as grey values are."""
+_LOSSY = frozenset({6, 7, 33003, 33005, 34712, 50001})
+"""Tag 259: JPEG of both kinds, JPEG 2000 of three, WebP."""
+MAX_CHUNK_ROW_PX = 500_000_000
+"""A row of tiles, or a strip, is decoded at a time."""
+_ERRORS = (TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, struct.error)
+"""What tifffile and its decoders raise for damaged files."""
+
+
+class TiffMask:
+    """The finest level of a TIFF; see ``MaskFile``.
+
+    The tiles or strips of a few rows are in memory at a time.
+    """
+
+    def __init__(self, path: Path, tiff: TiffFile) -> None:
+        page = tiff.pages.first
+        self.path = path
+        self.classes: ClassMap | None = None
+        self.slide_id: str | None = None
+        self.frame = Frame(page.imagewidth, page.imagelength, mpp=_mpp(tiff))
+        self._tiff = tiff
+        self._page = page
+        self._chunk_height, self._chunk_width = page.chunks[:2]
+        self._per_row = -(-page.imagewidth // self._chunk_width)
+        self._recent: tuple[int, NDArray[Any]] | None = None
+
+    def read_rows(self, top: int, bottom: int) -> NDArray[Any]:
+        """Return codes; see ``MaskFile``.
+
+        Raises:
+            EvaluationError: A tile cannot be decoded.
+        """
+        height = self._chunk_height
+        parts = []
+        for number in range(top // height, -(-bottom // height)):
+            first = number * height
+            rows = self._chunk_row(number)
+            parts.append(rows[max(0, top - first) : bottom - first])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._tiff.close()
+
+    def _chunk_row(self, number: int) -> NDArray[Any]:
+        """Return one row of tiles, or one strip; the last one is kept, as rows come in order."""
+        if self._recent is not None and self._recent[0] == number:
+            return self._recent[1]
+        first = number * self._chunk_height
+        height = min(self._chunk_height, self.frame.height - first)
+        rows = np.full((height, self.frame.width), IGNORE_INDEX, self._page.dtype)
+        for col in range(self._per_row):
+            x = col * self._chunk_width
+            tile = self._decode(number * self._per_row + col)
+            if tile is not None:
+                part = rows[:, x : x + self._chunk_width]
+                part[:] = tile[: part.shape[0], : part.shape[1]]
+        self._recent = (number, rows)
+        return rows
+
+    def _decode(self, index: int) -> NDArray[Any] | None:
+        """Return a tile or strip, None for one that was never written."""
+        page = self._page
+        try:
+            num_bytes = page.databytecounts[index]
+            if num_bytes == 0:
+                return None
+            self._tiff.filehandle.seek(page.dataoffsets[index])
+            stored = self._tiff.filehandle.read(num_bytes)
+            decoded, _, _ = page.decode(stored, index, jpegtables=page.jpegtables)
+        except _ERRORS as error:
+            raise EvaluationError(
+                f"mask '{self.path}': tile {index} cannot be decoded ({error}); write it again"
+            ) from error
+        return None if decoded is None else np.asarray(decoded)[0, :, :, 0]
+
+
+def open_tiff_mask(path: Path) -> TiffMask | None:
+    """Open a TIFF that can be read by its tiles or strips; None for other kinds, e.g. colours.
+
+    Raises:
+        EvaluationError: The file is damaged, or stored with loss.
+    """
+    try:
+        tiff = TiffFile(path)
+    except _ERRORS as error:
+        raise EvaluationError(f"mask '{path}': not a readable TIFF ({error})") from error
+    try:
+        _check_storage(path, tiff.pages.first)
+    except EvaluationError:
+        tiff.close()
+        raise
+    if _is_readable(tiff.pages.first):
+        return TiffMask(path, tiff)
+    tiff.close()
+    return None
+
+
+def _check_storage(path: Path, page: TiffPage) -> None:
+    if int(page.compression) in _LOSSY:
+        raise EvaluationError(
+            f"mask '{path}': is stored as JPEG or the like, which changes codes along borders; save"
+            " it without loss"
+        )
+    if page.chunks[0] * page.imagewidth > MAX_CHUNK_ROW_PX:
+        raise EvaluationError(
+            f"mask '{path}': {page.imagewidth} × {page.imagelength} px without tiles are too many"
+            " to be read at once; save it as a tiled TIFF or a mask.zarr"
+        )
+
+
+def _is_readable(page: TiffPage) -> bool:
+    return (
+        page.samplesperpixel == 1
+        and page.imagedepth == 1
+        and page.photometric in {_BLACK_IS_ZERO, _PALETTE}
+        and page.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
+    )
+
+
+def _mpp(tiff: TiffFile) -> tuple[float, float] | None:
+    """Return what the file states of its resolution, where that is plausible for a mask."""
+    stated = read_metadata(tiff).resolutions
+    return next(((one.mpp_x, one.mpp_y) for one in stated if one.is_plausible), None)

@@ -1,0 +1,49 @@
+"""Numbers as words: how scores are written in every table and sentence."""
+
+import math
+
+from dfaseg.evaluation.summary import Estimate
+
+ABSENT = "–"
+"""Stands where a score is not defined."""
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a score with a fixed number of digits."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else ABSENT
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a difference with its sign, a true minus sign among them."""
+    return f"{value:+.{digits}f}".replace("-", "−") if math.isfinite(value) else ABSENT
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as percent."""
+    return f"{100 * share:.1f} %" if math.isfinite(share) else ABSENT
+
+
+def interval(estimate: Estimate) -> str:
+    """Return the ends of an interval, or nothing where there is none."""
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return ""
+    return f"{number(estimate.low)} to {number(estimate.high)}"
+
+
+def p_value(value: float) -> str:
+    """Return a probability; very small ones as a bound."""
+    if not math.isfinite(value):
+        return ABSENT
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def count(amount: int, noun: str) -> str:
+    """Return a number of things, e.g. "1 case", "20 cases"."""
+    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
+
+
+def pixels(amount: int) -> str:
+    """Return a number of pixels as a person would say it."""
+    if amount >= 1_000_000:
+        return f"{amount / 1_000_000:,.1f} million pixels"
+    return count(amount, "pixel")

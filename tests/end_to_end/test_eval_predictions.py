@@ -1,0 +1,213 @@
+"""``dfaseg eval PREDICTION... --truth``: files, output, and one line for whatever is wrong."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfaseg.classmap import ClassMap
+from tests.evaluating import (
+    CLASSES,
+    blotches,
+    run_eval,
+    scores_of,
+    write_classes,
+    write_picture,
+    write_polygons,
+    write_store,
+)
+
+MASK = blotches(40, 60)
+SHIFTED = np.roll(MASK, 1, axis=1)
+SQUARE = [[0, 0], [40, 0], [40, 40], [0, 40], [0, 0]]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a folder with a prediction, its truth as a picture, and a class map."""
+    write_store(tmp_path / "p.zarr", MASK)
+    write_picture(tmp_path / "t.png", SHIFTED)
+    write_classes(tmp_path / "classes.toml")
+    return tmp_path
+
+
+def write_feature(path: Path, name: str, ring: list[list[int]]) -> Path:
+    """Write one polygon as QuPath does."""
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    properties = {"classification": {"name": name}}
+    feature = {"type": "Feature", "geometry": geometry, "properties": properties}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
+
+
+def test_folder_gets_scores_table_and_report(place: Path) -> None:
+    """Figures are those of the pixels; classes, coverage and files are on stdout."""
+    out = place / "out"
+    inside = (MASK != 255) & (SHIFTED != 255)
+    right = int((MASK == SHIFTED)[inside].sum())
+
+    result = run_eval(
+        place / "p.zarr", "--truth", place / "t.png", "--class-map", place / "classes.toml",
+        "--out", out, "--objects", "tumour",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    assert {path.name for path in out.iterdir()} == {"scores.json", "scores.csv", "report.html"}
+    scores = scores_of(out)
+    assert np.trace(scores["cases"][0]["confusion"]) == right
+    assert scores["pooled"]["pixel_accuracy"] == pytest.approx(right / inside.sum(), abs=1e-6)
+    assert {"surface", "objects"} <= scores["cases"][0].keys()
+    assert all(name in result.stdout for name in ("stroma", "tumour", "mucus", "macro Dice"))
+    assert "The predictions left out" in result.stdout.replace("\n", " ")
+    with (out / "scores.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) > 10
+
+
+def test_several_slides_are_pooled_and_kept_apart(tmp_path: Path) -> None:
+    """Stores go by the id of their slide, whatever their file is called."""
+    (tmp_path / "p").mkdir()
+    (tmp_path / "t").mkdir()
+    for number, slide in enumerate(("one", "two", "three")):
+        mask = blotches(30, 40, seed=number)
+        write_store(tmp_path / "p" / f"{number}.zarr", mask, slide_id=slide)
+        write_polygons(tmp_path / "t" / f"{slide}.geojson", mask)
+
+    result = run_eval(tmp_path / "p", "--truth", tmp_path / "t", "--out", tmp_path / "out")
+
+    assert result.exit_code == 0, result.stderr
+    scores = scores_of(tmp_path / "out")
+    assert [case["name"] for case in scores["cases"]] == ["one", "two", "three"]
+    assert scores["pooled"]["macro_dice"] == 1.0
+
+
+def test_results_are_not_replaced_unasked(place: Path) -> None:
+    """Only with --overwrite."""
+    arguments = (
+        place / "p.zarr", "--truth", place / "p.zarr", "--out", place / "out",
+    )  # fmt: skip
+    assert run_eval(*arguments).exit_code == 0
+
+    assert "--overwrite" in run_eval(*arguments).stderr
+    assert run_eval(*arguments, "--overwrite").exit_code == 0
+
+
+BAD_TRUTHS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "sizes differ": (
+        lambda p: write_picture(p / "x.png", MASK[1:]),
+        "the prediction has 60 × 40 px of 0.5 × 0.5 µm, the truth 60 × 39 px, and not both state",
+    ),
+    "other slide": (
+        lambda p: write_store(p / "x.zarr", MASK, slide_id="other"),
+        "is of slide 'slide', but its truth",
+    ),
+    "other extent": (
+        lambda p: write_store(p / "x.zarr", MASK, mpp=0.25, slide_id=None),
+        "cover different areas",
+    ),
+    "polygons elsewhere": (
+        lambda p: write_feature(p / "x.geojson", "tumour", [[x + 900, y] for x, y in SQUARE]),
+        "none of 1 polygons touches the prediction",
+    ),
+    "unknown class": (
+        lambda p: write_feature(p / "x.geojson", "necrosis", SQUARE),
+        "class 'necrosis' is unknown; the classes are stroma, tumour, mucus; give a --class-map",
+    ),
+    "nothing drawn": (
+        lambda p: write_json(p / "x.geojson", {"type": "FeatureCollection", "features": []}),
+        "nothing with an area is drawn",
+    ),
+    "no JSON": (lambda p: write_text(p / "x.geojson", "{"), "not valid JSON"),
+    "no XML": (lambda p: write_text(p / "x.xml", "<"), "not valid XML"),
+    "not a mask": (lambda p: write_text(p / "x.txt", "?"), "is not a mask"),
+    "damaged picture": (lambda p: write_text(p / "x.png", "?"), "not a readable picture"),
+    "damaged TIFF": (lambda p: write_text(p / "x.tif", "?"), "not a readable TIFF"),
+    "unknown code": (
+        lambda p: write_picture(p / "x.png", np.full_like(MASK, 7)),
+        "code 7 in 2400 pixels is unknown",
+    ),
+    "not scored": (
+        lambda p: write_picture(p / "x.png", np.full_like(MASK, 255)),
+        "no pixel has a class in both",
+    ),
+    "no store": (lambda p: make_folder(p / "x.zarr"), "there is no dfaseg mask here"),
+    "missing": (lambda p: p / "x.png", "there is no such file or folder"),
+}
+
+
+def write_json(path: Path, content: object) -> Path:
+    """Write JSON."""
+    return write_text(path, json.dumps(content))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write text."""
+    path.write_text(text)
+    return path
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder."""
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(("make", "message"), BAD_TRUTHS.values(), ids=BAD_TRUTHS.keys())
+def test_bad_truth_is_refused_in_one_line(
+    place: Path, make: Callable[[Path], Path], message: str
+) -> None:
+    """The line names the file; nothing is written."""
+    out = place / "out"
+
+    result = run_eval(
+        place / "p.zarr", "--truth", make(place), "--class-map", place / "classes.toml",
+        "--out", out,
+    )  # fmt: skip
+
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert line.startswith("dfaseg: error: ")
+    assert message in line
+    assert list(out.iterdir()) == []
+
+
+def test_codes_need_a_class_map(place: Path) -> None:
+    """Nobody guesses what 1 means."""
+    result = run_eval(place / "p.zarr", "--truth", place / "t.png", "--out", place / "out")
+    assert "does not name its classes; give them with --class-map" in result.stderr
+
+
+def test_class_map_without_a_class_of_the_prediction_is_refused(place: Path) -> None:
+    """Its pixels could be counted nowhere."""
+    fewer = ClassMap(CLASSES.classes[:2])
+    path = write_classes(place / "fewer.toml", fewer)
+    result = run_eval(
+        place / "p.zarr", "--truth", place / "t.png", "--class-map", path, "--out", place / "out"
+    )
+    assert "class 'mucus' is unknown; the classes are stroma, tumour; give a" in result.stderr
+
+
+def test_polygons_over_a_picture_need_its_scale(place: Path) -> None:
+    """A picture does not say how many level-0 px one of its pixels spans."""
+    truth = write_feature(place / "x.geojson", "tumour", SQUARE)
+    arguments = (
+        write_picture(place / "p.png", MASK), "--truth", truth, "--out", place / "out",
+        "--class-map", place / "classes.toml",
+    )  # fmt: skip
+
+    assert "pass --level0-scale" in run_eval(*arguments).stderr
+    assert run_eval(*arguments, "--level0-scale", 1).exit_code == 0
+
+
+def test_unknown_names_in_options_are_refused(place: Path) -> None:
+    """The option is named."""
+    arguments = (place / "p.zarr", "--truth", place / "p.zarr", "--out", place / "out")
+    drawn = write_feature(place / "x.geojson", "tumour", SQUARE)
+
+    assert "--objects: class 'x' is unknown" in run_eval(*arguments, "--objects", "x").stderr
+    result = run_eval(
+        place / "p.zarr", "--truth", drawn, "--out", place / "out", "--background", "x"
+    )
+    assert "--background: class 'x' is unknown" in result.stderr

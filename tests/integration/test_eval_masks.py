@@ -1,0 +1,245 @@
+"""Masks of every kind of file against the same truth in every form."""
+
+import gzip
+import json
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.errors import DatasetError, EvaluationError
+from dfaseg.evaluation.drawn_truth import Drawing
+from dfaseg.evaluation.mask_files import open_mask_file
+from dfaseg.evaluation.predictions import PredictionsSpec, evaluate_predictions
+from dfaseg.evaluation.results import EvalResult
+from tests.evaluating import (
+    CLASSES,
+    blotches,
+    write_classes,
+    write_picture,
+    write_polygons,
+    write_store,
+)
+
+MASK = blotches()
+COUNTS = np.bincount(MASK.ravel(), minlength=256)[:3]
+
+
+def evaluate(prediction: Path, truth: Path, **settings: object) -> EvalResult:
+    """Score one file against another, with the class map beside it."""
+    path = write_classes(prediction.parent / "classes.toml")
+    return evaluate_predictions(
+        PredictionsSpec((prediction,), truth, class_map_path=path, **settings)
+    )
+
+
+def is_exact(result: EvalResult) -> bool:
+    """Tell whether all pixels with a class were counted, all of them right."""
+    return bool(np.array_equal(result.confusion(), np.diag(COUNTS)))
+
+
+@pytest.mark.parametrize("name", ["t.zarr", "t.png", "t.tif", "t.geojson", "t.geojson.gz"])
+def test_mask_agrees_with_itself_in_every_form(tmp_path: Path, name: str) -> None:
+    """Store, picture, TIFF and the polygons that are written with it: Dice is 1 exactly."""
+    prediction = write_store(tmp_path / "p.zarr", MASK)
+    path = tmp_path / name
+    if name == "t.zarr":
+        write_store(path, MASK)
+    elif name.startswith("t.geo"):
+        write_polygons(tmp_path / "t.geojson", MASK)
+        if path.suffix == ".gz":
+            path.write_bytes(gzip.compress((tmp_path / "t.geojson").read_bytes()))
+    else:
+        write_picture(path, MASK)
+
+    result = evaluate(prediction, path)
+
+    assert is_exact(result)
+    assert result.pooled().dice.tolist() == [1.0, 1.0, 1.0]
+    assert result.mpp == 0.5
+
+
+def test_names_in_the_files_need_no_class_map(tmp_path: Path) -> None:
+    """A store and polygons both name their classes."""
+    prediction = write_store(tmp_path / "p.zarr", MASK)
+    truth = write_polygons(tmp_path / "t.geojson", MASK)
+
+    result = evaluate_predictions(PredictionsSpec((prediction,), truth))
+
+    assert is_exact(result)
+    assert result.class_map.to_records() == CLASSES.to_records()
+
+
+def test_shift_by_a_pixel_gives_the_counts_worked_out_by_hand(tmp_path: Path) -> None:
+    """Eight rows of ten: stroma left of column 4, tumour right of it; predicted one px later."""
+    truth = np.repeat(np.array([[0] * 4 + [1] * 6], np.uint8), 8, axis=0)
+    shifted = np.repeat(np.array([[0] * 5 + [1] * 5], np.uint8), 8, axis=0)
+    prediction = write_store(tmp_path / "p.zarr", shifted)
+
+    result = evaluate(prediction, write_picture(tmp_path / "t.png", truth))
+
+    assert result.confusion().tolist() == [[32, 0, 0], [8, 40, 0], [0, 0, 0]]
+    assert result.pooled().dice[:2].tolist() == [64 / 72, 80 / 88]
+
+
+@pytest.mark.parametrize("mpp", [0.25, 1.0, 0.75], ids=["finer", "coarser", "two thirds"])
+def test_truth_of_another_resolution_is_scored_at_its_own(tmp_path: Path, mpp: float) -> None:
+    """Each of its pixels is compared with the predicted one that lies at its centre."""
+    prediction = write_store(tmp_path / "p.zarr", MASK)
+    height, width = round(90 * 0.5 / mpp), round(120 * 0.5 / mpp)
+    rows = np.floor((np.arange(height) + 0.5) * mpp / 0.5).astype(int)
+    cols = np.floor((np.arange(width) + 0.5) * mpp / 0.5).astype(int)
+    expected = MASK[np.ix_(rows, cols)]
+
+    result = evaluate(prediction, write_store(tmp_path / "t.zarr", expected, mpp=mpp))
+
+    counts = np.bincount(expected.ravel(), minlength=256)[:3]
+    assert np.array_equal(result.confusion(), np.diag(counts))
+    assert result.mpp == mpp
+
+
+def test_polygons_lie_on_the_pixels_of_a_coarser_mask(tmp_path: Path) -> None:
+    """Eight level-0 px per mask px: a square of 80 px is 10 mask px wide."""
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 10:20] = 1
+    prediction = write_store(tmp_path / "p.zarr", mask, mpp=2.0)
+    ring = [[80, 40], [160, 40], [160, 120], [80, 120], [80, 40]]
+    truth = draw(tmp_path / "t.geojson", {"Tumour": ring})
+
+    result = evaluate(prediction, truth, drawing=Drawing(background="stroma"))
+
+    assert result.confusion().tolist() == [[500, 0, 0], [0, 100, 0], [0, 0, 0]]
+
+
+def test_origin_and_scale_of_polygons_can_be_given(tmp_path: Path) -> None:
+    """For a picture that says neither."""
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 10:20] = 1
+    prediction = write_picture(tmp_path / "p.png", mask)
+    ring = [[60, 40], [140, 40], [140, 120], [60, 120], [60, 40]]
+    truth = draw(tmp_path / "t.geojson", {"tumour": ring})
+
+    result = evaluate(prediction, truth, drawing=Drawing(None, (20.0, 0.0), 8.0))
+
+    assert result.confusion().tolist() == [[0, 0, 0], [0, 100, 0], [0, 0, 0]]
+    assert result.facts["pairs"]["p"]["left_out_px"] == 0
+
+
+def test_ignored_polygons_lie_over_all_others(tmp_path: Path) -> None:
+    """In whatever order they were drawn."""
+    prediction = write_store(tmp_path / "p.zarr", np.ones((20, 20), np.uint8))
+    half = [[0, 0], [40, 0], [40, 20], [0, 20], [0, 0]]
+    whole = [[0, 0], [40, 0], [40, 40], [0, 40], [0, 0]]
+    truth = draw(tmp_path / "t.geojson", {"artefact": half, "tumour": whole})
+
+    result = evaluate(prediction, truth, ignored=("Artefact",))
+
+    assert result.confusion()[1, 1] == 200
+
+
+def test_what_the_prediction_left_out_is_reported(tmp_path: Path) -> None:
+    """It is in no score, but it is said."""
+    mask = np.zeros((10, 10), np.uint8)
+    mask[:3] = IGNORE_INDEX
+    truth = np.ones((10, 10), np.uint8)
+    truth[:, 0] = IGNORE_INDEX
+    prediction = write_store(tmp_path / "p.zarr", mask)
+
+    result = evaluate(prediction, write_store(tmp_path / "t.zarr", truth))
+
+    assert result.confusion().sum() == 63
+    facts = result.facts["pairs"]["slide"]
+    assert (facts["scored_px"], facts["left_out_px"]) == (63, 27)
+    assert facts["left_out_by_class"] == {"stroma": 0, "tumour": 27, "mucus": 0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tile": (32, 48), "compression": "zlib"},
+        {"tile": (16, 16), "compression": "lzw", "predictor": True},
+        {"rowsperstrip": 7, "compression": "deflate"},
+        {"rowsperstrip": 1},
+        {"tile": (128, 128), "dtype": np.uint16},
+        {"tile": (32, 32), "bigtiff": True, "byteorder": ">", "dtype": np.uint16},
+    ],
+    ids=["tiles", "predictor", "strips", "lines", "16 bits", "big endian"],
+)
+def test_tiff_is_read_by_its_parts(tmp_path: Path, options: dict[str, object]) -> None:
+    """Whatever they are, rows come as from the picture as a whole."""
+    options = dict(options)
+    dtype = options.pop("dtype", np.uint8)
+    writer = {key: options.pop(key) for key in ("bigtiff", "byteorder") if key in options}
+    with tifffile.TiffWriter(tmp_path / "m.tif", **writer) as tiff:
+        tiff.write(MASK.astype(dtype), **options)
+
+    mask = open_mask_file(tmp_path / "m.tif")
+
+    assert type(mask).__name__ == "TiffMask"
+    parts = [mask.read_rows(top, min(top + 25, 90)) for top in range(0, 90, 25)]
+    mask.close()
+    assert np.array_equal(np.concatenate(parts), MASK)
+
+
+def test_resolution_of_a_tiff_is_read(tmp_path: Path) -> None:
+    """2 µm per px; 72 dots per inch, which other programs write, are no resolution."""
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, MASK, resolution=(5000, 5000), resolutionunit="CENTIMETER")
+    with closing(open_mask_file(path)) as mask:
+        assert mask.frame.mpp == (2.0, 2.0)
+
+    tifffile.imwrite(path, MASK, resolution=(72, 72), resolutionunit="INCH")
+    with closing(open_mask_file(path)) as mask:
+        assert mask.frame.mpp is None
+
+
+def test_grey_tiff_of_three_channels_is_decoded_as_a_whole(tmp_path: Path) -> None:
+    """As any other picture."""
+    tifffile.imwrite(tmp_path / "m.tif", np.stack([MASK] * 3, axis=2), photometric="rgb")
+    assert np.array_equal(open_mask_file(tmp_path / "m.tif").read_rows(0, 90), MASK)
+
+
+def test_coloured_and_lossy_masks_are_refused(tmp_path: Path) -> None:
+    """Neither holds codes."""
+    colours = np.stack([MASK, MASK // 2, MASK], axis=2)
+    tifffile.imwrite(tmp_path / "colour.tif", colours, photometric="rgb")
+    tifffile.imwrite(tmp_path / "lossy.tif", MASK, compression="jpeg", tile=(32, 32))
+
+    with pytest.raises(DatasetError, match="is a colour picture"):
+        open_mask_file(tmp_path / "colour.tif")
+    with pytest.raises(EvaluationError, match="is stored as JPEG"):
+        open_mask_file(tmp_path / "lossy.tif")
+
+
+def test_damaged_tile_is_named(tmp_path: Path) -> None:
+    """Only when it is read."""
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, MASK, tile=(32, 32), compression="zlib")
+    with tifffile.TiffFile(path) as tiff:
+        offset = tiff.pages.first.dataoffsets[5]
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"nonsense")
+
+    mask = open_mask_file(path)
+
+    with pytest.raises(EvaluationError, match=r"m\.tif': tile 5 cannot be decoded"):
+        mask.read_rows(32, 64)
+    mask.close()
+
+
+def draw(path: Path, rings: dict[str, list[list[int]]]) -> Path:
+    """Write polygons as QuPath does."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "properties": {"classification": {"name": name}},
+        }
+        for name, ring in rings.items()
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path

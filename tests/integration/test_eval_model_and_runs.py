@@ -1,0 +1,101 @@
+"""``dfaseg eval``: a model on a data set's split, and runs side by side."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dfaseg.cli.main import cli
+from dfaseg.datasets import readers
+from dfaseg.datasets.dataset import Dataset
+from dfaseg.datasets.synthetic import SyntheticSpec, read_synthetic
+from dfaseg.evaluation.results import EvalResult
+from dfaseg.model.card import default_mpp_range
+from tests.model_files import write_tiny_model
+
+
+def few_images() -> Dataset:
+    """Return the synthetic data set with three images in each split."""
+    return read_synthetic(SyntheticSpec(num_images=(3, 3, 3)))
+
+
+@pytest.fixture
+def run_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command on a small data set; returns what it said."""
+    monkeypatch.setattr(readers, "MAKERS", {"synthetic": few_images})
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(cli, ["eval", *map(str, arguments)])
+
+
+def write_model(folder: Path, seed: int, bias: str) -> Path:
+    """Write an untrained model of the synthetic classes, and the settings of its run beside it."""
+    info = few_images().info
+    folder.mkdir()
+    (folder / "config.toml").write_text(f'seed = {seed}\n[bias]\nmode = "{bias}"\n')
+    return write_tiny_model(
+        folder / "model.safetensors",
+        num_classes=5,
+        classes=info.class_map,
+        mpp=info.mpp,
+        mpp_range=default_mpp_range(info.mpp),
+        seed=seed,
+    )
+
+
+def test_model_is_scored_on_every_image_of_a_split(
+    tmp_path: Path, run_eval: Callable[..., Result]
+) -> None:
+    """The files hold each image, its truth whole, and the report shows pictures."""
+    model = write_model(tmp_path / "run", 0, "dfa")
+
+    said = run_eval(
+        "--model", model, "--dataset", "synthetic", "--out", "scores", "--objects", "Rare hard"
+    )
+
+    assert said.exit_code == 0, said.output
+    record = json.loads(Path("scores/scores.json").read_text(encoding="utf-8"))
+    result = EvalResult.from_record(record)
+    images = [example.read() for example in few_images().test]
+    assert int(result.confusion().sum()) == sum((image.label != 255).sum() for image in images)
+    assert all(case.objects is not None and case.surface is not None for case in result.cases)
+    assert result.facts["settings"] == {"bias.mode": "dfa"}
+    assert "data:image/jpeg" in Path("scores/report.html").read_text(encoding="utf-8")
+    assert f"{result.pooled().macro_dice:.4f}" in said.output
+
+
+def test_evaluated_models_are_compared_as_methods(
+    tmp_path: Path, run_eval: Callable[..., Result]
+) -> None:
+    """Folders of the command are runs of their own, told apart by their settings."""
+    folders = []
+    for bias, seed in (("dfa", 0), ("dfa", 1), ("none", 0)):
+        model = write_model(tmp_path / f"{bias}-{seed}", seed, bias)
+        out = f"scores-{bias}-{seed}"
+        assert run_eval("--model", model, "--dataset", "synthetic", "--out", out).exit_code == 0
+        folders.append(out)
+
+    said = run_eval(*folders, "--out", "compared")
+
+    assert said.exit_code == 0, said.output
+    record = json.loads(Path("compared/scores.json").read_text(encoding="utf-8"))
+    methods = {method["name"]: method["seeds"] for method in record["methods"]}
+    assert methods == {"dfa": [0, 1], "none": [0]}
+    assert "dfa" in said.output
+
+
+def test_model_of_other_classes_is_refused(tmp_path: Path, run_eval: Callable[..., Result]) -> None:
+    """Both lists of classes are named."""
+    model = write_tiny_model(tmp_path / "other.safetensors")
+
+    said = run_eval("--model", model, "--dataset", "synthetic", "--out", "scores")
+
+    assert said.exit_code == 1
+    assert "are not those of data set 'synthetic'" in said.output
+
+
+def test_what_is_no_form_of_the_command_is_refused(run_eval: Callable[..., Result]) -> None:
+    """The message names the forms."""
+    assert run_eval("--out", "scores").exit_code == 2
+    assert run_eval("--model", "m", "--out", "scores").exit_code == 2

@@ -1,0 +1,164 @@
+"""Reports: one file, well formed, and with the numbers of scores.json."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfaseg.classmap import ClassMap
+from dfaseg.errors import OutputExistsError
+from dfaseg.evaluation.report.folder import prepare_folder
+from dfaseg.evaluation.report.markup import VOID, element
+from dfaseg.evaluation.report.write import write_comparison, write_evaluation
+from dfaseg.evaluation.results import CaseResult, EvalResult
+from dfaseg.evaluation.run_comparison import compare_runs
+from dfaseg.evaluation.runs import Run
+from dfaseg.evaluation.summary import Summary, summarise
+from dfaseg.figures.case_pictures import PanelCase
+
+CLASSES = ClassMap.from_records(
+    [
+        {"index": 0, "name": "Background", "colour": "#d9d9d9"},
+        {"index": 1, "name": "<b>Gland & co</b>", "colour": "#009e73"},
+        {"index": 2, "name": "Never there", "colour": "#c1121f"},
+    ]
+)
+
+
+class Checker(HTMLParser):
+    """Collects what is not closed and what is loaded from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.addresses: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element and its addresses."""
+        if tag not in VOID:
+            self.opened.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element that was opened last."""
+        assert self.opened.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        self.text.append(data)
+
+
+def check(page: str) -> str:
+    """Return the text of a page that is well formed and loads nothing."""
+    checker = Checker()
+    checker.feed(page)
+    checker.close()
+    assert checker.opened == []
+    assert all(address.startswith("data:") for address in checker.addresses)
+    assert "url(" not in page
+    assert "@import" not in page
+    return "\n".join(checker.text)
+
+
+def example_result() -> EvalResult:
+    """Return an evaluation of three images of two cases, without the last class."""
+    counts = np.array([[[90, 10, 0], [20, 80, 0], [0, 0, 0]], [[50, 0, 0], [5, 45, 0], [0, 0, 0]]])
+    cases = [CaseResult(f"image {i}", f"case {i % 2}", counts[i % 2]) for i in range(3)]
+    return EvalResult("Trial <1>", CLASSES, 0.5, tuple(cases), {"seed": 3})
+
+
+def run(mode: str, seed: int, wrong: int) -> Run:
+    """Return a run whose cases have this many wrong pixels of each class, and a little more."""
+    cases = [
+        CaseResult(
+            f"c{i}", f"c{i}", np.array([[1000 - wrong - i, wrong + i], [wrong, 500 - wrong]])
+        )
+        for i in range(12)
+    ]
+    classes = ClassMap(CLASSES.classes[:2])
+    facts = {"seed": seed, "delta": [-0.2, 0.2] if mode == "dfa" else None, "split": "test",
+             "frequencies": [0.7, 0.3], "trained_on": "Example"}  # fmt: skip
+    result = EvalResult(f"{mode}-{seed}", classes, None, tuple(cases), facts)
+    return Run(Path(f"{mode}-{seed}"), {"bias.mode": mode, "epochs": 2}, seed, result)
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """Return the scores of ``example_result``."""
+    return summarise(example_result(), notes=("One slide was not scored.",))
+
+
+def test_evaluation_report_is_one_well_formed_file(tmp_path: Path, summary: Summary) -> None:
+    """Pictures lie inside; names that look like markup are written as text."""
+    pixels = np.zeros((8, 10, 3), np.uint8)
+    label = np.zeros((8, 10), np.uint8)
+    label[2:] = 255
+    shown = [PanelCase("image <0>", pixels, label, label, "best, macro Dice 0.90")]
+    write_evaluation(tmp_path, example_result(), summary, shown)
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    text = check(page)
+    assert "<b>Gland & co</b>" in text
+    assert page.count("data:image/") == 3
+    assert "not labelled or not analysed" in text
+    assert "One slide was not scored." in text
+    assert "Never there occurs neither in the truth nor in the prediction" in text
+
+
+def test_report_shows_the_numbers_of_the_json(tmp_path: Path, summary: Summary) -> None:
+    """Nothing is computed twice in two ways."""
+    write_evaluation(tmp_path, example_result(), summary)
+    text = check((tmp_path / "report.html").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+
+    scores = record["summary"]["overall"]
+    for name in ("macro_dice", "macro_iou", "worst_dice", "pixel_accuracy"):
+        assert f"{scores[name]['value']:.3f}" in text
+        assert f"{scores[name]['low']:.3f} to {scores[name]['high']:.3f}" in text
+        assert scores[name]["value"] == pytest.approx(record["pooled"][name], abs=1e-6)
+    assert EvalResult.from_record(record).pooled().macro_dice == scores["macro_dice"]["value"]
+
+
+def test_csv_has_pooled_scores_and_each_image(tmp_path: Path, summary: Summary) -> None:
+    """A spreadsheet can do without the JSON."""
+    write_evaluation(tmp_path, example_result(), summary)
+
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+
+    assert lines[0] == "scope,name,case,class,measure,value,low,high"
+    assert sum(line.startswith("image,") for line in lines) == 3 * (1 + len(CLASSES))
+
+
+def test_folder_with_scores_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    """An evaluation is not lost to a typing error."""
+    (tmp_path / "scores.json").touch()
+
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        prepare_folder(tmp_path)
+    prepare_folder(tmp_path, overwrite=True)
+
+
+def test_comparison_report_names_the_better_method(tmp_path: Path) -> None:
+    """Delta and frequency plots lie inside; the numbers are those of the JSON."""
+    runs = [run("dfa", seed, 20 + seed) for seed in range(3)]
+    runs += [run("none", seed, 60 + seed) for seed in range(3)]
+    write_comparison(tmp_path, compare_runs(runs))
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    record = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+
+    text = check(page)
+    assert "dfa has the highest macro Dice" in text
+    assert "It is ahead of all others by more than chance explains." in text
+    assert page.count("data:image/svg+xml") == 2
+    for method in record["methods"]:
+        assert f"{method['macro_dice']['value']:.3f}" in text
+
+
+def test_attributes_and_text_are_escaped() -> None:
+    """No class name can break out of its place."""
+    assert element("p", "a < b", title='"x"') == '<p title="&quot;x&quot;">a &lt; b</p>'

@@ -1,0 +1,123 @@
+"""Paired tests find what is there and do not find what is not."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dfaseg.errors import ConfigError
+from dfaseg.evaluation.paired import (
+    PairedTest,
+    SeededCounts,
+    compare_pair,
+    draw_method,
+    holm,
+    signed_ranks,
+)
+
+
+def _method(name: str, right: np.ndarray, seeds: tuple[int, ...] | None = None) -> SeededCounts:
+    """Two classes of 100 true pixels each, ``right`` of each found, by seed and case."""
+    counts = np.zeros((*right.shape, 2, 2), np.int64)
+    counts[..., 0, 0] = counts[..., 1, 1] = right
+    counts[..., 0, 1] = counts[..., 1, 0] = 100 - right
+    return SeededCounts(name, counts, seeds)
+
+
+def _compared(first: SeededCounts, second: SeededCounts, num_draws: int = 500) -> PairedTest:
+    drawn = [draw_method(method, num_draws=num_draws) for method in (first, second)]
+    return compare_pair(drawn[0], drawn[1], level=0.95)
+
+
+def _hard_and_easy(number: int = 20, num_seeds: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).integers(30, 90, (num_seeds, number))
+
+
+def test_steady_gain_is_found_though_cases_differ_widely() -> None:
+    """Two points more in every case are far beyond chance: what makes cases hard cancels."""
+    base = _hard_and_easy()
+    test = _compared(_method("a", base + 2, (1, 2)), _method("b", base, (1, 2)))
+
+    assert test.difference == pytest.approx(0.02)
+    assert test.interval == pytest.approx([0.02, 0.02])
+    assert test.class_difference == pytest.approx([0.02, 0.02])
+    assert test.bootstrap_p == pytest.approx(2 / 501)
+    assert test.wilcoxon_p < 0.001
+    assert test.rank_biserial == 1
+    assert test.seed_differences == pytest.approx((0.02, 0.02))
+
+
+def test_equal_methods_do_not_differ() -> None:
+    """A method against itself has no difference and p-values of one."""
+    test = _compared(_method("a", _hard_and_easy()), _method("b", _hard_and_easy()))
+
+    assert (test.difference, test.bootstrap_p, test.wilcoxon_p, test.rank_biserial) == (0, 1, 1, 0)
+    assert test.seed_differences == ()
+
+
+def test_swapped_methods_turn_all_signs() -> None:
+    """A against B says the opposite of B against A, with the same certainty."""
+    one = _method("a", _hard_and_easy())
+    other = _method("b", np.random.default_rng(5).integers(30, 90, (2, 20)))
+
+    there, back = _compared(one, other), _compared(other, one)
+
+    assert back.difference == pytest.approx(-there.difference)
+    assert back.interval == pytest.approx(-there.interval[::-1])
+    assert back.rank_biserial == pytest.approx(-there.rank_biserial)
+    assert (back.bootstrap_p, back.wilcoxon_p) == pytest.approx(
+        (there.bootstrap_p, there.wilcoxon_p)
+    )
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    """A gain in one seed and a loss in the other is no difference, however many cases agree."""
+    base = np.full((2, 30), 60)
+    swing = base + np.array([[10], [-9]])
+
+    test = _compared(_method("a", swing, (1, 2)), _method("b", base, (1, 2)))
+
+    assert test.difference == pytest.approx(0.005)
+    assert test.interval[0] < -0.05 < 0.05 < test.interval[1]
+    assert test.bootstrap_p > 0.3
+
+
+def test_one_case_cannot_be_tested() -> None:
+    """A pair needs cases that could have come out otherwise."""
+    one = _method("a", _hard_and_easy(1))
+    with pytest.raises(ConfigError, match="'a' and 'b': a paired test needs the same cases"):
+        _compared(one, _method("b", _hard_and_easy(1)), 5)
+
+
+def test_rank_biserial_equals_that_worked_out_by_hand() -> None:
+    """Ranks 1, 2.5, 2.5 and 4 of four differences; the zero and the undefined are left out."""
+    differences = np.array([0.1, -0.2, 0.2, 0.5, 0.0, np.nan])
+
+    p_value, correlation = signed_ranks(differences)
+
+    assert correlation == pytest.approx((1 + 2.5 + 4 - 2.5) / 10)
+    assert p_value == pytest.approx(stats.wilcoxon(differences[:4]).pvalue)
+
+
+def test_holm_equals_that_worked_out_by_hand() -> None:
+    """The smallest is multiplied by their number, each next by one less, and order is kept."""
+    adjusted = holm([0.01, 0.04, np.nan, 0.03, 0.005])
+
+    assert adjusted == pytest.approx([0.03, 0.06, np.nan, 0.06, 0.02], nan_ok=True)
+
+
+def test_holm_never_exceeds_one_and_takes_nothing() -> None:
+    """Probabilities stay probabilities; without a test there is nothing to adjust."""
+    assert holm([0.7, 0.9]).tolist() == [1, 1]
+    assert holm([]).size == 0
+
+
+def test_undefined_is_null_in_the_record() -> None:
+    """A class that no case holds has no difference, and JSON no NaN."""
+    counts = np.zeros((1, 3, 3, 3), np.int64)
+    counts[..., 0, 0] = 5
+    method = SeededCounts("a", counts, (1,))
+
+    record = _compared(method, method, 20).to_record(("x", "y", "z"))
+
+    assert record["classes"]["y"] == {"difference": None, "interval": [None, None]}
+    assert record["classes"]["x"]["difference"] == 0

@@ -1,0 +1,123 @@
+"""Runs are gathered into methods and compared."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfaseg.classmap import ClassMap
+from dfaseg.errors import ConfigError
+from dfaseg.evaluation.methods import group_runs
+from dfaseg.evaluation.results import CaseResult, EvalResult
+from dfaseg.evaluation.run_comparison import compare_runs
+from dfaseg.evaluation.runs import Run, read_run, settings_beside
+
+CLASSES = ClassMap.from_records(
+    [{"index": i, "name": f"class {i}", "colour": "#123456"} for i in range(2)]
+)
+
+
+def run(settings: dict[str, Any], seed: int, wrong: int = 10, cases: int = 12) -> Run:
+    """Return a run whose cases have this many wrong pixels of each class."""
+    counts = [np.array([[1000 - wrong - i, wrong + i], [wrong, 500 - wrong]]) for i in range(cases)]
+    results = tuple(CaseResult(f"c{i}", f"c{i}", matrix) for i, matrix in enumerate(counts))
+    result = EvalResult("run", CLASSES, None, results, {"seed": seed})
+    return Run(Path(f"{'-'.join(map(str, settings.values()))}-{seed}"), settings, seed, result)
+
+
+def test_runs_that_differ_in_seed_are_one_method() -> None:
+    """Methods keep the order in which they came, runs are sorted by seed."""
+    methods = group_runs([run({"bias.mode": m}, s) for s in (1, 0) for m in ("dfa", "none")])
+
+    assert [(method.name, method.seeds) for method in methods] == [
+        ("dfa", (0, 1)),
+        ("none", (0, 1)),
+    ]
+
+
+def test_methods_are_named_by_what_tells_them_apart() -> None:
+    """Settings that go along with others are left out of the name."""
+    plain = {"bias.mode": "none", "loss.name": "ce", "bias.lr_factor": 1.0, "epochs": 3}
+    methods = group_runs(
+        [
+            run(plain, 0),
+            run(plain | {"loss.name": "seesaw"}, 0),
+            run(plain | {"bias.mode": "dfa", "bias.lr_factor": 20.0}, 0),
+            run(plain | {"bias.mode": "dfa", "bias.lr_factor": 5.0}, 0),
+        ]
+    )
+
+    assert [method.name for method in methods] == [
+        "none, ce, lr_factor 1",
+        "none, seesaw, lr_factor 1",
+        "dfa, ce, lr_factor 20",
+        "dfa, ce, lr_factor 5",
+    ]
+
+
+def test_the_same_run_twice_is_refused() -> None:
+    """Otherwise its seed would count twice."""
+    with pytest.raises(ConfigError, match="settings and the seed"):
+        group_runs([run({"bias.mode": "dfa"}, 0), run({"bias.mode": "dfa"}, 0)])
+
+
+def test_a_known_difference_is_found_and_its_spread_stated() -> None:
+    """The better method stands first, with mean and deviation over its seeds."""
+    runs = [run({"bias.mode": "dfa"}, seed, 20 + seed) for seed in range(3)]
+    runs += [run({"bias.mode": "none"}, seed, 60 + seed) for seed in range(3)]
+
+    comparison = compare_runs(runs)
+
+    best, other = comparison.rows
+    own = [one.result.pooled().macro_dice for one in runs[:3]]
+    assert best.method.name == "dfa"
+    assert best.macro.value == pytest.approx(np.mean(own))
+    assert best.spread == pytest.approx(np.std(own, ddof=1))
+    (pair,) = comparison.differences
+    assert (pair.first, pair.second) == ("dfa", "none")
+    assert pair.is_beyond_chance
+    assert pair.estimate.value == pytest.approx(best.macro.value - other.macro.value)
+    assert pair.estimate.low <= pair.estimate.value <= pair.estimate.high
+
+
+def test_equal_methods_are_not_told_apart() -> None:
+    """Methods that do the same have a difference of 0."""
+    comparison = compare_runs([run({"bias.mode": mode}, 0) for mode in ("dfa", "none")])
+
+    assert not comparison.differences[0].is_beyond_chance
+
+
+def test_runs_on_other_pixels_are_refused() -> None:
+    """The truth of every case must be the same."""
+    first, second = run({"bias.mode": "dfa"}, 0), run({"bias.mode": "none"}, 0, cases=11)
+
+    with pytest.raises(ConfigError, match="not scored on the cases"):
+        compare_runs([first, second])
+
+
+def test_one_run_cannot_be_compared() -> None:
+    """It takes two."""
+    with pytest.raises(ConfigError, match="at least two"):
+        compare_runs([run({}, 0)])
+
+
+def test_folder_without_scores_is_refused(tmp_path: Path) -> None:
+    """The message says what to give."""
+    with pytest.raises(ConfigError, match="finished run"):
+        read_run(tmp_path)
+
+
+def test_settings_leave_out_seed_and_place(tmp_path: Path) -> None:
+    """What has no part in the method does not tell methods apart."""
+    (tmp_path / "config.toml").write_text(
+        'seed = 3\ndataset = "glas"\n[bias]\nmode = "dfa"\nbaseline_dice = [0.5]\n'
+        '[run]\ndevice = "cpu"\n',
+        encoding="utf-8",
+    )
+
+    assert settings_beside(tmp_path / "model.safetensors") == {
+        "dataset": "glas",
+        "bias.mode": "dfa",
+    }
+    assert settings_beside(tmp_path / "elsewhere" / "model.safetensors") is None
