@@ -36,11 +36,6 @@ class Run:
     result: EvalResult
 
 
-def is_run(path: Path) -> bool:
-    """Tell whether a path is the folder of a finished run."""
-    return (path / SCORES).is_file()
-
-
 def read_run(path: Path, split: str = "test") -> Run:
     """Read the folder of a run.
 

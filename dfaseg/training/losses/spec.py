@@ -1,8 +1,7 @@
 """Which loss a run learns from, and its numbers."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from dfaseg.errors import ConfigError
@@ -85,26 +84,6 @@ class LossSpec:
         if self.weights is not None:
             return self.weights
         return _PAPER_WEIGHTS if self.name.endswith("_dice") else _PIXEL_TERM_ALONE
-
-    def to_record(self) -> dict[str, Any]:
-        """Return a plain table, fit for TOML and JSON, that ``from_record`` reads back."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "LossSpec":
-        """Read a spec from a parsed table; keys that are missing take their default.
-
-        Raises:
-            ConfigError: A key is unknown or a value is impossible.
-        """
-        unknown = record.keys() - {field.name for field in fields(cls)}
-        if unknown:
-            raise ConfigError(f"loss: unknown key {', '.join(sorted(unknown))}; remove it")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in record.items()
-        }
-        return cls(**values)
 
 
 def _check_weights(weights: TermWeights) -> None:

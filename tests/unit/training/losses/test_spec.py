@@ -1,6 +1,5 @@
 """Loss settings: defaults by name, refusals, and the round trip through a table."""
 
-import tomllib
 from typing import Any, get_args
 
 import pytest
@@ -54,26 +53,3 @@ def test_impossible_values_are_refused(values: dict[str, Any], word: str) -> Non
     """A bad number is named before training starts."""
     with pytest.raises(ConfigError, match=word):
         LossSpec(**values)
-
-
-def test_spec_survives_a_table() -> None:
-    """What is recorded with a run builds the same loss again."""
-    spec = LossSpec("ohem", weights=(0.5, 0.5, 0.0), ohem_share=0.1)
-
-    assert LossSpec.from_record(spec.to_record()) == spec
-    assert LossSpec.from_record(LossSpec().to_record()) == LossSpec()
-
-
-def test_lists_of_a_toml_file_are_read() -> None:
-    """TOML has arrays where the spec has tuples, and leaves out what is not said."""
-    table = tomllib.loads('name = "seesaw"\nweights = [1, 0, 0]\nseesaw = [0.5, 1.0]')
-
-    spec = LossSpec.from_record(table)
-
-    assert spec == LossSpec("seesaw", weights=(1, 0, 0), seesaw=(0.5, 1.0))
-
-
-def test_unknown_key_is_refused() -> None:
-    """A misspelt setting does not silently take its default."""
-    with pytest.raises(ConfigError, match="gama"):
-        LossSpec.from_record({"name": "focal", "gama": 1.0})
