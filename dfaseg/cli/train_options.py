@@ -11,7 +11,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DATASETS = ("bcss", "bdsa", "crag", "ebhi", "folder", "glas", "synthetic")
+DATASETS = ("bcss", "bcss-certain", "bdsa", "crag", "ebhi", "folder", "glas", "synthetic")
 BIAS_MODES = ("none", "cffa", "hcfa", "dfa", "dfa_anchored", "frozen_init", "cold")
 LOSSES = (
     "focal_dice", "ce_dice", "focal", "ce", "class_balanced", "logit_adjusted",

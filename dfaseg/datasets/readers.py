@@ -1,6 +1,7 @@
 """The data sets by name."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from dfaseg.datasets.bcss import read_bcss
@@ -15,6 +16,7 @@ from dfaseg.errors import ConfigError
 
 READERS: Mapping[str, Callable[[Path], Dataset]] = {
     "bcss": read_bcss,
+    "bcss-certain": partial(read_bcss, unclear="ignore"),
     "bdsa": read_bdsa,
     "crag": read_crag,
     "ebhi": read_ebhi,

@@ -80,7 +80,7 @@ def test_codes_become_five_classes(tree: Path) -> None:
 
 def test_unclear_codes_can_be_ignored(tree: Path) -> None:
     """Codes 7 and 15 are left out on request, and nothing else changes."""
-    label = read_bcss(tree, unclear="ignore").train[0].read().label
+    label = read_dataset("bcss-certain", tree).train[0].read().label
 
     found = label[7, :: WIDTH // 22].tolist()
     assert [code for code in range(22) if found[code] != CLASS_OF_CODE[code]] == [7, 15]
