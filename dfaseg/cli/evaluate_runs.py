@@ -48,7 +48,7 @@ def report_runs(runs: Sequence[Path], out: Path, split: str) -> None:
         split: Split of training runs that is compared.
     """
     from dfaseg.cli.evaluate_table import show_comparison
-    from dfaseg.evaluation.report.write import write_comparison
+    from dfaseg.evaluation.report.write_comparison import write_comparison
     from dfaseg.evaluation.run_comparison import compare_runs
     from dfaseg.evaluation.runs import read_run
 

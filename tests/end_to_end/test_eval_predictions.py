@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +43,25 @@ def write_feature(path: Path, name: str, ring: list[list[int]]) -> Path:
     feature = {"type": "Feature", "geometry": geometry, "properties": properties}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     return path
+
+
+def test_scoring_masks_loads_no_network(place: Path) -> None:
+    """PyTorch and Matplotlib would take twice the memory that a slide's masks take."""
+    arguments = [
+        "eval", str(place / "p.zarr"), "--truth", str(place / "t.png"),
+        "--class-map", str(place / "classes.toml"), "--out", str(place / "out"),
+    ]  # fmt: skip
+    script = (
+        "import sys; from dfaseg.cli.main import cli\n"
+        f"cli({arguments!r}, standalone_mode=False)\n"
+        "print([name for name in ('torch', 'timm', 'matplotlib') if name in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_folder_gets_scores_table_and_report(place: Path) -> None:

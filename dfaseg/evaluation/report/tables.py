@@ -6,12 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dfaseg.evaluation.results import EvalResult
-from dfaseg.evaluation.run_comparison import RunComparison
 from dfaseg.evaluation.summary import Summary
 from dfaseg.files import write_aside
 
 _EVALUATION_COLUMNS = ("scope", "name", "case", "class", "measure", "value", "low", "high")
-_COMPARISON_COLUMNS = ("method", "run", "seed", "class", "measure", "value")
 
 
 def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> None:
@@ -43,25 +41,6 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
             for class_name, value in zip(names, own.dice, strict=True)
         ]
     write_csv(path, _EVALUATION_COLUMNS, rows)
-
-
-def write_comparison_csv(path: Path, comparison: RunComparison) -> None:
-    """Write Dice of every run, one row per class, for programs that do their own statistics.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    rows: list[Sequence[object]] = []
-    for entry in comparison.rows:
-        for run in entry.method.runs:
-            scores = run.result.pooled()
-            place = (entry.method.name, run.path.name, "" if run.seed is None else run.seed)
-            rows.append((*place, "", "macro_dice", scores.macro_dice))
-            rows += [
-                (*place, class_name, "dice", float(value))
-                for class_name, value in zip(comparison.class_map.names, scores.dice, strict=True)
-            ]
-    write_csv(path, _COMPARISON_COLUMNS, rows)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

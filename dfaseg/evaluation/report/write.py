@@ -1,14 +1,15 @@
-"""The files of an evaluation: scores.json, scores.csv and report.html."""
+"""The files of an evaluation: scores.json, scores.csv and report.html.
+
+Nothing here loads torch or Matplotlib, which alone would take twice the memory of scoring a slide.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfaseg.evaluation.report.comparison_page import comparison_page
 from dfaseg.evaluation.report.evaluation_page import evaluation_page
 from dfaseg.evaluation.report.folder import REPORT, SCORES, TABLE
-from dfaseg.evaluation.report.tables import write_comparison_csv, write_evaluation_csv
+from dfaseg.evaluation.report.tables import write_evaluation_csv
 from dfaseg.evaluation.results import EvalResult
-from dfaseg.evaluation.run_comparison import RunComparison
 from dfaseg.evaluation.summary import Summary
 from dfaseg.figures.case_pictures import PanelCase
 from dfaseg.files import write_aside, write_json
@@ -35,25 +36,6 @@ def write_evaluation(
     write_text(folder / REPORT, evaluation_page(result, summary, shown))
     record = result.to_record() | {"summary": summary.to_record(result.class_map.names)}
     write_json(folder / SCORES, record)
-    return [folder / SCORES, folder / TABLE, folder / REPORT]
-
-
-def write_comparison(folder: Path, comparison: RunComparison) -> list[Path]:
-    """Write all files of a comparison, each whole or not at all.
-
-    Args:
-        folder: Where to; ``prepare_folder`` made it.
-        comparison: What was compared.
-
-    Returns:
-        The files; scores.json is written last.
-
-    Raises:
-        OutputError: A file cannot be written.
-    """
-    write_comparison_csv(folder / TABLE, comparison)
-    write_text(folder / REPORT, comparison_page(comparison))
-    write_json(folder / SCORES, comparison.to_record())
     return [folder / SCORES, folder / TABLE, folder / REPORT]
 
 

@@ -11,7 +11,8 @@ from dfaseg.classmap import ClassMap
 from dfaseg.errors import OutputExistsError
 from dfaseg.evaluation.report.folder import prepare_folder
 from dfaseg.evaluation.report.markup import VOID, element
-from dfaseg.evaluation.report.write import write_comparison, write_evaluation
+from dfaseg.evaluation.report.write import write_evaluation
+from dfaseg.evaluation.report.write_comparison import write_comparison
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.run_comparison import compare_runs
 from dfaseg.evaluation.runs import Run
