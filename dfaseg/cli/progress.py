@@ -1,14 +1,16 @@
 """Progress on stderr, and signals that ask a run to stop."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from types import FrameType
 
 import click
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 PLAIN_SECONDS = 10.0
@@ -38,7 +40,10 @@ def report_progress(name: str, unit: str = "patches") -> Iterator[Callable[[int,
         TextColumn(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with (
+        redirect_stderr(AboveDisplay(console, sys.stderr)),
+        Progress(*columns, console=console, transient=True) as bar,
+    ):
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -71,6 +76,16 @@ def stop_on_signals(after: str = "this row of patches") -> Iterator[threading.Ev
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+class AboveDisplay(FileProxy):
+    """Takes what is written to stderr, log lines above all, and prints it above the display.
+
+    Rich's own stand-in names no encoding, for which Click writes past it into the display.
+    """
+
+    encoding = "utf-8"
+    errors = "strict"
 
 
 def _plain_reporter(name: str, unit: str) -> Callable[[int, int], None]:

@@ -8,10 +8,10 @@ from contextlib import contextmanager, redirect_stderr
 
 import click
 from rich.console import Console
-from rich.file_proxy import FileProxy
 from rich.live import Live
 
 from dfaseg.classmap import ClassMap
+from dfaseg.cli.progress import AboveDisplay
 from dfaseg.cli.train_screen import TrainScreen
 from dfaseg.cli.train_status import RunStatus, in_words
 from dfaseg.training.observer import TrainObserver
@@ -53,21 +53,11 @@ def show_training(
         return
     screen = TrainScreen(status)
     with (
-        redirect_stderr(_AboveDisplay(console, sys.stderr)),
+        redirect_stderr(AboveDisplay(console, sys.stderr)),
         Live(screen, console=console, refresh_per_second=REFRESHES_PER_SECOND) as live,
     ):
         yield _LiveScreen(status, live)
         status.has_ended = True
-
-
-class _AboveDisplay(FileProxy):
-    """Takes what is written to stderr, log lines above all, and prints it above the display.
-
-    Rich's own stand-in names no encoding, for which Click writes past it into the display.
-    """
-
-    encoding = "utf-8"
-    errors = "strict"
 
 
 class _LiveScreen:
