@@ -22,6 +22,8 @@ EncoderWeights = Path | Literal["hub"] | None
 """Where encoder weights come from: a local file, the Hugging Face hub, or nowhere (random)."""
 
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_OWN_PREFIX = "encoder.net."
+"""Where a model file of ours keeps its one encoder, under the very names it has here."""
 _BEYOND_FEATURES = ("head.", "head_dist.", "fc_norm.", "attn_pool.", "neck.", "mask_token")
 """Weights after the feature map, or for pretraining only; files may hold them or not."""
 
@@ -49,7 +51,7 @@ def load_encoder_weights(
     Args:
         net: Network built from ``source``.
         source: What it was built from.
-        weights: Local file, or ``"hub"``.
+        weights: Local file, or ``"hub"``. Of a model file of dfaseg the encoder is taken.
 
     Raises:
         CheckpointError: The weights cannot be had, or the file lacks some, holds others or has
@@ -57,8 +59,16 @@ def load_encoder_weights(
     """
     path = _fetch(source) if weights == "hub" else weights
     state = from_transformers(read_weights(path))
+    own = {
+        name.removeprefix(_OWN_PREFIX): tensor
+        for name, tensor in state.items()
+        if name.startswith(_OWN_PREFIX)
+    }
     with torch.random.fork_rng(devices=[]):
-        if isinstance(net, PlainVit):
+        if own:  # before timm, whose names for a part of a network are others
+            refuse_misfit(f"encoder '{source.name}'", path, wanted=net.state_dict(), found=own)
+            net.load_state_dict(own)
+        elif isinstance(net, PlainVit):
             _fill_vit(net, state, source, path)
         else:
             _fill_pyramid(net, state, source, path)
