@@ -44,15 +44,13 @@ from dfaseg.limits import available_cores
 from dfaseg.model.network import Network, load_network
 from dfaseg.model.resolve import resolve_model
 from dfaseg.slide import Slide, open_slide
+from dfaseg.slide.identity import SAMPLE
 from dfaseg.slide.sample import open_sample
 from dfaseg.stitcher.canvas import Canvas, by_row
 from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.tiler.stream import PatchBatch, PatchStream
 
 log = logging.getLogger(__name__)
-
-SAMPLE = "sample"
-"""Name under which the built-in slide is opened."""
 
 BATCHES_IN_FLIGHT = 2
 """Batches that go through the network while one is stitched: no core waits at a batch's end."""

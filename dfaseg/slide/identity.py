@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+SAMPLE = "sample"
+"""Name under which the built-in slide is opened."""
 _LOCAL_SCHEME = "file://"
 
 
