@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import errno
+import fcntl
 import json
 import os
 import secrets
@@ -61,6 +62,33 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     with write_aside(path) as aside:
         text = json.dumps(dict(record), indent=2, ensure_ascii=False)
         aside.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def locked(partial: Path) -> Iterator[None]:
+    """Hold the hidden folder for one run; it is created when missing.
+
+    Raises:
+        OutputError: Another run is writing the same result, or the folder cannot be made.
+    """
+    try:
+        partial.mkdir(exist_ok=True)
+        handle = os.open(partial / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise OutputError(
+            f"output folder '{partial.parent}': nothing can be written there ({explain(error)}); "
+            "choose another --out"
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"output '{partial.name}': another run is writing it; wait for that run"
+            ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def _flush_to_disk(path: Path) -> None:

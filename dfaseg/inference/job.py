@@ -1,12 +1,8 @@
 """Everything that is decided about a run before its first patch is read."""
 
-import hashlib
-import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,20 +13,12 @@ from dfaseg.inference.spec import PredictSpec
 from dfaseg.limits import available_cores
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide, SlideInfo
-from dfaseg.tiler.overview import SlideOverview, read_overview
-from dfaseg.tiler.plan import ReadPlan, overview_factor, plan_overview, plan_reading
-from dfaseg.tiler.tissue import TissueMask, find_tissue
+from dfaseg.tiler.plan import ReadPlan, plan_reading
+from dfaseg.tiler.survey import survey_slide, tissue_identity
+from dfaseg.tiler.tissue import TissueMask
 
-log = logging.getLogger(__name__)
-
-OVERVIEW_MPP = 8.0
-"""Resolution (µm/px) at which tissue is looked for and the overview is drawn."""
-OVERVIEW_MIN_SIDE_PX = 1024
-"""Small slides get a finer overview, so that its picture can be looked at."""
 CPU_BATCH_PX, GPU_BATCH_PX = 2**21, 2**24
 """Pixels per batch that keep a device busy."""
-MAX_ASPECT_ERROR = 0.02
-"""A tissue picture whose shape differs more from the slide's belongs to another slide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +63,17 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
     num_workers = spec.workers or available_cores()
     plan = plan_reading(slide.info, network.card.mpp, decoding=spec.decode)
     grid = _grid(plan, network, spec)
-    factor = overview_factor(plan, mpp=OVERVIEW_MPP, min_side=OVERVIEW_MIN_SIDE_PX)
-    overview_plan = plan_overview(slide.info, plan, factor, decoding=spec.decode)
-    overview = read_overview(slide, overview_plan, num_workers=num_workers)
-    tissue = _tissue(spec.tissue, overview, overview_plan.mpp, factor)
-    if overview.is_unreadable.any() and not tissue.note:
-        log.warning(
-            "slide '%s': parts of its overview cannot be decoded; they are taken for tissue",
-            slide.info.slide_id,
-        )
+    survey = survey_slide(slide, plan, spec.tissue, decoding=spec.decode, num_workers=num_workers)
     return Job(
         plan=plan,
         grid=grid,
-        overview=overview.pixels,
-        tissue=tissue,
-        selected=tissue.select_tiles(grid),
+        overview=survey.overview,
+        tissue=survey.tissue,
+        selected=survey.tissue.select_tiles(grid),
         batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
         num_workers=num_workers,
         recipe=_recipe(slide.info, network, spec, grid)
-        | {"reduction": {"patches": plan.reduction, "overview": overview_plan.reduction}},
+        | {"reduction": {"patches": plan.reduction, "overview": survey.plan.reduction}},
     )
 
 
@@ -128,44 +108,8 @@ def _batch_size(network: Network, patch_px: int) -> int:
     return max(1, pixels // (unit * patch_px**2)) * unit
 
 
-def _tissue(choice: str, overview: SlideOverview, mpp: float, factor: int) -> TissueMask:
-    """Find the tissue, take it all, or read it from a picture."""
-    height, width = overview.is_unreadable.shape
-    if choice == "auto":
-        found = find_tissue(overview.pixels, mpp, factor)
-        if overview.is_unreadable.any():
-            # What could not be seen may be tissue; the finest level will tell.
-            found = TissueMask(found.mask | overview.is_unreadable, factor)
-        return found
-    if choice == "none":
-        return TissueMask(np.ones((height, width), bool), factor)
-    mask = _read_tissue_picture(Path(choice), width, height)
-    return TissueMask(mask, factor, "" if mask.any() else f"'{choice}' marks no tissue")
-
-
-def _read_tissue_picture(path: Path, width: int, height: int) -> NDArray[np.bool_]:
-    """Read a grey picture of the whole slide, tissue where it is not black, any size."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-    if picture is None:
-        raise ConfigError(
-            f"tissue picture '{path}': cannot be read; give a PNG or TIFF of the whole slide, "
-            "black where there is no tissue"
-        )
-    rows, cols = picture.shape
-    if abs(cols * height / (rows * width) - 1) > MAX_ASPECT_ERROR:
-        raise ConfigError(
-            f"tissue picture '{path}': its shape {cols} × {rows} px is not that of the slide "
-            f"({width} × {height}); it belongs to another slide"
-        )
-    resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(resized > 0, bool)
-
-
 def _recipe(info: SlideInfo, network: Network, spec: PredictSpec, grid: TileGrid) -> dict[str, Any]:
     """List what decides the bytes of the results; batch size, threads and device do not."""
-    tissue = spec.tissue
-    if tissue not in {"auto", "none"}:
-        tissue = "sha256:" + hashlib.sha256(Path(tissue).read_bytes()).hexdigest()
     return {
         "dfaseg": dfaseg.__version__,
         "slide": {"id": info.slide_id, "fingerprint": info.fingerprint, "mpp": info.mpp},
@@ -175,7 +119,7 @@ def _recipe(info: SlideInfo, network: Network, spec: PredictSpec, grid: TileGrid
         "patch_px": grid.patch_px,
         "overlap_px": grid.overlap_px,
         "blend": spec.blend,
-        "tissue": tissue,
+        "tissue": tissue_identity(spec.tissue),
         "origin": spec.origin,
         "simplify_um": spec.simplify_um,
         "min_area_um2": spec.min_area_um2,

@@ -1,16 +1,13 @@
 """The files of one result: where they lie, how they appear together, what may be replaced."""
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.errors import OutputError, OutputExistsError
-from dfaseg.files import explain, write_aside
+from dfaseg.files import explain, locked, write_aside
 
 PUBLISHING = "publishing"
 """File in the hidden folder that says: all is made, only names are missing."""
@@ -128,33 +125,6 @@ class OutputPaths:
         with locked(self.partial):
             self.publish()
         return True
-
-
-@contextmanager
-def locked(partial: Path) -> Iterator[None]:
-    """Hold the hidden folder for one run; it is created when missing.
-
-    Raises:
-        OutputError: Another run is writing the same result, or the folder cannot be made.
-    """
-    try:
-        partial.mkdir(exist_ok=True)
-        handle = os.open(partial / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise OutputError(
-            f"output folder '{partial.parent}': nothing can be written there ({explain(error)}); "
-            "choose another --out"
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"output '{partial.name}': another run is writing it; wait for that run"
-            ) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def _is_our_mask(folder: Path) -> bool:

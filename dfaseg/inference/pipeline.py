@@ -23,9 +23,9 @@ from torch import Tensor
 
 from dfaseg.annotation.geojson import compress_geojson
 from dfaseg.errors import DfasegError, OutputError, StoppedError
-from dfaseg.files import explain
+from dfaseg.files import explain, locked
 from dfaseg.inference.job import Job, prepare_job
-from dfaseg.inference.outputs import OutputPaths, locked
+from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.report import PredictResult, write_pictures_and_areas, write_record
 from dfaseg.inference.results import Results, make_results
 from dfaseg.inference.sink import ResultSink

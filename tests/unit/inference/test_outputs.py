@@ -6,7 +6,8 @@ import os
 import pytest
 
 from dfaseg.errors import OutputError, OutputExistsError
-from dfaseg.inference.outputs import OutputPaths, locked
+from dfaseg.files import locked
+from dfaseg.inference.outputs import OutputPaths
 
 
 @pytest.fixture
