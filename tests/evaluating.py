@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from dfaseg.annotation import GeoJsonSpec, GeoJsonWriter, MaskFrame, Polygonizer
+from dfaseg.annotation import GeoJsonWriter, MaskFrame, Polygonizer, PolygonSpec
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.cli.main import cli
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
@@ -57,7 +57,7 @@ def write_polygons(
     path: Path, mask: NDArray[np.uint8], *, scale: float = 2.0, classes: ClassMap = CLASSES
 ) -> Path:
     """Write a mask's polygons as ``predict`` does."""
-    spec = GeoJsonSpec(classes, MaskFrame(scale, scale), 0.25, "slide")
+    spec = PolygonSpec(classes, MaskFrame(scale, scale), 0.25, "slide")
     spool = path.with_name("spool")
     with (
         GeoJsonWriter(path, spec) as writer,

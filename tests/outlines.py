@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation import GeoJsonSpec, GeoJsonWriter, MaskFrame, Polygonizer, RegionPolygon
+from dfaseg.annotation import GeoJsonWriter, MaskFrame, Polygonizer, PolygonSpec, RegionPolygon
 from dfaseg.classmap import ClassMap
 
 CLASSES = ClassMap.from_records(
@@ -22,9 +22,9 @@ CLASSES = ClassMap.from_records(
 )
 
 
-def spec(**changes: Any) -> GeoJsonSpec:
+def spec(**changes: Any) -> PolygonSpec:
     """Return what the tests write: mask pixels of 4 level-0 px and 2.5 µm²."""
-    return replace(GeoJsonSpec(CLASSES, MaskFrame(4, 4), 2.5, "slide"), **changes)
+    return replace(PolygonSpec(CLASSES, MaskFrame(4, 4), 2.5, "slide"), **changes)
 
 
 def parse_mask(picture: str) -> NDArray[np.uint8]:
@@ -56,7 +56,7 @@ def rings_of(polygon: RegionPolygon) -> list[NDArray[np.int32]]:
 
 
 def write_geojson(
-    mask: NDArray[np.uint8], path: Path, what: GeoJsonSpec, cuts: Sequence[int] = ()
+    mask: NDArray[np.uint8], path: Path, what: PolygonSpec, cuts: Sequence[int] = ()
 ) -> bytes:
     """Write a mask's polygons to a file and return its bytes."""
     with (

@@ -2,7 +2,9 @@
 
 from dfaseg.annotation.annotated import AnnotatedPolygon, Annotations
 from dfaseg.annotation.coordinates import MaskFrame
-from dfaseg.annotation.geojson import GeoJsonSpec, GeoJsonWriter, compress_geojson
+from dfaseg.annotation.dsa import DsaWriter
+from dfaseg.annotation.geojson import GeoJsonWriter, compress_geojson
+from dfaseg.annotation.polygon_file import PolygonSpec
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.annotation.rasterize import rasterize
 from dfaseg.annotation.read_annotations import read_annotations
@@ -14,9 +16,10 @@ from dfaseg.annotation.regions import Polygons, RegionPolygon
 __all__ = [
     "AnnotatedPolygon",
     "Annotations",
-    "GeoJsonSpec",
+    "DsaWriter",
     "GeoJsonWriter",
     "MaskFrame",
+    "PolygonSpec",
     "Polygonizer",
     "Polygons",
     "RegionPolygon",

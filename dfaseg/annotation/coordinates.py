@@ -63,14 +63,18 @@ class VertexText:
 
     Args:
         frame: Where vertices lie.
+        tail: What follows y in each vertex, e.g. a third coordinate.
+        repeats_first: Whether a ring's first vertex is also written as its last.
     """
 
-    def __init__(self, frame: MaskFrame) -> None:
+    def __init__(self, frame: MaskFrame, *, tail: str = "", repeats_first: bool = True) -> None:
         self._frame = frame
+        self._tail = tail
+        self._repeats_first = repeats_first
         self._texts = [np.empty(0, "S1"), np.empty(0, "S1")]
 
     def format(self, block: RingBlock) -> bytes:
-        """Return the text of rings, each ``[[x,y],[x,y]],`` with its first vertex as its last.
+        """Return the text of rings, each ``[[x,y],[x,y]],``.
 
         The comma after a ring of ``block.lasts`` is a line feed.
 
@@ -82,13 +86,16 @@ class VertexText:
             self._grow(axis, int(numbers.max(initial=-1)) + 1)
         fields = [("ring", "S1"), ("x", self._texts[0].dtype), ("y", self._texts[1].dtype)]
         text = np.empty(x.size, [*fields, ("end", "S2")])
-        text["ring"] = b""
+        text["ring"] = b","
         text["ring"][block.opens] = b"["
         text["x"] = self._texts[0].take(x)
         text["y"] = self._texts[1].take(y)
-        text["end"] = b","
+        text["end"] = b""
         text["end"][block.closes] = b"],"
         text["end"][block.closes[block.lasts]] = b"]\n"
+        if not self._repeats_first:
+            for name, _ in fields:
+                text[name][block.closes] = b""
         # Shorter texts end in zero bytes.
         return text.tobytes().translate(None, b"\0")
 
@@ -97,5 +104,5 @@ class VertexText:
         if size <= known:
             return
         numbers = self._frame.texts(range(known, max(size, known + _TEXTS_AT_ONCE)), axis)
-        new = [f"[{number}," if axis == 0 else f"{number}]" for number in numbers]
+        new = [f"[{number}," if axis == 0 else f"{number}{self._tail}]" for number in numbers]
         self._texts[axis] = np.concatenate([self._texts[axis], np.array(new, "S")])

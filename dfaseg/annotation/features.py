@@ -15,7 +15,6 @@ from dfaseg.annotation.coordinates import VertexText
 from dfaseg.annotation.regions import RegionPolygon
 from dfaseg.annotation.ring_blocks import RingBlock, cut_rings
 from dfaseg.classmap import ClassMap
-from dfaseg.errors import ConfigError
 
 ID_NAMESPACE = uuid.UUID("6f1f2c7e-3a0b-5d0e-9a58-2c4b8c1d7e90")
 """Namespace of the ids of features, which are UUIDs of version 5."""
@@ -36,6 +35,31 @@ _BLANK_ID = b"........-....-5...-....-............"
 _GEOMETRY = b'","geometry":{"type":"Polygon","coordinates":['
 
 
+class RegionDigests:
+    """Hashes that are known by a slide's identity, a region's class and its first pixel.
+
+    Args:
+        identity: What the slide is known by.
+    """
+
+    def __init__(self, identity: str) -> None:
+        self._hash = sha1(ID_NAMESPACE.bytes + f"{identity}/".encode(), usedforsecurity=False)
+
+    def __call__(
+        self, class_index: NDArray[np.uint8], first_pixel: NDArray[np.int64]
+    ) -> list[bytes]:
+        """Return the digests of regions: classes ``(n,)``, columns and rows ``(n, 2)``."""
+        return [
+            self._digest(b"%d/%d/%d" % (index, x, y))
+            for index, (x, y) in zip(class_index.tolist(), first_pixel.tolist(), strict=True)
+        ]
+
+    def _digest(self, name: bytes) -> bytes:
+        named = self._hash.copy()
+        named.update(name)
+        return named.digest()
+
+
 class FeatureText:
     """Writes what stands before and after the coordinates of a feature.
 
@@ -47,7 +71,7 @@ class FeatureText:
 
     def __init__(self, classes: ClassMap, pixel_area_um2: float, identity: str) -> None:
         self._pixel_area_um2 = pixel_area_um2
-        self._hash = sha1(ID_NAMESPACE.bytes + f"{identity}/".encode(), usedforsecurity=False)
+        self._digests = RegionDigests(identity)
         self._end = lru_cache(_ENDS_KEPT)(self._make_end)
         self._properties = [
             json.dumps(
@@ -68,20 +92,8 @@ class FeatureText:
         Args:
             class_index: Classes of the regions, ``(n,)``.
             first_pixel: Column and row of their first pixels, ``(n, 2)``.
-
-        Raises:
-            ConfigError: There is no such class.
         """
-        largest = int(class_index.max(initial=0))
-        if largest >= len(self._properties):
-            raise ConfigError(
-                f"polygon of class {largest}: the class map has {len(self._properties)} "
-                "classes; give the class map of the mask"
-            )
-        digests = [
-            self._digest(b"%d/%d/%d" % (index, x, y))
-            for index, (x, y) in zip(class_index.tolist(), first_pixel.tolist(), strict=True)
-        ]
+        digests = self._digests(class_index, first_pixel)
         digits = np.frombuffer(b"".join(digests).hex().encode(), np.uint8)
         digits = digits.reshape(-1, 2 * _DIGEST_BYTES)
         blank = np.frombuffer(_BEGIN + _BLANK_ID + _GEOMETRY, np.uint8)
@@ -96,11 +108,6 @@ class FeatureText:
     def ends(self, class_index: NDArray[np.uint8], num_pixels: NDArray[np.int64]) -> list[bytes]:
         """Return the text of features after their rings."""
         return list(map(self._end, class_index.tolist(), num_pixels.tolist()))
-
-    def _digest(self, name: bytes) -> bytes:
-        named = self._hash.copy()
-        named.update(name)
-        return named.digest()
 
     def _make_end(self, class_index: int, num_pixels: int) -> bytes:
         area = round(num_pixels * self._pixel_area_um2, 4)

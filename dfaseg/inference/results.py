@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.coordinates import MaskFrame
-from dfaseg.annotation.geojson import GeoJsonSpec, GeoJsonWriter
+from dfaseg.annotation.geojson import GeoJsonWriter
+from dfaseg.annotation.polygon_file import PolygonSpec
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.errors import ConfigError
 from dfaseg.inference.job import Job
@@ -100,7 +101,7 @@ class PolygonResult:
         spec: What is written about each polygon.
     """
 
-    def __init__(self, path: Path, spool: Path, width: int, spec: GeoJsonSpec) -> None:
+    def __init__(self, path: Path, spool: Path, width: int, spec: PolygonSpec) -> None:
         self._path = path
         self._spool = spool
         self._width = width
@@ -224,7 +225,7 @@ def make_results(
         paths.polygons_text,
         paths.partial / "polygons.spool",
         plan.width,
-        GeoJsonSpec(
+        PolygonSpec(
             classes=classes,
             frame=MaskFrame(plan.downsample_x, plan.downsample_y, origin_x, origin_y),
             pixel_area_um2=mpp_x * mpp_y,

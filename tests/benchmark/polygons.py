@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation import GeoJsonSpec, GeoJsonWriter, MaskFrame, Polygonizer
+from dfaseg.annotation import GeoJsonWriter, MaskFrame, Polygonizer, PolygonSpec
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from tests.benchmark.make_slide import lay_out
 
@@ -96,7 +96,7 @@ def draw_strips(width: int, height: int, tissue: float) -> Iterator[NDArray[np.u
 def measure(arguments: argparse.Namespace) -> None:
     """Trace and write one mask and print what it took."""
     tracing, writing = Stopwatch(), Stopwatch()
-    spec = GeoJsonSpec(CLASSES, FRAME, PIXEL_AREA_UM2, "benchmark")
+    spec = PolygonSpec(CLASSES, FRAME, PIXEL_AREA_UM2, "benchmark")
     tissue_px = 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "polygons.geojson"
