@@ -83,26 +83,45 @@ class _Stitcher:
         image.weights[row : row + cells, col : col + cells] += profile
         image.waiting -= 1
 
-    def finish(self, image: _OpenImage) -> NDArray[np.uint8]:
-        """Return the mask of an image whose windows are all there, ``(h, w)``."""
+    def finish(self, image: _OpenImage) -> Tensor:
+        """Return the logits of an image whose windows are all there, ``(k, h, w)``."""
         assert image.weighted is not None
         assert image.weights is not None
         logits = (image.weighted / image.weights).unsqueeze(0)
         stride = self.spec.logit_stride
         size = (logits.shape[-2] * stride, logits.shape[-1] * stride)
         full = functional.interpolate(logits, size, mode="bilinear", align_corners=False)
-        mask = full[0, :, : image.height, : image.width].argmax(dim=0)
-        return mask.to(torch.uint8).cpu().numpy()
+        return full[0, :, : image.height, : image.width]
 
     def _cells(self, length: int) -> int:
         last = int(self.spec.starts(length)[-1])
         return (last + self.spec.patch_px) // self.spec.logit_stride
 
 
-@torch.no_grad()
 def predict_masks(
     logits_of: LogitsOf, images: Sequence[NDArray[np.uint8]], spec: WindowSpec
 ) -> Iterator[NDArray[np.uint8]]:
+    """Predict the classes of whole images; see ``predict_logits``.
+
+    Yields:
+        Masks in the order of the images, uint8 ``(h, w)``.
+    """
+    return map(mask_of, predict_logits(logits_of, images, spec))
+
+
+def mask_of(logits: Tensor) -> NDArray[np.uint8]:
+    """Return the class of the highest logit at each pixel, uint8 ``(h, w)``.
+
+    Args:
+        logits: Of each class, ``(k, h, w)``.
+    """
+    return logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+
+
+@torch.no_grad()
+def predict_logits(
+    logits_of: LogitsOf, images: Sequence[NDArray[np.uint8]], spec: WindowSpec
+) -> Iterator[Tensor]:
     """Predict whole images of any size, one after the other.
 
     Windows of several images share a forward pass. Overlapping windows are blended before any
@@ -114,7 +133,7 @@ def predict_masks(
         spec: Size and number of windows.
 
     Yields:
-        Masks in the order of the images, uint8 ``(h, w)``.
+        Logits at the image's own pixels, in the order of the images, ``(k, h, w)``.
     """
     stitcher = _Stitcher(spec)
     opened: dict[int, _OpenImage] = {}
@@ -137,12 +156,12 @@ def predict_masks(
 
 
 def _cut(image: NDArray[np.uint8], x: int, y: int, side: int) -> NDArray[np.uint8]:
-    """Return one window; beyond the image, its border pixels go on."""
+    """Return one window; beyond the image there is its mirror image, more of the same tissue."""
     window = image[y : y + side, x : x + side]
     missing = (side - window.shape[0], side - window.shape[1])
     if not any(missing):
         return window
-    return np.pad(window, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+    return np.pad(window, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
 
 
 def run_network(network: Network) -> LogitsOf:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from dfaseg.datasets.load import Split
 from dfaseg.datasets.places import Place
 from dfaseg.geometry import Rect
+from dfaseg.training.background import find_background
 from dfaseg.training.colour import vary_colour
 from dfaseg.training.spec import AugmentSpec
+from dfaseg.training.warp import warp
 
 Patch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """RGB image ``(h, w, 3)`` and label ``(h, w)``."""
@@ -25,7 +27,8 @@ class PatchComposer:
         weights: How often each place is drawn as a further part of a mosaic, ``(len(places),)``.
         spec: How patches are varied.
         side_px: Width and height of the patches.
-        glass_index: Class of empty glass; None lays no glass.
+        glass_index: Class of empty glass and of tissue that no other class names; None lays no
+            glass and stretches no fibres.
     """
 
     def __init__(
@@ -43,6 +46,9 @@ class PatchComposer:
         self._cumulative = np.cumsum(weights) / np.sum(weights)
         self._spec = spec
         self._glass_index = glass_index
+        self._background = None
+        if glass_index is not None and spec.fibres > 0:
+            self._background = find_background(split, glass_index)
 
     def compose(self, index: int, rng: np.random.Generator) -> Patch:
         """Compose the patch of one place.
@@ -77,13 +83,16 @@ class PatchComposer:
         return image, label
 
     def _cut(self, index: int, width: int, height: int, rng: np.random.Generator) -> Patch:
+        if self._background and rng.random() < self._spec.fibres:
+            image, label = self._background.draw(width, height, rng)
+            return vary_colour(image, rng, self._spec), label
         place = self._places[index]
         image, label = self._split.images[place.image], self._split.labels[place.image]
         size = (image.shape[1], image.shape[0])
         to_source = draw_placement(size, place.rect, (width, height), rng, self._spec)
         image, label, to_source = _crop_source(image, label, to_source, (width, height))
-        image = _warp(image, to_source, (width, height), cv2.INTER_LINEAR)
-        label = _warp(label, to_source, (width, height), cv2.INTER_NEAREST)
+        image = warp(image, to_source, (width, height), cv2.INTER_LINEAR)
+        label = warp(label, to_source, (width, height), cv2.INTER_NEAREST)
         return vary_colour(image, rng, self._spec), label
 
 
@@ -140,14 +149,6 @@ def _crop_source(
     (left, top), (right, bottom) = low, high
     shifted = to_source - np.array([[0, 0, left], [0, 0, top]])
     return image[top:bottom, left:right], label[top:bottom, left:right], shifted
-
-
-def _warp(
-    pixels: NDArray[np.uint8], to_source: NDArray[np.float64], size: tuple[int, int], mode: int
-) -> NDArray[np.uint8]:
-    flags = mode | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(pixels, to_source, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(warped, np.uint8)
 
 
 def _lay_glass(

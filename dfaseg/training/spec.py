@@ -104,6 +104,8 @@ class AugmentSpec:
         scale: Smallest and largest zoom; above 1 enlarges structures.
         mosaic: Share of patches composed of four different images.
         glass: Share of patches with an empty, near-white area labelled background.
+        fibres: Share of patches, or of the parts of a mosaic, that show nothing but background
+            tissue, stretched in one direction as muscle and scar are.
         stain: Largest relative change of each stain's strength, and of the saturation.
         brightness: Largest change of the optical density of every channel.
         contrast: Largest relative change of the optical density as a whole.
@@ -114,6 +116,7 @@ class AugmentSpec:
     scale: tuple[float, float] = (0.7, 1.4)
     mosaic: float = 0.5
     glass: float = 0.12
+    fibres: float = 0.0
     stain: float = 0.3
     brightness: float = 0.06
     contrast: float = 0.4
@@ -123,7 +126,7 @@ class AugmentSpec:
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise ConfigError(f"augment.scale {self.scale}: must be 0 < smallest <= largest")
-        _require_share("augment", self, "mosaic", "glass", "blur", "noise")
+        _require_share("augment", self, "mosaic", "glass", "fibres", "blur", "noise")
         _require_not_negative("augment", self, "stain", "brightness", "contrast")
 
 
