@@ -9,10 +9,36 @@ from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import ConfigError
-from dfaseg.evaluation.records import CountArray, FloatArray, ratio, to_plain
+from dfaseg.evaluation.records import CountArray, FloatArray, ratio, to_number, to_plain
 
 NUM_BINS = 15
 """Bins of equal width between 0 and 1, as in Guo et al. 2017 (arXiv:1706.04599)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One row of the reliability table.
+
+    Attributes:
+        low: Confidence above which its pixels lie.
+        high: Confidence up to which they lie.
+        pixels: How many there are.
+        confidence: Their mean confidence; NaN for an empty bin.
+        accuracy: Share of them that is right; NaN for an empty bin.
+    """
+
+    low: float
+    high: float
+    pixels: int
+    confidence: float
+    accuracy: float
+
+    def to_record(self) -> dict[str, Any]:
+        """Return a plain table for JSON."""
+        return {
+            "low": self.low, "high": self.high, "pixels": self.pixels,
+            "confidence": to_number(self.confidence), "accuracy": to_number(self.accuracy),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +89,37 @@ class CalibrationCounts:
         total = int(self.pixels.sum())
         gaps = np.abs(self.right - self.confidence).sum()
         return float(gaps / total) if total else float("nan")
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean confidence of all pixels, NaN without one."""
+        return float(ratio(self.confidence.sum(), self.pixels.sum()))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right pixels, NaN without one."""
+        return float(ratio(self.right.sum(), self.pixels.sum()))
+
+    def bins(self) -> list["Bin"]:
+        """Return what each bin holds, from the least sure pixels to the surest."""
+        edges = np.linspace(0, 1, len(self.pixels) + 1)
+        parts = zip(
+            edges[:-1], edges[1:], self.pixels, self.confidence_by_bin, self.accuracy_by_bin,
+            strict=True,
+        )  # fmt: skip
+        return [
+            Bin(float(low), float(high), int(pixels), float(sure), float(right))
+            for low, high, pixels, sure, right in parts
+        ]
+
+    def summary_record(self) -> dict[str, Any]:
+        """Return what follows from the counts as a plain table for JSON, for people to read."""
+        return {
+            "expected_error": to_number(self.expected_error),
+            "mean_confidence": to_number(self.mean_confidence),
+            "accuracy": to_number(self.accuracy),
+            "bins": [entry.to_record() for entry in self.bins()],
+        }
 
     def to_record(self) -> dict[str, Any]:
         """Return a plain table for JSON that ``from_record`` reads back."""

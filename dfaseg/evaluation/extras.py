@@ -35,11 +35,10 @@ def extra_measures(result: EvalResult) -> tuple[Extra, ...]:
     """Return what was measured beside the confusion matrix, over all images."""
     surfaces = [case.surface for case in result.cases if case.surface is not None]
     objects = [case.objects for case in result.cases if case.objects is not None]
-    counts = [case.calibration for case in result.cases if case.calibration is not None]
     return (
         *_surfaces(surfaces, result.class_map.names),
         *_objects(objects, result.class_map.names),
-        *_calibration(counts),
+        *_calibration(result.calibration()),
     )
 
 
@@ -96,11 +95,15 @@ def _objects(objects: Sequence[ObjectScores], names: Sequence[str]) -> list[Extr
     ]
 
 
-def _calibration(counts: Sequence[CalibrationCounts]) -> list[Extra]:
-    if not counts:
+def _calibration(counts: CalibrationCounts | None) -> list[Extra]:
+    if counts is None:
         return []
-    error = reduce(add, counts).expected_error
-    meaning = "Mean gap between how sure the model is and how often it is right; 0 is best."
+    meaning = (
+        "Mean gap between how sure the model is and how often it is right; 0 is best. On average"
+        f" it is {100 * counts.mean_confidence:.1f} % sure and"
+        f" {100 * counts.accuracy:.1f} % right."
+    )
+    error = counts.expected_error
     return [Extra("Expected calibration error", error, f"{100 * error:.1f} %", meaning)]
 
 

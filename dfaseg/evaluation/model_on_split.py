@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
 
 from dfaseg.datasets.dataset import Dataset, Example
 from dfaseg.datasets.load import Split, load_split
@@ -14,10 +14,17 @@ from dfaseg.datasets.resample import at_mpp
 from dfaseg.errors import ConfigError
 from dfaseg.evaluation.boundary import measure_surfaces
 from dfaseg.evaluation.cases import choose_cases
+from dfaseg.evaluation.confidence import count_confidence
 from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.objects import score_objects
 from dfaseg.evaluation.results import CaseResult, EvalResult
-from dfaseg.evaluation.windows import WindowSpec, predict_masks, run_network
+from dfaseg.evaluation.windows import (
+    WindowSpec,
+    mask_of,
+    predict_logits,
+    predict_masks,
+    run_network,
+)
 from dfaseg.figures.case_pictures import PanelCase
 from dfaseg.model.card import ModelCard
 from dfaseg.model.network import Network
@@ -87,9 +94,10 @@ def evaluate_model(
         raise ConfigError(f"data set '{data.info.name}': its split '{spec.split_name}' is empty")
     split = load_split(examples, workers=spec.workers)
     windows = WindowSpec(card.patch_px, network.logit_stride, spec.batch_size)
-    masks = predict_masks(run_network(network), split.images, windows)
+    predicted = predict_logits(run_network(network), split.images, windows)
     cases = tuple(
-        _measure(split, index, mask, card, spec, object_index) for index, mask in enumerate(masks)
+        _measure(split, index, logits, card, spec, object_index)
+        for index, logits in enumerate(predicted)
     )
     facts = _facts(network, data, spec.split_name)
     if settings:
@@ -145,13 +153,14 @@ def _object_index(card: ModelCard, name: str | None) -> int | None:
 def _measure(
     split: Split,
     index: int,
-    mask: NDArray[np.uint8],
+    logits: Tensor,
     card: ModelCard,
     spec: ModelEvalSpec,
     object_index: int | None,
 ) -> CaseResult:
-    """Count and measure one image."""
+    """Count and measure one image, of which only the counts are kept."""
     label, num_classes = np.asarray(split.labels[index]), len(card.classes)
+    mask = mask_of(logits)
     confusion = ConfusionMatrix(num_classes)
     confusion.update(label, mask)
     return CaseResult(
@@ -162,6 +171,7 @@ def _measure(
             label, mask, num_classes, mpp=card.mpp, tolerance_um=spec.tolerance_um
         ),
         objects=None if object_index is None else score_objects(label, mask, object_index),
+        calibration=count_confidence(logits, label),
     )
 
 

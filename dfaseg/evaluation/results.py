@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,11 @@ class EvalResult:
         for case in self.cases:
             total += case.confusion
         return total
+
+    def calibration(self) -> CalibrationCounts | None:
+        """Return the pixels of all images by confidence; None where there were no probabilities."""
+        counts = [case.calibration for case in self.cases if case.calibration is not None]
+        return reduce(add, counts) if counts else None
 
     def by_case(self) -> dict[str, CountArray]:
         """Return the counts of each case, in order of appearance."""

@@ -10,8 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from dfaseg.classmap import ClassMap, comparable_name
 from dfaseg.errors import ConfigError
 from dfaseg.evaluation.records import CountArray, to_number
+
+CAVEAT = (
+    "Computed as SAM-Path does, to be held against its own tables and nothing else. These are no"
+    " Dice and no IoU of a class, nor their mean: not comparable with the scores above."
+)
+_BACKGROUND_NAMES = frozenset({"background", "non gland"})
+"""As ``comparable_name`` returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,16 @@ class SampathScores:
     macro_iou: float
     micro_iou: float
 
+    def values(self) -> tuple[float, float, float]:
+        """Return all three."""
+        return self.micro_dice, self.macro_iou, self.micro_iou
+
     def to_record(self) -> dict[str, Any]:
-        """Return a plain table for JSON, labelled for what it holds."""
+        """Return a plain table for JSON; no name in it can be taken for that of another score."""
         return {
             "sampath_micro_dice": to_number(self.micro_dice),
-            "sampath_macro_iou_true_background_dropped": to_number(self.macro_iou),
-            "sampath_micro_iou_true_background_dropped": to_number(self.micro_iou),
+            "sampath_macro_iou": to_number(self.macro_iou),
+            "sampath_micro_iou": to_number(self.micro_iou),
         }
 
 
@@ -66,6 +78,35 @@ def sampath_scores(counts: CountArray, *, background: int | None = None) -> Samp
         macro_iou=_divide((right[occurs] / union[occurs]).sum(), float(occurs.sum())),
         micro_iou=_divide(right.sum(), float(union.sum())),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SampathVariant:
+    """The figures, and what was done with the background.
+
+    Attributes:
+        name: Short name in tables.
+        scores: The figures.
+    """
+
+    name: str
+    scores: SampathScores
+
+
+def sampath_variants(counts: CountArray, class_map: ClassMap) -> tuple[SampathVariant, ...]:
+    """Compute the figures with all classes, and without the background where a class is named so.
+
+    Args:
+        counts: Pooled counts, ``(k, k)``.
+        class_map: Their classes.
+    """
+    found = [SampathVariant("all classes", sampath_scores(counts))]
+    found += [
+        SampathVariant(f"without {entry.name}", sampath_scores(counts, background=entry.index))
+        for entry in class_map
+        if comparable_name(entry.name) in _BACKGROUND_NAMES
+    ]
+    return tuple(found)
 
 
 def _divide(numerator: float, denominator: float) -> float:

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from dfaseg.evaluation.bootstrap import NUM_RESAMPLES, Intervals, bootstrap_intervals
+from dfaseg.evaluation.calibration import CalibrationCounts
 from dfaseg.evaluation.extras import Extra, extra_measures
 from dfaseg.evaluation.metrics import Scores
 from dfaseg.evaluation.records import to_number
 from dfaseg.evaluation.results import EvalResult
+from dfaseg.evaluation.sampath_compat import CAVEAT, SampathVariant, sampath_variants
 
 OVERALL = ("macro_dice", "macro_iou", "worst_dice", "pixel_accuracy", "frequency_weighted_iou")
 PER_CLASS = ("dice", "iou", "precision", "recall")
@@ -49,12 +51,16 @@ class Summary:
         overall: Scores over all classes, by the names in ``OVERALL``.
         classes: Scores of each class, by the names in ``PER_CLASS``, in index order.
         extras: Outlines, objects and calibration, where they were measured.
+        calibration: Pixels by confidence, where there were probabilities.
+        sampath: SAM-Path's figures, which are comparable with nothing else here.
         notes: What a reader must know to read the scores rightly.
     """
 
     overall: Mapping[str, Estimate]
     classes: tuple[Mapping[str, Estimate], ...]
     extras: tuple[Extra, ...]
+    calibration: CalibrationCounts | None
+    sampath: tuple[SampathVariant, ...]
     notes: tuple[str, ...]
 
     def to_record(self, class_names: tuple[str, ...]) -> dict[str, Any]:
@@ -67,6 +73,9 @@ class Summary:
                 for class_name, scores in zip(class_names, self.classes, strict=True)
             },
             "extras": {extra.name: to_number(extra.value) for extra in self.extras},
+            "calibration": self.calibration and self.calibration.summary_record(),
+            "sampath_compat": {"note": CAVEAT}
+            | {variant.name: variant.scores.to_record() for variant in self.sampath},
             "notes": list(self.notes),
         }
 
@@ -93,6 +102,8 @@ def summarise(result: EvalResult, *, notes: tuple[str, ...] = (), seed: int = 0)
             for index in range(len(result.class_map))
         ),
         extras=extra_measures(result),
+        calibration=result.calibration(),
+        sampath=sampath_variants(result.confusion(), result.class_map),
         notes=(*notes, *_notes(result)),
     )
 

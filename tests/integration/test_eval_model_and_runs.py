@@ -60,6 +60,11 @@ def test_model_is_scored_on_every_image_of_a_split(
     images = [example.read() for example in few_images().test]
     assert int(result.confusion().sum()) == sum((image.label != 255).sum() for image in images)
     assert all(case.objects is not None and case.surface is not None for case in result.cases)
+    calibration = result.calibration()
+    assert calibration is not None
+    assert calibration.pixels.sum() == result.confusion().sum()
+    assert calibration.right.sum() == result.confusion().trace()
+    assert f"{100 * calibration.expected_error:.1f} %" in said.output
     assert result.facts["settings"] == {"bias.mode": "dfa"}
     assert "data:image/jpeg" in Path("scores/report.html").read_text(encoding="utf-8")
     assert f"{result.pooled().macro_dice:.4f}" in said.output

@@ -13,7 +13,7 @@ _NAME_WIDTH = 210
 _VALUE_WIDTH = 150
 _ROW = 34
 _TOP = 26
-_INK, _SOFT, _RULE = "#22272e", "#5c6672", "#dfe3e8"
+INK, SOFT, RULE = "#22272e", "#5c6672", "#dfe3e8"
 _LONGEST_NAME = 30
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -65,8 +65,8 @@ def _draw_grid(height: int) -> Markup:
     parts = []
     for tick in _TICKS:
         x = _x(tick)
-        parts.append(_line(x, _TOP - 6, x, height - 4, _RULE, 1))
-        parts.append(_text(x, 13, f"{tick:.1f}", _SOFT, anchor="middle", size="12"))
+        parts.append(line(x, _TOP - 6, x, height - 4, RULE, 1))
+        parts.append(text(x, 13, f"{tick:.1f}", SOFT, anchor="middle", size="12"))
     return join(*parts)
 
 
@@ -74,10 +74,10 @@ def _draw_bar(bar: Bar, top: float) -> Markup:
     middle = top + _ROW / 2
     value, low, high = bar.estimate.value, bar.estimate.low, bar.estimate.high
     name = bar.name if len(bar.name) <= _LONGEST_NAME else bar.name[: _LONGEST_NAME - 1] + "…"
-    parts = [_text(_NAME_WIDTH - 12, middle + 5, name, _INK, anchor="end")]
+    parts = [text(_NAME_WIDTH - 12, middle + 5, name, INK, anchor="end")]
     right = _WIDTH - _VALUE_WIDTH + 16
     if math.isnan(value):
-        return join(*parts, _text(right, middle + 5, "does not occur", _SOFT))
+        return join(*parts, text(right, middle + 5, "does not occur", SOFT))
     parts.append(
         element(
             "rect",
@@ -92,27 +92,38 @@ def _draw_bar(bar: Bar, top: float) -> Markup:
         )
     )
     if math.isfinite(low) and math.isfinite(high):
-        parts += [_line(_x(low), middle, _x(high), middle, "#fff", 4.6)]
-        parts += [_line(_x(low), middle, _x(high), middle, _INK, 1.8)]
-        parts += [_line(_x(end), middle - 5, _x(end), middle + 5, _INK, 1.8) for end in (low, high)]
+        parts += [line(_x(low), middle, _x(high), middle, "#fff", 4.6)]
+        parts += [line(_x(low), middle, _x(high), middle, INK, 1.8)]
+        parts += [line(_x(end), middle - 5, _x(end), middle + 5, INK, 1.8) for end in (low, high)]
     parts += [
-        element("circle", cx=_x(point), cy=middle, r=3, fill="#fff", stroke=_INK, stroke_width=1.2)
+        element("circle", cx=_x(point), cy=middle, r=3, fill="#fff", stroke=INK, stroke_width=1.2)
         for point in bar.points
         if math.isfinite(point)
     ]
-    parts.append(_text(right, middle + 5, number(value), _INK, weight="650"))
+    parts.append(text(right, middle + 5, number(value), INK, weight="650"))
     if math.isfinite(low) and math.isfinite(high):
-        parts.append(
-            _text(right + 48, middle + 5, f"{number(low)}–{number(high)}", _SOFT, size="12")
-        )
+        parts.append(text(right + 48, middle + 5, f"{number(low)}–{number(high)}", SOFT, size="12"))
     return join(*parts)
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> Markup:
-    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width)
+def line(
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    colour: str,
+    width: float,
+    *,
+    dashes: str | None = None,
+) -> Markup:
+    """Return a straight line; dashes as SVG has them."""
+    return element(
+        "line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width,
+        stroke_dasharray=dashes,
+    )  # fmt: skip
 
 
-def _text(
+def text(
     x: float,
     y: float,
     words: str,
@@ -122,6 +133,7 @@ def _text(
     size: str | None = None,
     weight: str | None = None,
 ) -> Markup:
+    """Return a word or two; ``(x, y)`` is where they stand on the line, at their ``anchor``."""
     return element(
         "text", words, x=x, y=y, fill=colour, text_anchor=anchor, font_size=size, font_weight=weight
     )

@@ -19,7 +19,9 @@ from dfaseg.evaluation.report.page import (
     swatch,
     write_page,
 )
+from dfaseg.evaluation.report.reliability import reliability_section
 from dfaseg.evaluation.results import EvalResult
+from dfaseg.evaluation.sampath_compat import CAVEAT
 from dfaseg.evaluation.summary import FEW_CASES, Summary
 from dfaseg.evaluation.wording import count, interval, number, percent, pixels
 from dfaseg.figures.case_pictures import PanelCase, draw_pictures
@@ -56,8 +58,10 @@ def evaluation_page(result: EvalResult, summary: Summary, shown: Sequence[PanelC
         _class_section(result, summary),
         _confusion_section(result),
         _picture_section(result, shown),
+        reliability_section(summary.calibration),
         _other_measures(summary),
         _case_section(result),
+        _sampath_section(summary),
         section("Notes", "", notes_list(summary.notes)),
         _fact_section(result),
     ]
@@ -266,6 +270,19 @@ def _case_section(result: EvalResult) -> Markup:
     if more > 0:
         hint += f" Another {more} better ones are in scores.csv."
     return section("Image by image", hint, table(header, rows, class_="wide"))
+
+
+def _sampath_section(summary: Summary) -> Markup:
+    rows = [
+        row(
+            element("th", variant.name.capitalize()),
+            *(number_cell(number(value)) for value in variant.scores.values()),
+        )
+        for variant in summary.sampath
+    ]
+    names = ("“Dice”, micro", "“IoU”, macro", "“IoU”, micro")
+    header = row("Pixels", *map(_right, names), heading=True)
+    return section("SAM-Path's figures, not comparable", CAVEAT, table(header, rows))
 
 
 def _fact_section(result: EvalResult) -> Markup | None:

@@ -32,6 +32,8 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
         ("pooled", result.title, "", "", extra.name, extra.value, math.nan, math.nan)
         for extra in summary.extras
     ]
+    rows += _calibration_rows(result.title, summary)
+    rows += _sampath_rows(result.title, summary)
     for case in result.cases:
         own = case.scores()
         place = ("image", case.name, case.case)
@@ -41,6 +43,34 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
             for class_name, value in zip(names, own.dice, strict=True)
         ]
     write_csv(path, _EVALUATION_COLUMNS, rows)
+
+
+def _calibration_rows(title: str, summary: Summary) -> list[Sequence[object]]:
+    """Return the reliability table: for each bin of confidence its pixels, and how many are right.
+
+    ``low`` and ``high`` are the edges of the bin.
+    """
+    bins = summary.calibration.bins() if summary.calibration is not None else []
+    return [
+        ("calibration", title, "", "", measure, value, entry.low, entry.high)
+        for entry in bins
+        for measure, value in (
+            ("pixels", entry.pixels), ("confidence", entry.confidence),
+            ("accuracy", entry.accuracy),
+        )
+    ]  # fmt: skip
+
+
+def _sampath_rows(title: str, summary: Summary) -> list[Sequence[object]]:
+    return [
+        ("sampath_compat", title, "", variant.name, measure, _nan(value), math.nan, math.nan)
+        for variant in summary.sampath
+        for measure, value in variant.scores.to_record().items()
+    ]
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
 from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.metrics import Scores, compute_scores
-from dfaseg.evaluation.sampath_compat import sampath_scores
+from dfaseg.evaluation.sampath_compat import sampath_scores, sampath_variants
 
 
 def _scores(counts: np.ndarray) -> Scores:
@@ -62,3 +63,24 @@ def test_unknown_background_is_refused() -> None:
     """A class that is not there cannot be dropped."""
     with pytest.raises(ConfigError, match="background class 2: there are 2 classes"):
         sampath_scores(np.eye(2, dtype=np.int64), background=2)
+
+
+@pytest.mark.parametrize("name", ["Background", "non-gland"])
+def test_background_is_dropped_only_where_a_class_is_named_so(name: str) -> None:
+    """Nobody guesses which class it is: with other names there are no figures without it."""
+    counts = np.array([[60, 30], [2, 8]])
+    named, other = (
+        ClassMap.from_records(
+            [
+                {"index": 0, "name": first, "colour": "#d9d9d9"},
+                {"index": 1, "name": "Gland", "colour": "#009e73"},
+            ]
+        )
+        for first in (name, "Stroma")
+    )
+
+    everything, without = sampath_variants(counts, named)
+
+    assert without.name == f"without {name}"
+    assert without.scores == sampath_scores(counts, background=0)
+    assert sampath_variants(counts, other) == (everything,)

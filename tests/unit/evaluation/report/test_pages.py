@@ -9,6 +9,7 @@ import pytest
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import OutputExistsError
+from dfaseg.evaluation.calibration import count_calibration
 from dfaseg.evaluation.report.folder import prepare_folder
 from dfaseg.evaluation.report.markup import VOID, element
 from dfaseg.evaluation.report.write import write_evaluation
@@ -132,6 +133,45 @@ def test_csv_has_pooled_scores_and_each_image(tmp_path: Path, summary: Summary) 
 
     assert lines[0] == "scope,name,case,class,measure,value,low,high"
     assert sum(line.startswith("image,") for line in lines) == 3 * (1 + len(CLASSES))
+
+
+def test_calibration_is_in_every_file(tmp_path: Path) -> None:
+    """Four of five pixels of 90 % are right: the error is 10 % in JSON, table and report."""
+    counts = count_calibration(
+        np.tile([[0.9], [0.1], [0.0]], 5), np.array([0, 0, 0, 0, 1], np.uint8)
+    )
+    case = CaseResult("image", "case", np.diag([4, 1, 0]), calibration=counts)
+    result = EvalResult("Sure", CLASSES, 0.5, (case,))
+    write_evaluation(tmp_path, result, summarise(result))
+
+    record = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    found = record["summary"]["calibration"]
+    assert found["expected_error"] == pytest.approx(0.1)
+    assert [entry["accuracy"] for entry in found["bins"] if entry["pixels"]] == [0.8]
+    assert "90.0 % sure of a pixel and right in 80.0 %" in check(page)
+    assert "Share of right pixels by confidence" in page
+    table = (tmp_path / "scores.csv").read_text(encoding="utf-8")
+    assert "calibration,Sure,,,accuracy,0.8,0.866667,0.933333" in table
+    assert EvalResult.from_record(record).calibration() is not None
+
+
+def test_figures_of_sampath_are_labelled_in_every_file(tmp_path: Path, summary: Summary) -> None:
+    """They stand apart, under names of their own, with the reason."""
+    write_evaluation(tmp_path, example_result(), summary)
+
+    record = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    text = check((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+    found = record["summary"]["sampath_compat"]
+    assert "not comparable" in found["note"]
+    accuracy = record["pooled"]["pixel_accuracy"]
+    assert found["all classes"]["sampath_micro_dice"] == pytest.approx(accuracy, abs=1e-6)
+    assert "without Background" in found
+    assert "SAM-Path's figures, not comparable" in text
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("sampath_compat,") for line in lines) == 6
 
 
 def test_folder_with_scores_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
