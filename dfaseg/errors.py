@@ -13,7 +13,8 @@
     ├── EvaluationError         a prediction and its truth cannot be compared
     ├── TrainingError               learning cannot go on, e.g. the loss is not a number
     ├── OutputError                 a result cannot be written
-    │   └── OutputExistsError       the result is already there (also a FileExistsError)
+    │   ├── OutputExistsError       the result is already there (also a FileExistsError)
+    │   └── ClaimLostError          another process has taken the slide over
     └── StoppedError                a person or the scheduler asked to stop; run again to go on
 
 A message says which thing, what is wrong, and what to do, in one line::
@@ -85,6 +86,10 @@ class OutputError(DfasegError):
 
 class OutputExistsError(OutputError, FileExistsError):
     """The result is already there and may not be replaced."""
+
+
+class ClaimLostError(OutputError):
+    """Another process has taken the slide over; nothing of it may be written here any more."""
 
 
 class StoppedError(DfasegError):

@@ -12,6 +12,8 @@ from typing import Any
 
 from dfaseg.errors import OutputError
 
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK})
+"""Said by network disks that were mounted without locks."""
 _REMEDIES = {
     errno.ENOSPC: "free some space or write to another disk",
     errno.EDQUOT: "free some of your quota or write to another disk",
@@ -86,6 +88,9 @@ def locked(partial: Path) -> Iterator[None]:
             raise OutputError(
                 f"output '{partial.name}': another run is writing it; wait for that run"
             ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         yield
     finally:
         os.close(handle)

@@ -14,7 +14,7 @@ from dfaseg.limits import available_cores
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide, SlideInfo
 from dfaseg.tiler.plan import ReadPlan, plan_reading
-from dfaseg.tiler.survey import survey_slide, tissue_identity
+from dfaseg.tiler.survey import plan_survey, survey_slide, tissue_identity
 from dfaseg.tiler.tissue import TissueMask
 
 CPU_BATCH_PX, GPU_BATCH_PX = 2**21, 2**24
@@ -72,9 +72,34 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
         selected=survey.tissue.select_tiles(grid),
         batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
         num_workers=num_workers,
-        recipe=_recipe(slide.info, network, spec, grid)
-        | {"reduction": {"patches": plan.reduction, "overview": survey.plan.reduction}},
+        recipe=recipe_of(slide.info, network, spec),
     )
+
+
+def recipe_of(info: SlideInfo, network: Network, spec: PredictSpec) -> dict[str, Any]:
+    """List what decides the bytes of the results; batch size, threads and device do not.
+
+    Raises:
+        ConfigError: A setting is impossible for this slide or model.
+    """
+    plan = plan_reading(info, network.card.mpp, decoding=spec.decode)
+    grid = _grid(plan, network, spec)
+    overview_plan, _ = plan_survey(info, plan, decoding=spec.decode)
+    return {
+        "dfaseg": dfaseg.__version__,
+        "slide": {"id": info.slide_id, "fingerprint": info.fingerprint, "mpp": info.mpp},
+        "model": {"name": network.card.name, "sha256": network.sha256},
+        "precision": str(network.precision),
+        "mpp": network.card.mpp,
+        "patch_px": grid.patch_px,
+        "overlap_px": grid.overlap_px,
+        "blend": spec.blend,
+        "tissue": tissue_identity(spec.tissue),
+        "origin": spec.origin,
+        "simplify_um": spec.simplify_um,
+        "min_area_um2": spec.min_area_um2,
+        "reduction": {"patches": plan.reduction, "overview": overview_plan.reduction},
+    }
 
 
 def _check_resolution(info: SlideInfo, network: Network) -> None:
@@ -106,21 +131,3 @@ def _batch_size(network: Network, patch_px: int) -> int:
     pixels = CPU_BATCH_PX if network.device.type == "cpu" else GPU_BATCH_PX
     unit = (network.chunk_size(patch_px, patch_px) or 1) * network.useful_batch
     return max(1, pixels // (unit * patch_px**2)) * unit
-
-
-def _recipe(info: SlideInfo, network: Network, spec: PredictSpec, grid: TileGrid) -> dict[str, Any]:
-    """List what decides the bytes of the results; batch size, threads and device do not."""
-    return {
-        "dfaseg": dfaseg.__version__,
-        "slide": {"id": info.slide_id, "fingerprint": info.fingerprint, "mpp": info.mpp},
-        "model": {"name": network.card.name, "sha256": network.sha256},
-        "precision": str(network.precision),
-        "mpp": network.card.mpp,
-        "patch_px": grid.patch_px,
-        "overlap_px": grid.overlap_px,
-        "blend": spec.blend,
-        "tissue": tissue_identity(spec.tissue),
-        "origin": spec.origin,
-        "simplify_um": spec.simplify_um,
-        "min_area_um2": spec.min_area_um2,
-    }

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from dfaseg.annotation.geojson import compress_geojson
-from dfaseg.errors import DfasegError, OutputError, StoppedError
+from dfaseg.errors import ClaimLostError, DfasegError, OutputError, StoppedError
 from dfaseg.files import explain, locked
 from dfaseg.inference.job import Job, prepare_job
 from dfaseg.inference.outputs import OutputPaths
@@ -57,6 +57,8 @@ BATCHES_IN_FLIGHT = 2
 
 Progress = Callable[[int, int], None]
 """Called with the number of patches done and the number of all patches."""
+Guard = Callable[[], None]
+"""Raises ClaimLostError where another process has taken the slide over."""
 
 
 def predict_slide(
@@ -83,26 +85,79 @@ def predict_slide(
         StoppedError: ``stop`` was set; the same call goes on from there.
     """
     started = time.monotonic()
+    prepare_outputs(spec)
+    network = load_network_of(spec)
+    with closing(open_any_slide(spec)) as slide:
+        return run_slide(
+            slide, network, spec, progress=progress, stop=stop or threading.Event(), started=started
+        )
+
+
+def prepare_outputs(spec: PredictSpec) -> None:
+    """Make sure that results can be written, before any work is done.
+
+    Raises:
+        OutputError: A folder is missing or not writable, or a result is there already.
+    """
     paths = OutputPaths.beside(spec.out, spec.geojson)
     if paths.finish_publishing(overwrite=spec.overwrite):
         log.info("output '%s': finished by an earlier run, now in place", paths.mask)
     paths.check(overwrite=spec.overwrite)
-    network = load_network(
+
+
+def load_network_of(spec: PredictSpec) -> Network:
+    """Load the network that is asked for, for all cores of the job.
+
+    Raises:
+        CheckpointError: The model cannot be used.
+        ConfigError: Device or precision are not to be had.
+    """
+    return load_network(
         resolve_model(spec.model),
         device=spec.device,
         precision=spec.precision,
         cores=available_cores(),
     )
-    with closing(open_any_slide(spec)) as slide, locked(paths.partial):
+
+
+def run_slide(
+    slide: Slide,
+    network: Network,
+    spec: PredictSpec,
+    *,
+    progress: Progress,
+    stop: threading.Event,
+    started: float,
+    guard: Guard = lambda: None,
+) -> PredictResult:
+    """Segment an open slide with a loaded network, after ``prepare_outputs``.
+
+    Args:
+        slide: Open slide; stays open.
+        network: Loaded network.
+        spec: What to do.
+        progress: Told after each batch how far the run is.
+        stop: Set from elsewhere to stop at the end of the row of tiles under way.
+        started: ``time.monotonic()`` when work on this slide began.
+        guard: Asked before anything is written that a later run builds on.
+
+    Raises:
+        DfasegError: As for ``predict_slide``.
+    """
+    paths = OutputPaths.beside(spec.out, spec.geojson)
+    with locked(paths.partial):
         try:
             job = prepare_job(slide, network, spec)
-            run = PredictRun(slide, network, job, spec, paths)
+            run = PredictRun(slide, network, job, spec, guard)
             if not run.restore():
                 # A run that could be restored only in part is of no use.
-                run = PredictRun(slide, network, job, spec, paths)
+                run = PredictRun(slide, network, job, spec, guard)
                 run.begin()
-            run.go(progress, stop or threading.Event())
+            run.go(progress, stop)
             result = run.report(started)
+            guard()
+        except ClaimLostError:
+            raise  # the folder is another's now
         except BaseException:
             if load_state(paths.partial) is None:
                 # Nothing to go on from: leave no trace.
@@ -133,23 +188,24 @@ class PredictRun:
         network: Loaded network.
         job: What was planned for the two.
         spec: What the user asked for.
-        paths: Where results go.
+        guard: Asked before a state is saved.
     """
 
     def __init__(
-        self, slide: Slide, network: Network, job: Job, spec: PredictSpec, paths: OutputPaths
+        self, slide: Slide, network: Network, job: Job, spec: PredictSpec, guard: Guard
     ) -> None:
         self._slide = slide
         self._network = network
         self._job = job
         self._spec = spec
-        self._paths = paths
+        self._guard = guard
+        self._paths = OutputPaths.beside(spec.out, spec.geojson)
         self._unreadable: dict[tuple[int, int], str] = {}
         self._last_save = time.monotonic()
         num_classes, stride = len(network.card.classes), network.logit_stride
         self._canvas = Canvas(num_classes, job.grid, stride, spec.blend, network.device)
         self._upsampler = LabelUpsampler(num_classes, job.plan.width, job.plan.height, stride)
-        self._results: Results = make_results(slide.info, network, job, spec, paths)
+        self._results: Results = make_results(slide.info, network, job, spec, self._paths)
         self._sink = ResultSink(self._upsampler, job.tissue, self._results.consumers)
         self._first_row = 0
 
@@ -249,6 +305,7 @@ class PredictRun:
         is_due = time.monotonic() - self._last_save >= self._spec.checkpoint_seconds
         if not (is_due or stop.is_set()):
             return
+        self._guard()
         state: State = {"next_row": np.array(next_row)}
         state |= joined(
             {

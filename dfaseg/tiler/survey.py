@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import ConfigError
-from dfaseg.slide.slide import Slide
+from dfaseg.slide.slide import Slide, SlideInfo
 from dfaseg.tiler.overview import SlideOverview, read_overview
 from dfaseg.tiler.plan import Decoding, ReadPlan, overview_factor, plan_overview
 from dfaseg.tiler.tissue import TissueMask, find_tissue
@@ -56,8 +56,7 @@ def survey_slide(
         ReadError: Nothing of the slide can be decoded.
         ConfigError: The tissue picture cannot be read or belongs to another slide.
     """
-    factor = overview_factor(plan, mpp=OVERVIEW_MPP, min_side=OVERVIEW_MIN_SIDE_PX)
-    overview_plan = plan_overview(slide.info, plan, factor, decoding=decoding)
+    overview_plan, factor = plan_survey(slide.info, plan, decoding=decoding)
     overview = read_overview(slide, overview_plan, num_workers=num_workers)
     mask = _choose_tissue(tissue, overview, overview_plan.mpp, factor)
     if overview.is_unreadable.any() and not mask.note:
@@ -66,6 +65,12 @@ def survey_slide(
             slide.info.slide_id,
         )
     return Survey(overview.pixels, mask, overview_plan)
+
+
+def plan_survey(info: SlideInfo, plan: ReadPlan, *, decoding: Decoding) -> tuple[ReadPlan, int]:
+    """Return how the overview of a slide is read, and the pixels of ``plan`` along one of its."""
+    factor = overview_factor(plan, mpp=OVERVIEW_MPP, min_side=OVERVIEW_MIN_SIDE_PX)
+    return plan_overview(info, plan, factor, decoding=decoding), factor
 
 
 def tissue_identity(tissue: str) -> str:
