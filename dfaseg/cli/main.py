@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "Segment a slide: mask, polygons, overlay, areas.",
         "train": "Train a network on annotated images.",
         "eval": "Score predictions, a model or whole runs against the truth.",
+        "export": "Write a mask for QuPath, the Digital Slide Archive or Bio-Formats.",
     }
 )
 """Commands and their short help; the modules are imported only when they run."""

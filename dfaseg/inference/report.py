@@ -45,6 +45,7 @@ class PredictResult:
 
 def mask_attributes(info: SlideInfo, network: Network, job: Job) -> dict[str, Any]:
     """Return the record inside the mask: what it is made of, without times or places."""
+    bounds = info.level0_bounds
     return {
         "tool": "dfaseg",
         "version": dfaseg.__version__,
@@ -58,6 +59,7 @@ def mask_attributes(info: SlideInfo, network: Network, job: Job) -> dict[str, An
             "mpp_source": info.mpp_source,
             "width": info.levels[0].width,
             "height": info.levels[0].height,
+            "bounds": [bounds.x, bounds.y, bounds.width, bounds.height] if bounds else None,
         },
         "model": {"name": network.card.name, "sha256": network.sha256},
         "level0_px_per_mask_px": [job.plan.downsample_x, job.plan.downsample_y],

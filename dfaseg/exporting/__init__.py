@@ -1,0 +1,1 @@
+"""Masks written in the forms that other programs read."""
