@@ -22,6 +22,7 @@ EXIT_STOPPED = 75
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "predict": "Segment a slide: mask, polygons, overlay, areas.",
+        "tile": "Cut slides into tiles: coordinates, grids, patches, labels.",
         "train": "Train a network on annotated images.",
         "eval": "Score predictions, a model or whole runs against the truth.",
         "export": "Write a mask for QuPath, the Digital Slide Archive or Bio-Formats.",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.geometry import TileGrid
-from dfaseg.tiler.boxes import Span, any_in_boxes
+from dfaseg.tiler.boxes import Span, any_in_boxes, share_in_boxes
 
 MIN_SATURATION, MAX_SATURATION = 12, 38
 """Bounds of Otsu's threshold (of 255). On empty glass Otsu would split noise, and on a field that
@@ -55,6 +55,20 @@ class TissueMask:
         """Tell which tiles touch tissue, shape ``(grid.num_rows, grid.num_cols)``."""
         rows, cols = self._extent(grid.num_rows, grid), self._extent(grid.num_cols, grid)
         return any_in_boxes(self.mask, rows, cols)
+
+    def tile_shares(self, grid: TileGrid) -> NDArray[np.float64]:
+        """Return the share of tissue in each tile, 0 to 1, ``(grid.num_rows, grid.num_cols)``.
+
+        What of a tile overhangs the slide holds none.
+        """
+        rows, cols = (
+            (start / self.factor, (start + grid.patch_px) / self.factor)
+            for start in (
+                np.arange(count, dtype=np.float64) * grid.stride_px
+                for count in (grid.num_rows, grid.num_cols)
+            )
+        )
+        return share_in_boxes(self.mask, rows, cols)
 
     def rows(self, y: int, num_rows: int, width: int) -> NDArray[np.bool_]:
         """Return full-resolution rows ``[y, y + num_rows)`` of the mask frame, ``width`` wide."""

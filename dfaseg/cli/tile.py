@@ -1,0 +1,150 @@
+"""``dfaseg tile``: slides in, tiles with coordinates, pictures and patches out."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dfaseg.cli import options
+
+if TYPE_CHECKING:
+    from dfaseg.cutting.many import TileResult
+
+EXIT_SOME_FAILED = 3
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")
+@click.option(
+    "--out",
+    required=True,
+    type=options.mask_path,
+    metavar="DIR",
+    help="Folder of the results; one folder per slide in it.",
+)
+@click.option(
+    "--mpp",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.5,
+    show_default=True,
+    metavar="UM",
+    help="Resolution of the patches in µm per pixel.",
+)
+@click.option(
+    "--slide-mpp",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="UM",
+    help="The slides' own µm per pixel, in place of what their files say.",
+)
+@click.option(
+    "--patch-size",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    metavar="PX",
+    help="Side of a patch.",
+)
+@click.option(
+    "--overlap",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="PX",
+    help="Overlap of neighbouring patches.",
+)
+@click.option(
+    "--tissue",
+    default="auto",
+    show_default=True,
+    metavar="auto|none|FILE",
+    help="What is cut: found tissue, all, or where a picture of the slide is not black.",
+)
+@click.option(
+    "--min-tissue",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Least share of tissue in a tile; 0 takes every tile that touches tissue.",
+)
+@click.option(
+    "--save",
+    type=click.Choice(["none", "png", "jpeg"]),
+    default="none",
+    show_default=True,
+    help="Write the patches too.",
+)
+@click.option(
+    "--table",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Format of the table of tiles; Parquet needs dfaseg[parquet].",
+)
+@click.option(
+    "--hdf5",
+    type=click.Choice(["none", "clam", "trident"]),
+    default="none",
+    show_default=True,
+    help="Write coordinates as CLAM or TRIDENT read them; needs dfaseg[hdf5].",
+)
+@click.option(
+    "--decode",
+    type=click.Choice(["auto", "full", "fast"]),
+    default="auto",
+    show_default=True,
+    help="JPEG tiles finer than the patches: full decodes all pixels, fast a half, quarter or "
+    "eighth of each side, auto does so where it makes next to no difference.",
+)
+@click.option(
+    "--origin",
+    type=click.Choice(["auto", "level0", "bounds"]),
+    default="auto",
+    show_default=True,
+    help="Where GeoJSON has (0, 0): as QuPath has it, the slide's corner, or its scanned part's.",
+)
+@options.workers_option
+@options.overwrite_option
+def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
+    """Cut each SLIDE into tiles: a table, a grid for QuPath, a picture, and patches if wanted.
+
+    SLIDE is a whole-slide image, a folder of them, a pattern, a .txt or .csv list, a URL, or
+    "sample", a small slide that is built in. Slides that are finished are skipped when the same
+    command is given again.
+    """
+    from dfaseg.cli.progress import report_progress, stop_on_signals
+    from dfaseg.cutting.many import tile_slides
+    from dfaseg.cutting.spec import TileSpec
+    from dfaseg.slide.inputs import find_slide_inputs
+
+    spec = TileSpec(
+        patch_px=arguments.pop("patch_size"), overlap_px=arguments.pop("overlap"), **arguments
+    )
+    sources = find_slide_inputs(slides)
+    with stop_on_signals("this row of tiles") as stop:
+        result = tile_slides(
+            sources, spec, show=lambda name: report_progress(name, "tiles"), stop=stop
+        )
+    _show(result)
+    if result.failures:
+        click.get_current_context().exit(EXIT_SOME_FAILED)
+
+
+def _show(result: "TileResult") -> None:
+    """Print one line per slide, and what was left out."""
+    names = [record.slide_id for record in result.slides] or [""]
+    width = max(len("slide"), len("total"), *map(len, names))
+    click.echo(f"{'slide':<{width}}  {'tiles':>7}  {'tissue %':>8}  {'mm²':>9}")
+    for record in result.slides:
+        figures = f"{record.num_tiles:>7}  {record.tissue_percent:>8.2f}  {record.tissue_mm2:>9.3f}"
+        notes = [] if record.is_new else ["was there"]
+        notes += [record.note] if record.note else []
+        if record.num_unreadable:
+            notes.append(f"{record.num_unreadable} tiles cannot be decoded and are left out")
+        click.echo(f"{record.slide_id:<{width}}  {figures}  {'; '.join(notes)}".rstrip())
+    if len(result.slides) > 1:
+        tiles = sum(record.num_tiles for record in result.slides)
+        mm2 = sum(record.tissue_mm2 for record in result.slides)
+        click.echo(f"{'total':<{width}}  {tiles:>7}  {'':>8}  {mm2:>9.3f}")
+    click.echo(f"summary  {result.summary}")
+    for slide_id, reason in result.failures.items():
+        click.echo(f"dfaseg: failed: {slide_id}: {reason}", err=True)

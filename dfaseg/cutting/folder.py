@@ -1,0 +1,181 @@
+"""The files of one slide in the results' folder: made in a hidden one, put in place together."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfaseg.errors import OutputError, OutputExistsError
+from dfaseg.files import explain, write_json
+
+RECORD_ENDING = ".tiles.json"
+SHARED_FOLDERS = ("patches", "images", "masks")
+"""Folders in which slides share a place; no slide may be called like them."""
+
+_PUBLISHING = "publishing"
+"""File in the hidden folder that says: all is made, only places are missing."""
+_RECIPE, _STATE = "recipe.json", "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SlideFolder:
+    """Where the results of one slide lie, and where they are made.
+
+    Attributes:
+        out: Folder of all slides.
+        slide_id: Name of the slide.
+    """
+
+    out: Path
+    slide_id: str
+
+    def __post_init__(self) -> None:
+        if self.slide_id in SHARED_FOLDERS or "/" in self.slide_id:
+            raise OutputError(
+                f"slide id '{self.slide_id}': stands for a folder of the results; give the slide"
+                " another id in the column id of a .csv list"
+            )
+
+    @property
+    def final(self) -> Path:
+        """The finished folder of the slide."""
+        return self.out / self.slide_id
+
+    @property
+    def partial(self) -> Path:
+        """The hidden folder of a run."""
+        return self.out / f".{self.slide_id}.partial"
+
+    @property
+    def tree(self) -> Path:
+        """Where a run makes files, at the places that they will have below ``out``."""
+        return self.partial / "tree"
+
+    @property
+    def made(self) -> Path:
+        """The slide's own folder while it is being made."""
+        return self.tree / self.slide_id
+
+    @property
+    def record(self) -> Path:
+        """The finished record, which comes last."""
+        return self.final / f"{self.slide_id}{RECORD_ENDING}"
+
+    def check(self, recipe: Mapping[str, Any], *, overwrite: bool) -> bool:
+        """Tell whether the slide is finished as the recipe says.
+
+        Raises:
+            OutputExistsError: It was cut with other settings and may not be replaced, or what is
+                there is not ours.
+        """
+        if not self.final.exists():
+            return False
+        record = read_record(self.record)
+        if record is None:
+            raise OutputExistsError(
+                f"output '{self.final}': was not written by dfaseg tile and is not replaced;"
+                " choose another --out"
+            )
+        if record.get("recipe") == json.loads(json.dumps(recipe)):
+            return True
+        if not overwrite:
+            raise OutputExistsError(
+                f"output '{self.final}': cut with other settings, or from another file; pass"
+                " --overwrite to replace it or choose another --out"
+            )
+        return False
+
+    def begin(self, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Make room for a run; return what a stopped run with the same recipe has saved.
+
+        Raises:
+            OutputError: The hidden folder cannot be written.
+        """
+        if read_record(self.partial / _RECIPE) == json.loads(json.dumps(recipe)):
+            state = read_record(self.partial / _STATE)
+            if state is not None:
+                return state
+        try:
+            shutil.rmtree(self.tree, ignore_errors=True)
+            (self.partial / _STATE).unlink(missing_ok=True)
+            self.made.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(f"output '{self.out}': {explain(error)}") from error
+        write_json(self.partial / _RECIPE, recipe)
+        return None
+
+    def shared(self, folder: str) -> Path:
+        """Return a folder that slides share, as this run makes it; it is created when missing."""
+        path = self.tree / folder
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Note down how far the run is.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        write_json(self.partial / _STATE, state)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to go on from."""
+        return (self.partial / _STATE).exists()
+
+    def discard(self) -> None:
+        """Leave no trace of a run."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def finish_publishing(self) -> None:
+        """Put in place what a run had finished when it was killed."""
+        if (self.partial / _PUBLISHING).exists():
+            self.publish()
+
+    def publish(self) -> None:
+        """Give all files their places and remove the hidden folder; may be called again.
+
+        Raises:
+            OutputError: A file cannot be put in place.
+        """
+        try:
+            (self.partial / _PUBLISHING).touch()
+            if self.made.exists():
+                self._remove_earlier()
+            for folder in SHARED_FOLDERS:
+                _move_files(self.tree / folder, self.out / folder)
+            if self.made.exists():
+                self.made.rename(self.final)
+            shutil.rmtree(self.partial)
+        except OSError as error:
+            raise OutputError(
+                f"output '{error.filename}': cannot be put in place ({explain(error)});"
+                " run the same command again when it can"
+            ) from error
+
+    def _remove_earlier(self) -> None:
+        """Remove what an earlier run with other settings has put in place."""
+        record = read_record(self.record)
+        for name in record.get("files", ()) if record else ():
+            (self.out / name).unlink(missing_ok=True)
+        if self.final.exists():
+            shutil.rmtree(self.final)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None where there is none to trust."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _move_files(made: Path, final: Path) -> None:
+    if not made.is_dir():
+        return
+    final.mkdir(exist_ok=True)
+    for path in made.iterdir():
+        path.replace(final / path.name)

@@ -1,0 +1,60 @@
+"""The tiles of a slide as GeoJSON that QuPath shows as tiles."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from dfaseg.annotation.features import ID_NAMESPACE
+from dfaseg.cutting.places import TilePlaces
+
+_DECIMALS = 2
+"""Of coordinates, in level-0 px."""
+
+
+def write_grid(
+    path: Path, places: TilePlaces, *, fingerprint: str, origin: tuple[int, int]
+) -> None:
+    """Write one GeoJSON feature per tile, of QuPath's object type ``tile``.
+
+    Args:
+        path: File to write.
+        places: The tiles.
+        fingerprint: What the slide's content is known by; ids of features depend on it.
+        origin: Where QuPath has (0, 0), in level-0 px.
+    """
+    head = json.dumps(
+        {"slide": places.slide_id, "fingerprint": fingerprint, "origin": list(origin)},
+        ensure_ascii=False,
+    )
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'{{"type":"FeatureCollection","dfaseg":{head},"features":[')
+        for number, feature in enumerate(_features(places, fingerprint, origin)):
+            file.write((",\n" if number else "\n") + feature)
+        file.write("\n]}\n")
+
+
+def _features(places: TilePlaces, fingerprint: str, origin: tuple[int, int]) -> Iterator[str]:
+    size = f"{places.width:g}/{places.height:g}"
+    left, top = places.left - origin[0], places.top - origin[1]
+    edges = zip(left, top, left + places.width, top + places.height, strict=True)
+    shares = (places.tissue * 100).round(2).tolist()
+    for name, (x, y, right, bottom), percent in zip(places.names, edges, shares, strict=True):
+        corners = ((x, y), (right, y), (right, bottom), (x, bottom), (x, y))
+        ring = [[_number(part) for part in corner] for corner in corners]
+        feature = {
+            "type": "Feature",
+            "id": str(uuid.uuid5(ID_NAMESPACE, f"{fingerprint}/tile/{size}/{name}")),
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "properties": {
+                "objectType": "tile",
+                "name": name,
+                "measurements": {"Tissue %": percent},
+            },
+        }
+        yield json.dumps(feature, ensure_ascii=False, separators=(",", ":"))
+
+
+def _number(value: float) -> int | float:
+    rounded = round(float(value), _DECIMALS)
+    return int(rounded) if rounded.is_integer() else rounded

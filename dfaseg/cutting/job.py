@@ -1,0 +1,133 @@
+"""Everything that is decided about a slide before it is cut."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import dfaseg
+from dfaseg.cutting.spec import Origin, TileSpec
+from dfaseg.errors import ConfigError
+from dfaseg.geometry import TileGrid
+from dfaseg.limits import available_cores
+from dfaseg.slide.slide import Slide, SlideInfo
+from dfaseg.tiler.plan import SCALE_TOLERANCE, ReadPlan, plan_reading
+from dfaseg.tiler.survey import Survey, survey_slide, tissue_identity
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CutPlan:
+    """How a slide will be cut, known without decoding a pixel.
+
+    Attributes:
+        slide_id: Name of the slide in all outputs.
+        plan: Level and scale to read.
+        grid: Tiles over the mask frame.
+        num_workers: Threads that decode and encode.
+        recipe: All that decides what is written; equal recipes give equal bytes.
+    """
+
+    slide_id: str
+    plan: ReadPlan
+    grid: TileGrid
+    num_workers: int
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TileChoice:
+    """Which tiles of a slide are cut.
+
+    Attributes:
+        survey: Overview of the slide and its tissue.
+        shares: Share of tissue in each tile, shape ``(grid.num_rows, grid.num_cols)``.
+        selected: Which tiles are cut, same shape.
+    """
+
+    survey: Survey
+    shares: NDArray[np.float64]
+    selected: NDArray[np.bool_]
+
+
+def plan_cutting(info: SlideInfo, slide_id: str, spec: TileSpec, tissue: str) -> CutPlan:
+    """Plan how to read a slide and lay the grid.
+
+    Args:
+        info: Facts about the slide.
+        slide_id: Name of the slide in all outputs.
+        spec: What is asked for.
+        tissue: Choice of tissue for this slide.
+
+    Raises:
+        ConfigError: Tiles would lie closer together than the slide's own pixels.
+    """
+    plan = plan_reading(info, spec.mpp, decoding=spec.decode)
+    grid = TileGrid(plan.width, plan.height, spec.patch_px, spec.overlap_px)
+    if grid.stride_px * min(plan.downsample_x, plan.downsample_y) < 1:
+        raise ConfigError(
+            f"slide '{slide_id}': tiles at steps of {grid.stride_px} px of {spec.mpp:g} µm lie"
+            f" closer together than its own pixels ({info.mpp:g} µm); choose a larger --patch-size"
+            " or --mpp"
+        )
+    if info.mpp > plan.mpp * (1 + SCALE_TOLERANCE):
+        log.warning(
+            "slide '%s': has %.4g µm/px, coarser than the %.4g wanted; its pixels are enlarged",
+            slide_id,
+            info.mpp,
+            spec.mpp,
+        )
+    recipe = _recipe(info, slide_id, spec, tissue_identity(tissue))
+    return CutPlan(slide_id, plan, grid, spec.workers or available_cores(), recipe)
+
+
+def choose_tiles(slide: Slide, cut: CutPlan, spec: TileSpec, tissue: str) -> TileChoice:
+    """Look the slide over and choose the tiles with enough tissue.
+
+    Raises:
+        ReadError: Nothing of the slide can be decoded.
+        ConfigError: The tissue picture cannot be read or belongs to another slide.
+    """
+    survey = survey_slide(
+        slide, cut.plan, tissue, decoding=spec.decode, num_workers=cut.num_workers
+    )
+    shares = survey.tissue.tile_shares(cut.grid)
+    touched = survey.tissue.select_tiles(cut.grid)
+    return TileChoice(survey, shares, touched & (shares >= spec.min_tissue))
+
+
+def origin_of(info: SlideInfo, origin: Origin) -> tuple[int, int]:
+    """Return where QuPath has (0, 0) on a slide, in level-0 px.
+
+    Raises:
+        ConfigError: The bounds are asked for and the slide states none.
+    """
+    bounds = info.level0_bounds
+    if origin == "level0" or (origin == "auto" and bounds is None):
+        return 0, 0
+    if bounds is None:
+        raise ConfigError(
+            f"--origin bounds: slide '{info.slide_id}' states no bounds; use auto or level0"
+        )
+    return bounds.x, bounds.y
+
+
+def _recipe(info: SlideInfo, slide_id: str, spec: TileSpec, tissue: str) -> dict[str, Any]:
+    """List what decides the bytes of the results; the number of threads does not."""
+    return {
+        "dfaseg": dfaseg.__version__,
+        "slide": {"id": slide_id, "fingerprint": info.fingerprint, "mpp": info.mpp},
+        "mpp": spec.mpp,
+        "patch_px": spec.patch_px,
+        "overlap_px": spec.overlap_px,
+        "decode": spec.decode,
+        "tissue": tissue,
+        "min_tissue": spec.min_tissue,
+        "save": spec.save,
+        "table": spec.table,
+        "hdf5": spec.hdf5,
+        "origin": spec.origin,
+    }

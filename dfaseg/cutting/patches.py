@@ -1,0 +1,215 @@
+"""The patches of a slide, written while the slide is decoded once from top to bottom."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.cutting.encoding import (
+    ENDINGS,
+    OrderedPool,
+    encode_label,
+    encode_patch,
+    write_bytes,
+)
+from dfaseg.cutting.job import CutPlan
+from dfaseg.cutting.places import tile_name
+from dfaseg.cutting.spec import PatchFormat
+from dfaseg.errors import StoppedError
+from dfaseg.geometry import Rect, Tile
+from dfaseg.slide.slide import Slide
+from dfaseg.tiler.stream import PatchBatch, PatchStream
+
+BATCH_PX = 2**21
+"""Pixels that are handed from the decoding threads to the encoding ones at a time."""
+SECONDS_BETWEEN_SAVES = 30.0
+
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles done and the number of all tiles."""
+Fate = Literal["written", "unreadable", "unlabelled"]
+
+
+class TileLabels(Protocol):
+    """Class indices of any part of a slide; safe to read from several threads at once."""
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        ...
+
+    def read(self, mask_rect: Rect) -> NDArray[np.uint8]:
+        """Return class indices, shape ``(h, w)``, of a rectangle in mask px; 255 is ignored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CutTile:
+    """What became of a tile, and how many of its pixels have each class where there are labels."""
+
+    row: int
+    col: int
+    fate: Fate
+    class_pixels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CutState:
+    """How far the cutting of a slide is.
+
+    Attributes:
+        next_row: First row of tiles that is not done.
+        tiles: Those that are, in grid order.
+        unreadable: Reason for each native tile (column, row) that could not be decoded.
+    """
+
+    next_row: int = 0
+    tiles: tuple[CutTile, ...] = ()
+    unreadable: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain values that ``from_record`` reads back."""
+        return {
+            "next_row": self.next_row,
+            "tiles": [[t.row, t.col, t.fate, list(t.class_pixels)] for t in self.tiles],
+            "unreadable": [[*place, reason] for place, reason in sorted(self.unreadable.items())],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "CutState":
+        """Build the state that a stopped run has saved."""
+        tiles = (CutTile(row, col, fate, tuple(px)) for row, col, fate, px in record["tiles"])
+        unreadable = {(col, row): reason for col, row, reason in record["unreadable"]}
+        return cls(record["next_row"], tuple(tiles), unreadable)
+
+
+class PatchCutter:
+    """Cuts the selected tiles of a slide into files.
+
+    Args:
+        slide: Open slide; stays open.
+        cut: How it is cut.
+        save: Format of the patches.
+        images: Folder of the patches.
+        masks: Folder of the label masks; without it only patches are written.
+        labels: What the masks show; tiles without any label are left out.
+    """
+
+    def __init__(
+        self,
+        slide: Slide,
+        cut: CutPlan,
+        save: PatchFormat,
+        images: Path,
+        masks: Path | None = None,
+        labels: TileLabels | None = None,
+    ) -> None:
+        self._slide = slide
+        self._cut = cut
+        self._save = save
+        self._images = images
+        self._masks = masks
+        self._labels = labels
+
+    def run(
+        self,
+        selected: NDArray[np.bool_],
+        state: CutState,
+        save_state: Callable[[CutState], None],
+        progress: Progress,
+        stop: threading.Event,
+    ) -> CutState:
+        """Cut all selected tiles from where a state says.
+
+        Args:
+            selected: Which tiles, shape ``(grid.num_rows, grid.num_cols)``.
+            state: How far an earlier run came.
+            save_state: Called now and then, at the end of a row of tiles.
+            progress: Told how far the run is.
+            stop: Set from elsewhere to stop at the end of the row of tiles under way.
+
+        Raises:
+            StoppedError: ``stop`` was set; the state is saved.
+        """
+        stream = self._stream(selected, state)
+        tiles = list(state.tiles)
+        done, total, row = len(tiles), int(selected.sum()), state.next_row
+        last_save = time.monotonic()
+        progress(done, total)
+        with OrderedPool[CutTile](self._cut.num_workers, tiles.append) as pool:
+            for batch in stream:
+                for tile, pixels, is_readable in _with_readability(batch, stream):
+                    if tile.row != row:
+                        row = tile.row
+                        if stop.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES:
+                            pool.drain()
+                            save_state(CutState(row, tuple(tiles), stream.unreadable))
+                            last_save = time.monotonic()
+                        if stop.is_set():
+                            raise StoppedError(
+                                f"slide '{self._cut.slide_id}': stopped after {done} of {total}"
+                                " tiles; run the same command again to go on"
+                            )
+                    pool.submit(self._job(tile, pixels, is_readable=is_readable))
+                    done += 1
+                progress(done, total)
+            pool.drain()
+        return CutState(self._cut.grid.num_rows, tuple(tiles), stream.unreadable)
+
+    def _stream(self, selected: NDArray[np.bool_], state: CutState) -> PatchStream:
+        cut = self._cut
+        return PatchStream(
+            self._slide,
+            cut.plan,
+            cut.grid,
+            selected,
+            batch_size=max(1, BATCH_PX // cut.grid.patch_px**2),
+            num_workers=cut.num_workers,
+            first_row=state.next_row,
+            unreadable=state.unreadable,
+        )
+
+    def _job(
+        self, tile: Tile, pixels: NDArray[np.uint8], *, is_readable: bool
+    ) -> Callable[[], CutTile]:
+        if not is_readable:
+            return lambda: CutTile(tile.row, tile.col, "unreadable")
+        return lambda: self._write(tile, pixels)
+
+    def _write(self, tile: Tile, pixels: NDArray[np.uint8]) -> CutTile:
+        """Write a patch and its label mask; runs in a thread of the pool."""
+        plan = self._cut.plan
+        name = tile_name(
+            self._cut.slide_id,
+            round(tile.mask_rect.x * plan.downsample_x),
+            round(tile.mask_rect.y * plan.downsample_y),
+        )
+        counts: tuple[int, ...] = ()
+        if self._labels is not None and self._masks is not None:
+            label = self._labels.read(tile.mask_rect)
+            counts = _count(label, self._labels.num_classes)
+            if not any(counts):
+                return CutTile(tile.row, tile.col, "unlabelled")
+            write_bytes(self._masks / f"{name}.png", encode_label(label))
+        patch = encode_patch(pixels, self._save)
+        write_bytes(self._images / f"{name}{ENDINGS[self._save]}", patch)
+        return CutTile(tile.row, tile.col, "written", counts)
+
+
+def _with_readability(
+    batch: PatchBatch, stream: PatchStream
+) -> Iterable[tuple[Tile, NDArray[np.uint8], bool]]:
+    """Yield tiles and patches, and whether all of each patch could be decoded."""
+    unreadable = stream.unreadable_below(batch.tiles[0].mask_rect.y)
+    for tile, pixels in zip(batch.tiles, batch.pixels, strict=True):
+        yield tile, pixels, not any(tile.mask_rect.intersection(one).area for one in unreadable)
+
+
+def _count(label: NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
+    counts = np.bincount(label.reshape(-1), minlength=IGNORE_INDEX + 1)
+    return tuple(counts[:num_classes].tolist())

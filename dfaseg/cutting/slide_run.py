@@ -1,0 +1,167 @@
+"""One slide cut into tiles: the one place where the whole way from slide to files can be read."""
+
+import logging
+import threading
+import time
+from contextlib import closing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.cutting.coords_file import coords_name, write_coords
+from dfaseg.cutting.folder import RECORD_ENDING, SlideFolder
+from dfaseg.cutting.grid_file import write_grid
+from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, origin_of, plan_cutting
+from dfaseg.cutting.patches import CutState, PatchCutter, Progress
+from dfaseg.cutting.picture import draw_tiles
+from dfaseg.cutting.places import TilePlaces, place_tiles
+from dfaseg.cutting.record import SlideRecord, make_record
+from dfaseg.cutting.spec import TileSpec
+from dfaseg.cutting.table import write_table
+from dfaseg.errors import MissingResolutionError, OutputError
+from dfaseg.files import explain, locked, write_json
+from dfaseg.slide import Slide, open_slide
+from dfaseg.slide.identity import SAMPLE
+from dfaseg.slide.inputs import SlideInput
+from dfaseg.slide.sample import open_sample
+
+log = logging.getLogger(__name__)
+
+
+def tile_slide(
+    source: SlideInput,
+    spec: TileSpec,
+    *,
+    progress: Progress = lambda _done, _all: None,
+    stop: threading.Event | None = None,
+) -> SlideRecord:
+    """Cut one slide into tiles and write all its files; nothing is done where they are there.
+
+    Args:
+        source: The slide.
+        spec: What to do.
+        progress: Told how many patches are written.
+        stop: Set from elsewhere to stop at the end of the row of tiles under way.
+
+    Raises:
+        SlideError: The slide cannot be used.
+        ConfigError: A setting is impossible for it.
+        AnnotationError: Its annotations cannot be used.
+        OutputError: A result cannot be written, or is there and was cut with other settings.
+        StoppedError: ``stop`` was set; the same call goes on from there.
+    """
+    folder = SlideFolder(spec.out, source.id)
+    folder.finish_publishing()
+    with closing(_open(source, spec)) as slide:
+        tissue = source.tissue or spec.tissue
+        cut = plan_cutting(slide.info, source.id, spec, tissue)
+        if folder.check(cut.recipe, overwrite=spec.overwrite):
+            return SlideRecord.read(folder.record, is_new=False)
+        with locked(folder.partial):
+            try:
+                run = SlideRun(slide, source, cut, spec, folder)
+                run.go(choose_tiles(slide, cut, spec, tissue), progress, stop or threading.Event())
+            except BaseException:
+                if not folder.has_state:
+                    folder.discard()
+                raise
+            folder.publish()
+    return SlideRecord.read(folder.record, is_new=True)
+
+
+def _open(source: SlideInput, spec: TileSpec) -> Slide:
+    """Open a slide and pass its warnings on.
+
+    Raises:
+        SlideError: It cannot be opened.
+    """
+    mpp = source.mpp or spec.slide_mpp
+    try:
+        slide = open_sample(mpp) if source.path == SAMPLE else open_slide(source.path, mpp=mpp)
+    except MissingResolutionError as error:
+        # Here --mpp says what the patches are to have.
+        problem = error.problem.replace("--mpp", "--slide-mpp")
+        raise MissingResolutionError(error.slide_id, problem) from error
+    for warning in slide.info.warnings:
+        log.warning("slide '%s': %s", source.id, warning.replace("--mpp", "--slide-mpp"))
+    return slide
+
+
+class SlideRun:
+    """The cutting of one slide that is not finished yet.
+
+    Args:
+        slide: Open slide; stays open.
+        source: What the user said about it.
+        cut: How it is cut.
+        spec: What the user asked for.
+        folder: Where its files go.
+    """
+
+    def __init__(
+        self, slide: Slide, source: SlideInput, cut: CutPlan, spec: TileSpec, folder: SlideFolder
+    ) -> None:
+        self._slide = slide
+        self._source = source
+        self._cut = cut
+        self._spec = spec
+        self._folder = folder
+        self._started = time.monotonic()
+
+    def go(self, choice: TileChoice, progress: Progress, stop: threading.Event) -> None:
+        """Make all files of the slide in the hidden folder."""
+        saved = self._folder.begin(self._cut.recipe)
+        if choice.survey.tissue.is_empty:
+            log.warning("slide '%s': %s", self._source.id, choice.survey.tissue.note)
+        state = CutState() if saved is None else CutState.from_record(saved)
+        if self._spec.save != "none":
+            state = self._cut_patches(choice, state, progress, stop)
+        kept = _kept(choice.selected, state)
+        places = place_tiles(self._cut, kept, choice.shares)
+        try:
+            files = self._write_files(places, choice)
+        except OSError as error:
+            raise OutputError(
+                f"output '{self._folder.final}': cannot be written ({explain(error)})"
+            ) from error
+        record = make_record(self._slide.info, self._source, self._cut, choice, state, kept)
+        record |= {"files": files, "seconds": round(time.monotonic() - self._started, 3)}
+        write_json(self._folder.made / f"{self._source.id}{RECORD_ENDING}", record)
+
+    def _cut_patches(
+        self, choice: TileChoice, state: CutState, progress: Progress, stop: threading.Event
+    ) -> CutState:
+        images = self._folder.made / "patches"
+        images.mkdir(exist_ok=True)
+        cutter = PatchCutter(self._slide, self._cut, self._spec.save, images)
+        return cutter.run(choice.selected, state, self._save_state, progress, stop)
+
+    def _save_state(self, state: CutState) -> None:
+        self._folder.save_state(state.to_record())
+
+    def _write_files(self, places: TilePlaces, choice: TileChoice) -> list[str]:
+        """Write all but the patches; return the names of files in folders that slides share."""
+        spec, info, slide_id = self._spec, self._slide.info, self._source.id
+        made = self._folder.made
+        write_table(made / f"{slide_id}.tiles.{spec.table}", places, spec.table)
+        write_grid(
+            made / f"{slide_id}.tiles.geojson",
+            places,
+            fingerprint=info.fingerprint,
+            origin=origin_of(info, spec.origin),
+        )
+        draw_tiles(made / f"{slide_id}.tiles.png", places, choice.survey, self._cut)
+        if spec.hdf5 == "none":
+            return []
+        name = coords_name(slide_id, spec.hdf5)
+        path = self._folder.shared("patches") / name
+        write_coords(path, places, info, self._cut, spec.hdf5, spec.out / "patches")
+        return [f"patches/{name}"]
+
+
+def _kept(selected: NDArray[np.bool_], state: CutState) -> NDArray[np.bool_]:
+    """Return the selected tiles without those that could not be written."""
+    kept = selected.copy()
+    for tile in state.tiles:
+        kept[tile.row, tile.col] = tile.fate == "written"
+    return kept

@@ -1,0 +1,64 @@
+"""What ``dfaseg tile`` is asked to do, checked once."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dfaseg.errors import ConfigError
+from dfaseg.tiler.plan import Decoding
+
+PatchFormat = Literal["none", "png", "jpeg"]
+TableFormat = Literal["csv", "parquet"]
+CoordsFormat = Literal["none", "clam", "trident"]
+Origin = Literal["auto", "level0", "bounds"]
+"""Where QuPath has (0, 0): the slide's corner (``level0``), the corner of its scanned part
+(``bounds``), or the latter where the slide states one (``auto``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileSpec:
+    """How slides are cut and what is written.
+
+    Attributes:
+        out: Folder of all results.
+        mpp: µm per pixel of the patches.
+        slide_mpp: µm per level-0 pixel of the slides, in place of what their files say.
+        patch_px: Side of a patch.
+        overlap_px: Overlap of neighbouring patches.
+        decode: Whether JPEG tiles finer than wanted may be decoded smaller.
+        tissue: ``auto``, ``none`` (everything) or the path of a tissue picture.
+        min_tissue: Least share of tissue in a tile, 0 to 1; 0 keeps tiles that touch tissue.
+        save: Format of the patches, or none of them.
+        table: Format of the table of tiles.
+        hdf5: Whose HDF5 coordinates to write besides.
+        origin: Where GeoJSON has (0, 0), in grids that are written and annotations that are read.
+        workers: Threads; None suits the job's cores.
+        overwrite: Replace slides that were cut with other settings.
+    """
+
+    out: Path
+    mpp: float = 0.5
+    slide_mpp: float | None = None
+    patch_px: int = 512
+    overlap_px: int = 0
+    decode: Decoding = "auto"
+    tissue: str = "auto"
+    min_tissue: float = 0.0
+    save: PatchFormat = "none"
+    table: TableFormat = "csv"
+    hdf5: CoordsFormat = "none"
+    origin: Origin = "auto"
+    workers: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mpp) and self.mpp > 0):
+            raise ConfigError(f"--mpp {self.mpp}: must be a positive number of µm per pixel")
+        if self.patch_px < 1 or not 0 <= self.overlap_px < self.patch_px:
+            raise ConfigError(
+                f"--patch-size {self.patch_px} with --overlap {self.overlap_px}: the overlap must"
+                " be at least 0 and smaller than the patch"
+            )
+        if not 0 <= self.min_tissue <= 1:
+            raise ConfigError(f"--min-tissue {self.min_tissue}: must be a share from 0 to 1")
