@@ -1,4 +1,4 @@
-"""``dfaseg predict``: a slide in, a mask, polygons, an overlay and areas out."""
+"""``dfaseg predict``: slides in, masks, polygons, overlays and areas out."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,17 +8,20 @@ import click
 from dfaseg.cli import options
 
 if TYPE_CHECKING:
+    from dfaseg.cli.predict_many import ManyOptions
     from dfaseg.inference.report import PredictResult
+    from dfaseg.inference.spec import PredictSpec
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("slide")
+@click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")
 @click.option(
     "--out",
     required=True,
     type=options.mask_path,
-    metavar="MASK.zarr",
-    help="The mask to write; polygons, overlay, areas and run record lie beside it.",
+    metavar="MASK.zarr|FOLDER",
+    help="The mask to write, or the folder for those of many slides; polygons, overlay, areas and "
+    "run record lie beside each.",
 )
 @click.option(
     "--model",
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     "--geojson",
     type=options.mask_path,
     metavar="PATH",
-    help="Where polygons go; .gz compresses them. Beside the mask if not given.",
+    help="Where the polygons of one slide go; .gz compresses them. Beside the mask if not given.",
 )
 @click.option(
     "--mpp",
@@ -105,26 +108,70 @@ if TYPE_CHECKING:
     help="Where polygons have (0, 0): as QuPath has it, the slide's corner, or its scanned part's.",
 )
 @options.overwrite_option
-def predict(**arguments: Any) -> None:
-    """Segment SLIDE into tissue classes.
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    help="What a slide that fails does to the others of a folder: ends the run, or is listed at "
+    "the end (exit code 3). Default: skip.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts of the slides, about equal in area. Default: as a SLURM array or "
+    "torchrun says, else all; 1/1 is all.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done with each slide, and do nothing."
+)
+def predict(slides: tuple[str, ...], out: Path, **arguments: Any) -> None:
+    """Segment slides into tissue classes.
 
-    SLIDE is a whole-slide image, a picture, a URL, or "sample", a small slide that is built in.
+    SLIDE is a whole-slide image, a picture, a folder, a pattern, a URL, a .txt or .csv list, or
+    "sample", a small slide that is built in. One slide may go to MASK.zarr, any number to FOLDER.
     A run that was stopped goes on where it was when the same command is given again.
     """
     from dfaseg.limits import share_cores
 
     share_cores()
-    from dfaseg.cli.progress import report_progress, stop_on_signals
-    from dfaseg.inference.pipeline import predict_slide
+    from dfaseg.cli.predict_many import ManyOptions, predict_many
     from dfaseg.inference.spec import PredictSpec
 
+    many = ManyOptions(*(arguments.pop(name) for name in ("on_error", "shard", "dry_run")))
+    is_one = out.suffix == ".zarr"
+    if is_one:
+        _check_one(slides, out, many)
     spec = PredictSpec(
+        slide=slides[0],
+        out=out if is_one else out / "slide.zarr",
         patch_px=arguments.pop("patch_size"),
         overlap_px=arguments.pop("overlap"),
         simplify_um=arguments.pop("simplify"),
         min_area_um2=arguments.pop("min_area"),
         **arguments,
     )
+    if is_one:
+        _predict_one(spec)
+    else:
+        predict_many(slides, out, spec, many)
+
+
+def _check_one(slides: tuple[str, ...], out: Path, many: "ManyOptions") -> None:
+    """Make sure that nothing is asked of one mask that only a folder can give."""
+    if len(slides) > 1:
+        raise click.UsageError(
+            f"--out {out}: is the mask of one slide; for {len(slides)} slides give a folder"
+        )
+    if many.on_error or many.shard or many.dry_run:
+        raise click.UsageError(
+            f"--on-error, --shard and --dry-run are for many slides; --out {out} is the mask of "
+            "one, give a folder"
+        )
+
+
+def _predict_one(spec: "PredictSpec") -> None:
+    from dfaseg.cli.progress import report_progress, stop_on_signals
+    from dfaseg.inference.pipeline import predict_slide
+
     with stop_on_signals() as stop, report_progress(Path(spec.slide).name) as progress:
         result = predict_slide(spec, progress=progress, stop=stop)
     _show(result)

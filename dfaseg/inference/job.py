@@ -59,7 +59,7 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
         ReadError: Nothing of the slide can be decoded.
         ConfigError: A setting is impossible for this slide or model.
     """
-    _check_resolution(slide.info, network)
+    recipe = recipe_of(slide.info, network, spec)
     num_workers = spec.workers or available_cores()
     plan = plan_reading(slide.info, network.card.mpp, decoding=spec.decode)
     grid = _grid(plan, network, spec)
@@ -72,7 +72,7 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
         selected=survey.tissue.select_tiles(grid),
         batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
         num_workers=num_workers,
-        recipe=recipe_of(slide.info, network, spec),
+        recipe=recipe,
     )
 
 
@@ -80,8 +80,10 @@ def recipe_of(info: SlideInfo, network: Network, spec: PredictSpec) -> dict[str,
     """List what decides the bytes of the results; batch size, threads and device do not.
 
     Raises:
+        SlideError: The slide's resolution does not fit the model.
         ConfigError: A setting is impossible for this slide or model.
     """
+    _check_resolution(info, network)
     plan = plan_reading(info, network.card.mpp, decoding=spec.decode)
     grid = _grid(plan, network, spec)
     overview_plan, _ = plan_survey(info, plan, decoding=spec.decode)

@@ -1,0 +1,105 @@
+"""``dfaseg predict`` with a folder: many slides, shares of them, and what became of each."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from dfaseg.cli.progress import report_progress, stop_on_signals
+from dfaseg.inference.batch.outcome import BatchReport, Outcome
+from dfaseg.inference.batch.shares import Share, parse_share, share_of_job
+from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.slide.inputs import SlideInput, find_slide_inputs
+
+if TYPE_CHECKING:
+    from dfaseg.inference.pipeline import Progress
+    from dfaseg.inference.spec import PredictSpec
+
+EXIT_SOME_FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ManyOptions:
+    """Options that only concern many slides; None or False where not given."""
+
+    on_error: Literal["fail", "skip"] | None
+    shard: str | None
+    dry_run: bool
+
+
+def predict_many(
+    slides: Sequence[str], out: Path, settings: "PredictSpec", many: ManyOptions
+) -> None:
+    """Segment slides into a folder, or say what would be done; end with 3 if any failed."""
+    if settings.geojson is not None:
+        raise click.UsageError(
+            "--geojson names one file; in a folder, polygons lie beside each mask"
+        )
+    inputs = find_slide_inputs(slides)
+    spec = BatchSpec(
+        slides=inputs,
+        folder=out,
+        settings=settings,
+        share=_share(many.shard, len(inputs)),
+        on_error=many.on_error or "skip",
+    )
+    if many.dry_run:
+        _show_forecasts(spec)
+        return
+    from dfaseg.inference.batch.run import predict_slides
+
+    with stop_on_signals() as stop:
+        report = predict_slides(spec, show=_show_slide, stop=stop)
+    _show_report(report)
+    if report.of(Outcome.FAILED):
+        click.get_current_context().exit(EXIT_SOME_FAILED)
+
+
+def _share(option: str | None, num_slides: int) -> Share | None:
+    """Return the share that was asked for, or that the scheduler gives.
+
+    One slide is never shared out: it is what each job of an array is given by itself.
+    """
+    if option is not None:
+        return parse_share(option)
+    return share_of_job(os.environ) if num_slides > 1 else None
+
+
+def _show_slide(slide: SlideInput, place: int, count: int) -> AbstractContextManager["Progress"]:
+    return report_progress(f"{slide.id} ({place} of {count})")
+
+
+def _show_forecasts(spec: BatchSpec) -> None:
+    """Print what would become of each slide."""
+    from dfaseg.inference.batch.forecast import forecast_slides
+
+    width = max(len(slide.id) for slide in spec.slides)
+    counts: Counter[str] = Counter()
+    for forecast in forecast_slides(spec):
+        counts[forecast.word] += 1
+        click.echo(f"{forecast.slide.id:<{width}}  {forecast.word:<7}  {forecast.detail}")
+    total = ", ".join(f"{number} {word}" for word, number in counts.items())
+    click.echo(f"dfaseg: {total or 'no slides in this part'}", err=True)
+
+
+def _show_report(report: BatchReport) -> None:
+    """Print how many slides came to which end, and why slides failed."""
+    for outcome, words in (
+        (Outcome.DONE, "done"),
+        (Outcome.SKIPPED, "finished before"),
+        (Outcome.ELSEWHERE, "in work elsewhere"),
+        (Outcome.FAILED, "failed"),
+    ):
+        click.echo(f"{words:<17}  {len(report.of(outcome)):>6}")
+    failed = report.of(Outcome.FAILED)
+    if not failed:
+        return
+    width = max(len(slide.slide.id) for slide in failed)
+    click.echo()
+    for slide in failed:
+        click.echo(f"{slide.slide.id:<{width}}  {slide.reason}")

@@ -1,0 +1,1 @@
+"""Many slides: who does which, what is finished, what went wrong, on one machine or on many."""

@@ -1,0 +1,90 @@
+"""Results that are there already, and whether they are what is asked for now."""
+
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from dfaseg.errors import OutputExistsError
+from dfaseg.inference.job import recipe_of
+from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.pipeline import open_any_slide
+from dfaseg.inference.spec import PredictSpec
+from dfaseg.model.network import Network
+
+_ANY = frozenset({"dfaseg", "slide id", "model name"})
+"""Entries of a recipe that may differ: the version, and names of what is known by its content."""
+_WORDS = {
+    "slide fingerprint": "another slide file",
+    "model sha256": "another model file",
+}
+
+
+def is_finished(spec: PredictSpec, network: Network) -> bool:
+    """Tell whether the very results that are asked for are there.
+
+    Raises:
+        OutputExistsError: Others are, and may not be replaced.
+        SlideError: The slide cannot be opened to compare it.
+        ConfigError: A setting is impossible for this slide or model.
+    """
+    paths = OutputPaths.beside(spec.out)
+    found = finished_recipe(paths)
+    if found is None:
+        return False
+    with closing(open_any_slide(spec)) as slide:
+        wanted = recipe_of(slide.info, network, spec)
+    differences = recipe_differences(found, wanted, any_precision=spec.precision == "auto")
+    if differences and not spec.overwrite:
+        raise OutputExistsError(
+            f"output '{paths.mask}': finished earlier with {', '.join(differences)}; pass "
+            "--overwrite to replace it, or choose another --out"
+        )
+    return not differences
+
+
+def finished_recipe(paths: OutputPaths) -> Mapping[str, Any] | None:
+    """Return what a slide's results were made of; None where they are not all there.
+
+    The record appears last, and without the mask it is worth nothing.
+    """
+    if not paths.mask.is_dir():
+        return None
+    try:
+        record = json.loads(paths.record.read_text(encoding="utf-8"))
+        return dict(record["result"]["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def recipe_differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], *, any_precision: bool
+) -> list[str]:
+    """Say in what two recipes differ that can change a result.
+
+    Args:
+        found: What there is.
+        wanted: What is asked for.
+        any_precision: Whether the number format is left to the device, which may differ.
+
+    Returns:
+        One phrase per difference, e.g. ``overlap_px 16 (now 8)``; empty where there is none.
+    """
+    ignored = _ANY | ({"precision"} if any_precision else frozenset())
+    old, new = _flat(found), _flat(wanted)
+    return [
+        _WORDS.get(name, f"{name} {old.get(name, 'unknown')} (now {new.get(name, 'unknown')})")
+        for name in sorted(old.keys() | new.keys())
+        if name not in ignored and old.get(name) != new.get(name)
+    ]
+
+
+def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name nested entries by all their names."""
+    entries: dict[str, Any] = {}
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            entries |= _flat(value, f"{prefix}{name} ")
+        else:
+            entries[prefix + name] = value
+    return entries

@@ -1,0 +1,43 @@
+"""What became of each slide of a run over many."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dfaseg.slide.inputs import SlideInput
+
+
+class Outcome(Enum):
+    """What became of a slide."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Its results were there."""
+    ELSEWHERE = "elsewhere"
+    """Another process, which is alive, works on it."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SlideOutcome:
+    """What became of one slide.
+
+    Attributes:
+        slide: Which.
+        outcome: What.
+        reason: Why; empty where nothing is to be said.
+    """
+
+    slide: SlideInput
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of all slides of this process, in the order of the list."""
+
+    slides: tuple[SlideOutcome, ...]
+
+    def of(self, outcome: Outcome) -> list[SlideOutcome]:
+        """Return the slides that came to this end."""
+        return [slide for slide in self.slides if slide.outcome is outcome]

@@ -1,0 +1,240 @@
+"""Many slides through one network: none twice, none stopped by another's failure."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+
+from dfaseg.errors import ClaimLostError, DfasegError, StoppedError
+from dfaseg.inference.batch.areas import agreed_areas
+from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState, Timing
+from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, STARTED, STOPPED, EventLog
+from dfaseg.inference.batch.finished import is_finished
+from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
+from dfaseg.inference.batch.owners import Owner
+from dfaseg.inference.batch.shares import deal_out
+from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.pipeline import (
+    Progress,
+    load_network_of,
+    open_any_slide,
+    prepare_outputs,
+    run_slide,
+)
+from dfaseg.inference.spec import PredictSpec
+from dfaseg.model.network import Network
+from dfaseg.slide.inputs import SlideInput
+
+log = logging.getLogger(__name__)
+
+Show = Callable[[SlideInput, int, int], AbstractContextManager[Progress]]
+"""Shows one slide's progress while it runs, given its place among how many."""
+
+
+def _show_nothing(_slide: SlideInput, _place: int, _count: int) -> AbstractContextManager[Progress]:
+    return nullcontext(lambda _done, _all: None)
+
+
+def predict_slides(
+    spec: BatchSpec,
+    *,
+    show: Show = _show_nothing,
+    stop: threading.Event | None = None,
+    timing: Timing | None = None,
+) -> BatchReport:
+    """Segment many slides into one folder, which several processes may do together.
+
+    Finished slides are skipped, interrupted ones go on where they were. Slides that another
+    process holds are left to it, unless it has died.
+
+    Args:
+        spec: What to do.
+        show: Shows the progress of each slide.
+        stop: Set from elsewhere to stop at the end of the row of tiles under way.
+        timing: How claims are kept up and watched.
+
+    Returns:
+        What became of each slide.
+
+    Raises:
+        CheckpointError: The model cannot be used.
+        ConfigError: A setting is impossible.
+        OutputError: The folder cannot be used.
+        StoppedError: ``stop`` was set; the same call goes on from there.
+        DfasegError: A slide failed and ``spec.on_error`` is ``fail``.
+    """
+    stop = stop or threading.Event()
+    with Claims(spec.claims, timing or Timing()) as claims:
+        slides = slides_of_share(spec)
+        if not slides:
+            return BatchReport(())
+        return _Batch(spec, load_network_of(spec.settings), claims, show, stop).go(slides)
+
+
+def slides_of_share(spec: BatchSpec, *, keep: bool = True) -> Sequence[SlideInput]:
+    """Return the slides that this process is to do, in the order of the list.
+
+    Args:
+        spec: What is asked for.
+        keep: Whether the areas that shares rest on are kept in the folder for other processes.
+
+    Raises:
+        OutputError: What processes must agree on cannot be read or written.
+    """
+    if spec.share is None:
+        return spec.slides
+    areas = agreed_areas(spec.hidden, spec.slides, keep=keep)
+    ids = set(deal_out(areas, spec.share.count)[spec.share.index])
+    slides = [slide for slide in spec.slides if slide.id in ids]
+    log.info(
+        "share %s (%s): %d of %d slides, %.0f of %.0f megapixels",
+        spec.share, spec.share.source, len(slides), len(spec.slides),
+        sum(areas[slide.id] for slide in slides) / 1e6, sum(areas.values()) / 1e6,
+    )  # fmt: skip
+    return slides
+
+
+class _Batch:
+    """One process's way through its slides."""
+
+    def __init__(
+        self, spec: BatchSpec, network: Network, claims: Claims, show: Show, stop: threading.Event
+    ) -> None:
+        self._spec = spec
+        self._network = network
+        self._claims = claims
+        self._show = show
+        self._stop = stop
+        self._events = EventLog(spec.folder / EVENTS_FILE, Owner.of_this_process())
+        self._outcomes: dict[str, SlideOutcome] = {}
+        self._count = 0
+
+    def go(self, slides: Sequence[SlideInput]) -> BatchReport:
+        """Do all slides: first those that are free, then those whose holder turns out dead."""
+        self._count = len(slides)
+        waiting = self._pass(slides, is_last=False)
+        self._claims.forget()
+        while waiting:
+            left = self._pass(waiting, is_last=True)
+            if len(left) == len(waiting):
+                self._stop.wait(self._claims.timing.look)
+            waiting = left
+        return BatchReport(tuple(self._outcomes[slide.id] for slide in slides))
+
+    def _pass(self, slides: Sequence[SlideInput], *, is_last: bool) -> list[SlideInput]:
+        """Go through slides once; return those of which it is not known who does them."""
+        waiting = []
+        for slide in slides:
+            self._check_stop()
+            outcome = self._attempt(slide, is_last=is_last)
+            if outcome is None:
+                waiting.append(slide)
+            else:
+                self._outcomes[slide.id] = outcome
+        return waiting
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError(
+                f"stopped after {len(self._outcomes)} of {self._count} slides; run the same "
+                "command again to go on"
+            )
+
+    def _attempt(self, slide: SlideInput, *, is_last: bool) -> SlideOutcome | None:
+        """Deal with one slide, whatever happens to it; None where somebody else holds it."""
+        started = time.monotonic()
+        try:
+            return self._deal_with(slide, is_last=is_last)
+        except StoppedError as error:
+            self._note(STOPPED, slide, started, reason=str(error))
+            raise
+        except ClaimLostError as error:
+            log.warning("%s", error)
+            return None
+        except Exception as error:
+            reason = _reason(error)
+            self._note(FAILED, slide, started, reason=reason)
+            if self._spec.on_error == "fail":
+                raise
+            log.warning("%s", reason, exc_info=None if isinstance(error, DfasegError) else error)
+            return SlideOutcome(slide, Outcome.FAILED, reason)
+
+    def _deal_with(self, slide: SlideInput, *, is_last: bool) -> SlideOutcome | None:
+        """Skip a finished slide, leave one that is held, do one that is free.
+
+        Raises:
+            DfasegError: The slide cannot be done.
+        """
+        spec = self._spec.spec_of(slide)
+        if is_finished(spec, self._network):
+            return SlideOutcome(slide, Outcome.SKIPPED, "finished before")
+        # Slides whose process died come last: where one kills its process, the others are done.
+        claim = self._claims.take(slide.id, from_dead=is_last)
+        if isinstance(claim, Held):
+            is_elsewhere = is_last and claim.state is HolderState.ALIVE
+            return SlideOutcome(slide, Outcome.ELSEWHERE, str(claim)) if is_elsewhere else None
+        try:
+            # Its last holder may have finished it between the two lines above.
+            if is_finished(spec, self._network):
+                return SlideOutcome(slide, Outcome.SKIPPED, "finished by another process")
+            return self._run(slide, spec, claim)
+        finally:
+            self._claims.release(claim)
+
+    def _run(self, slide: SlideInput, spec: PredictSpec, claim: Claim) -> SlideOutcome:
+        """Segment one slide that this process holds."""
+        started = time.monotonic()
+        place = len(self._outcomes) + 1
+        self._events.add(STARTED, slide.id, path=slide.path)
+        prepare_outputs(spec)
+        with (
+            closing(open_any_slide(spec)) as opened,
+            self._show(slide, place, self._count) as progress,
+        ):
+            result = run_slide(
+                opened,
+                self._network,
+                spec,
+                progress=progress,
+                stop=self._stop,
+                started=started,
+                guard=claim.check,
+            )
+        self._note(
+            DONE,
+            slide,
+            started,
+            tiles=result.num_tiles,
+            unreadable_tiles=result.num_unreadable,
+            bytes=_bytes_of(result.paths),
+        )
+        log.info(
+            "slide '%s': %d patches in %.1f s (%d of %d)",
+            slide.id, result.num_tiles, result.seconds, place, self._count,
+        )  # fmt: skip
+        return SlideOutcome(slide, Outcome.DONE, result.note)
+
+    def _note(self, event: str, slide: SlideInput, started: float, **facts: object) -> None:
+        seconds = round(time.monotonic() - started, 3)
+        self._events.add(event, slide.id, seconds=seconds, **facts)
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line why a slide failed."""
+    if isinstance(error, DfasegError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "no memory left; use a smaller --batch-size or fewer --workers"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text}; please report it"
+
+
+def _bytes_of(paths: OutputPaths) -> int:
+    """Add up the sizes of all files of a result."""
+    files = [path for path in paths.finals if path.is_file()]
+    files += [Path(folder, name) for folder, _, names in os.walk(paths.mask) for name in names]
+    return sum(path.stat().st_size for path in files)

@@ -1,0 +1,53 @@
+"""What a run over many slides is asked to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from dfaseg.inference.batch.shares import Share
+from dfaseg.inference.spec import PredictSpec
+from dfaseg.slide.inputs import SlideInput
+
+HIDDEN_FOLDER = ".dfaseg"
+"""Folder in the output folder for what processes must know of each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSpec:
+    """Many slides, one network, one folder of results.
+
+    Attributes:
+        slides: All slides, those of other shares included.
+        folder: Where results go: ``ID.zarr`` and its companions for each slide.
+        settings: What is done to each slide; its ``slide``, ``out`` and ``geojson`` do not count.
+        share: Which of the slides are done here; None for all.
+        on_error: Whether a slide that fails ends the run.
+    """
+
+    slides: Sequence[SlideInput]
+    folder: Path
+    settings: PredictSpec
+    share: Share | None = None
+    on_error: Literal["fail", "skip"] = "skip"
+
+    @property
+    def hidden(self) -> Path:
+        """Folder for what processes must know of each other."""
+        return self.folder / HIDDEN_FOLDER
+
+    @property
+    def claims(self) -> Path:
+        """Folder that says which process does which slide."""
+        return self.hidden / "claims"
+
+    def spec_of(self, slide: SlideInput) -> PredictSpec:
+        """Return what is done to one slide; what a list says of it wins."""
+        return replace(
+            self.settings,
+            slide=slide.path,
+            out=self.folder / f"{slide.id}.zarr",
+            geojson=None,
+            mpp=slide.mpp or self.settings.mpp,
+            tissue=slide.tissue or self.settings.tissue,
+        )
