@@ -8,6 +8,7 @@ from dfaseg.cli import options
 
 if TYPE_CHECKING:
     from dfaseg.cutting.many import TileResult
+    from dfaseg.cutting.record import SlideRecord
 
 EXIT_SOME_FAILED = 3
 
@@ -131,20 +132,28 @@ def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
 
 def _show(result: "TileResult") -> None:
     """Print one line per slide, and what was left out."""
-    names = [record.slide_id for record in result.slides] or [""]
-    width = max(len("slide"), len("total"), *map(len, names))
+    names = [record.slide_id for record in result.slides]
+    width = max(len("slide"), *map(len, names)) if names else len("slide")
     click.echo(f"{'slide':<{width}}  {'tiles':>7}  {'tissue %':>8}  {'mm²':>9}")
     for record in result.slides:
         figures = f"{record.num_tiles:>7}  {record.tissue_percent:>8.2f}  {record.tissue_mm2:>9.3f}"
-        notes = [] if record.is_new else ["was there"]
-        notes += [record.note] if record.note else []
-        if record.num_unreadable:
-            notes.append(f"{record.num_unreadable} tiles cannot be decoded and are left out")
-        click.echo(f"{record.slide_id:<{width}}  {figures}  {'; '.join(notes)}".rstrip())
+        click.echo(f"{record.slide_id:<{width}}  {figures}  {_remarks(record)}".rstrip())
     if len(result.slides) > 1:
         tiles = sum(record.num_tiles for record in result.slides)
         mm2 = sum(record.tissue_mm2 for record in result.slides)
         click.echo(f"{'total':<{width}}  {tiles:>7}  {'':>8}  {mm2:>9.3f}")
     click.echo(f"summary  {result.summary}")
-    for slide_id, reason in result.failures.items():
-        click.echo(f"dfaseg: failed: {slide_id}: {reason}", err=True)
+    if result.failures:
+        failed = ", ".join(result.failures)
+        count = len(result.failures) + len(result.slides)
+        click.echo(f"dfaseg: {len(result.failures)} of {count} slides failed: {failed}", err=True)
+
+
+def _remarks(record: "SlideRecord") -> str:
+    """Say what the numbers of a slide do not."""
+    remarks = [] if record.is_new else ["was there"]
+    remarks += [record.note] if record.note else []
+    if record.num_unreadable:
+        tiles = "1 tile" if record.num_unreadable == 1 else f"{record.num_unreadable} tiles"
+        remarks.append(f"{tiles} left out that cannot be decoded")
+    return "; ".join(remarks)

@@ -81,7 +81,7 @@ def tile_slides(
         except DfasegError as error:
             if len(sources) == 1:
                 raise
-            log.warning("%s", error)
+            log.warning("slide '%s' failed: %s", source.id, error)
             failures[source.id] = str(error)
     return TileResult(tuple(slides), failures, write_summary(spec.out))
 
