@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from dfaseg.annotation.rasterize import rasterize
-from dfaseg.annotation.read_geojson import read_qupath_geojson
+from dfaseg.annotation.read_annotations import read_annotations
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cli.main import cli
 from dfaseg.inference import pipeline
@@ -124,14 +124,13 @@ def rasterized(out: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
     Class names are those of ``tiny_card``.
     """
-    frame = geojson_of(out)["dfaseg"]
-    scale, origin = np.array(frame["mask_scale"]), np.array(frame["origin"])
+    scale = np.array(geojson_of(out)["dfaseg"]["mask_scale"])
     shapes = [
         (
             int(polygon.class_name.removeprefix("class ")),
-            [np.rint((ring + origin) / scale) for ring in polygon.rings],
+            [np.rint(ring / scale) for ring in polygon.rings],
         )
-        for polygon in read_qupath_geojson(out.with_suffix(".geojson"))
+        for polygon in read_annotations(out.with_suffix(".geojson")).polygons
     ]
     return rasterize(shapes, shape[1], shape[0], background=IGNORE_INDEX)
 

@@ -1,32 +1,45 @@
-"""Polygons: masks to GeoJSON and back."""
+"""Polygons: masks to GeoJSON, and what people drew to labels."""
 
-from dfaseg.annotation.annotated import AnnotatedPolygon, Annotations
+from dfaseg.annotation.annotated import Annotations
+from dfaseg.annotation.class_rules import (
+    ClassRules,
+    read_class_rules,
+    rules_for,
+    rules_from_names,
+)
 from dfaseg.annotation.coordinates import MaskFrame
+from dfaseg.annotation.drawn_labels import DrawnLabels, check_place, check_slide
 from dfaseg.annotation.dsa import DsaWriter
 from dfaseg.annotation.geojson import GeoJsonWriter, compress_geojson
+from dfaseg.annotation.label_frame import LabelFrame
 from dfaseg.annotation.polygon_file import PolygonSpec
+from dfaseg.annotation.polygon_table import AnnotatedPolygon, PolygonTable, make_table
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.annotation.rasterize import rasterize
 from dfaseg.annotation.read_annotations import read_annotations
-from dfaseg.annotation.read_asap import read_asap_xml
-from dfaseg.annotation.read_dsa import read_dsa_json
-from dfaseg.annotation.read_geojson import read_qupath_geojson
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 
 __all__ = [
     "AnnotatedPolygon",
     "Annotations",
+    "ClassRules",
+    "DrawnLabels",
     "DsaWriter",
     "GeoJsonWriter",
+    "LabelFrame",
     "MaskFrame",
     "PolygonSpec",
+    "PolygonTable",
     "Polygonizer",
     "Polygons",
     "RegionPolygon",
+    "check_place",
+    "check_slide",
     "compress_geojson",
+    "make_table",
     "rasterize",
     "read_annotations",
-    "read_asap_xml",
-    "read_dsa_json",
-    "read_qupath_geojson",
+    "read_class_rules",
+    "rules_for",
+    "rules_from_names",
 ]

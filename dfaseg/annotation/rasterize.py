@@ -41,29 +41,43 @@ def rasterize(
     for class_index, rings in shapes:
         starts = np.concatenate([np.asarray(ring, np.float64) for ring in rings])
         ends = np.concatenate([np.roll(np.asarray(ring, np.float64), -1, axis=0) for ring in rings])
-        _fill(mask, class_index, starts, ends)
+        fill_edges(mask, class_index, starts, ends)
     return mask
 
 
-def _fill(
+def fill_edges(
     mask: NDArray[np.uint8],
     class_index: int,
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
+    corner: tuple[int, int] = (0, 0),
 ) -> None:
-    """Fill the polygon with edges from ``starts`` to ``ends``, within its bounding box."""
+    """Fill a polygon into a part of a mask.
+
+    Edges above and below the part may be missing: only those that cross its rows count.
+
+    Args:
+        mask: The part, ``(h, w)``; changed in place.
+        class_index: What the polygon is filled with.
+        starts: Where its edges begin, ``(n, 2)``, (x, y), in pixels of the whole mask.
+        ends: Where they end, likewise.
+        corner: Column and row of the part's first pixel in the whole mask. Edges are not moved
+            there: coordinates that are rounded anew could put a centre on another side.
+    """
     height, width = mask.shape
-    left = max(0, math.floor(starts[:, 0].min()))
-    right = min(width, math.ceil(starts[:, 0].max()))
-    top = max(0, math.floor(starts[:, 1].min()))
-    bottom = min(height, math.ceil(starts[:, 1].max()))
+    low, high = np.minimum(starts, ends).min(axis=0), np.maximum(starts, ends).max(axis=0)
+    left = max(corner[0], math.floor(low[0]))
+    right = min(corner[0] + width, math.ceil(high[0]))
+    top = max(corner[1], math.floor(low[1]))
+    bottom = min(corner[1] + height, math.ceil(high[1]))
     if left >= right or top >= bottom:
         return
     step = max(1, _BLOCK_PX // (right - left))
+    cols = slice(left - corner[0], right - corner[0])
     for first in range(top, bottom, step):
         end = min(first + step, bottom)
         inside = _is_inside(starts, ends, (first, end), (left, right))
-        mask[first:end, left:right][inside] = class_index
+        mask[first - corner[1] : end - corner[1], cols][inside] = class_index
 
 
 def _is_inside(

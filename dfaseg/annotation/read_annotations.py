@@ -1,27 +1,44 @@
 """Polygons of a file, in whichever of the known forms it is written."""
 
+import gzip
 import logging
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from dfaseg.annotation.annotated import Annotations
-from dfaseg.annotation.read_asap import read_asap_xml
-from dfaseg.annotation.read_dsa import read_dsa_json
-from dfaseg.annotation.read_geojson import read_qupath_geojson
+from dfaseg.annotation.read_json import read_json
+from dfaseg.annotation.read_xml import read_xml
+from dfaseg.errors import AnnotationError
 
 logger = logging.getLogger(__name__)
+
+_GZIP = b"\x1f\x8b"
+_BYTE_ORDER_MARKS = b"\xef\xbb\xbf\xff\xfe"
+_PEEKED_BYTES = 512
 
 
 def read_annotations(path: Path) -> Annotations:
     """Read the polygons of a file, in level-0 px.
 
-    Files that end in ``.xml`` are ASAP's, those in ``.json`` the Digital Slide Archive's, all
-    others GeoJSON. What was repaired or left out is logged.
+    What the file is, is told by its content: GeoJSON (of QuPath, of dfaseg itself), JSON of the
+    Digital Slide Archive, XML of ASAP, Aperio ImageScope or Halo, each also packed with gzip. What
+    was repaired or left out is logged. A file of which nothing has an area has no polygons; whether
+    that is an error is for those who ask to say.
 
     Raises:
-        AnnotationError: The file cannot be read, or is not what its ending says.
+        AnnotationError: The file cannot be read, is empty, or is nothing of these.
     """
-    found = _READERS.get(path.suffix.lower(), _read_geojson)(path)
+    try:
+        with _opened(path) as file:
+            found = _read(file)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AnnotationError(f"annotations '{path}': cannot be read ({reason})") from error
+    except ValueError as error:
+        raise AnnotationError(f"annotations '{path}': {error}") from error
     if found.num_repaired:
         logger.warning("annotations '%s': %d shapes repaired", path, found.num_repaired)
     for kind, count in found.skipped.items():
@@ -29,11 +46,26 @@ def read_annotations(path: Path) -> Annotations:
     return found
 
 
-def _read_geojson(path: Path) -> Annotations:
-    return Annotations(tuple(read_qupath_geojson(path)), 0, {})
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    """Open a file, unpacked if it is packed."""
+    with path.open("rb") as plain:
+        if plain.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
+            yield plain
+            return
+        with gzip.open(plain) as packed, BufferedReader(packed) as file:
+            yield file
 
 
-_READERS: Mapping[str, Callable[[Path], Annotations]] = {
-    ".xml": read_asap_xml,
-    ".json": read_dsa_json,
-}
+def _read(file: BufferedReader) -> Annotations:
+    start = file.peek(_PEEKED_BYTES)[:_PEEKED_BYTES].lstrip(_BYTE_ORDER_MARKS).strip(b"\0 \t\r\n")
+    if not start:
+        raise ValueError("the file is empty; export it again")
+    if start.startswith(b"<"):
+        return read_xml(file)
+    if start.startswith((b"{", b"[")):
+        return read_json(file)
+    raise ValueError(
+        "neither JSON nor XML; give GeoJSON, JSON of the Digital Slide Archive, or XML of ASAP,"
+        " ImageScope or Halo"
+    )

@@ -1,72 +1,107 @@
-"""Polygons read back from QuPath's GeoJSON."""
+"""GeoJSON of QuPath and its relatives, and polygons of dfaseg itself.
 
-import gzip
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+QuPath writes a FeatureCollection, a list of GeoJSON features or one of them; coordinates are pixels
+of the finest level. The class of an object is its classification
+(https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html).
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from dfaseg.annotation.json_stream import points_of
+from dfaseg.annotation.repair import NO_AREA
+from dfaseg.annotation.shape_collector import ShapeCollector
 
-from dfaseg.annotation.annotated import AnnotatedPolygon
-from dfaseg.errors import AnnotationError
+FORMAT_NAME = "GeoJSON"
+GEOMETRIES = frozenset(
+    {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"}
+    | {"GeometryCollection"}
+)
+_NO_GEOMETRY = "object without geometry"
+_JOINT = ": "
+"""What QuPath puts between the parts of a derived class."""
 
 
-def read_qupath_geojson(path: Path) -> list[AnnotatedPolygon]:
-    """Read the polygons of a GeoJSON file, ``.gz`` too, in level-0 px of the file's own origin.
+def add_feature(collector: ShapeCollector, feature: Any) -> None:
+    """Take the areas of a GeoJSON feature; all else is counted as skipped.
 
-    The class is the name of a feature's classification; where it has none, the label or group that
-    the Digital Slide Archive writes, or the feature's own name. Features that are no areas are left
-    out, parts of a MultiPolygon become polygons.
+    The class is the name of its classification; where it has none, the label or group that the
+    Digital Slide Archive writes, or the feature's own name.
 
     Raises:
-        AnnotationError: The file cannot be read, or is not such a file.
+        ValueError: It is no GeoJSON feature.
     """
-    try:
-        data = path.read_bytes()
-        text = gzip.decompress(data) if path.suffix == ".gz" else data
-        root = json.loads(text)
-    except (OSError, EOFError) as error:
-        raise AnnotationError(f"annotations '{path}': cannot be read ({error})") from error
-    except ValueError as error:
-        raise AnnotationError(f"annotations '{path}': not valid JSON ({error})") from error
-    try:
-        return [polygon for feature in _features(root) for polygon in _parse_feature(feature)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AnnotationError(
-            f"annotations '{path}': not GeoJSON as QuPath exports it ({error!r}); export it again"
-        ) from error
+    if not isinstance(feature, dict) or feature.get("type", "Feature") != "Feature":
+        raise ValueError("is no GeoJSON feature")
+    geometry = feature.get("geometry")
+    if geometry is None:
+        collector.skip(_NO_GEOMETRY)
+    else:
+        add_geometry(collector, geometry, _class_name(feature.get("properties")))
 
 
-def _features(root: Any) -> list[Mapping[str, Any]]:
-    if isinstance(root, list):
-        return root
-    features = root["features"] if root["type"] == "FeatureCollection" else [root]
-    return list(features)
+def add_geometry(collector: ShapeCollector, geometry: Any, class_name: str) -> None:
+    """Take the areas of a geometry; parts become polygons.
+
+    Raises:
+        ValueError: It is no geometry.
+    """
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind == "GeometryCollection":
+        for part in geometry.get("geometries") or ():
+            add_geometry(collector, part, class_name)
+    elif kind in {"Polygon", "MultiPolygon"}:
+        parts = points_of(geometry.get("coordinates"))
+        for rings in [parts] if kind == "Polygon" else parts:
+            _add_polygon(collector, class_name, rings)
+    elif kind in GEOMETRIES:
+        collector.skip(str(kind).lower())
+    else:
+        raise ValueError(f"geometry of type {kind!r} is unknown")
 
 
-def _parse_feature(feature: Mapping[str, Any]) -> Iterator[AnnotatedPolygon]:
-    geometry = feature["geometry"]
-    if geometry["type"] not in {"Polygon", "MultiPolygon"}:
+def add_file_facts(collector: ShapeCollector, collection: Mapping[str, Any]) -> None:
+    """Note what dfaseg wrote about a file: its slide, and the level-0 px that is (0, 0)."""
+    facts = collection.get("dfaseg")
+    if not isinstance(facts, dict):
         return
-    is_single = geometry["type"] == "Polygon"
-    for rings in [geometry["coordinates"]] if is_single else geometry["coordinates"]:
-        exterior, *holes = (_parse_ring(ring) for ring in rings)
-        yield AnnotatedPolygon(_class_name(feature["properties"]), exterior, tuple(holes))
+    slide, origin = facts.get("slide"), facts.get("origin")
+    if isinstance(slide, str) and slide:
+        collector.slide_name = slide
+    if origin is None:
+        return
+    try:
+        x, y = map(float, origin)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its origin {origin!r} is no place on a slide") from error
+    collector.origin = (x, y)
 
 
-def _class_name(properties: Mapping[str, Any]) -> str:
+def _add_polygon(collector: ShapeCollector, class_name: str, rings: Any) -> None:
+    if not isinstance(rings, list) or not all(_is_ring(ring) for ring in rings):
+        raise ValueError("the coordinates of a polygon are not lists of points")
+    if rings:
+        collector.add(class_name, rings[0][:, :2], [ring[:, :2] for ring in rings[1:]])
+    else:
+        collector.skip(NO_AREA)
+
+
+def _is_ring(ring: Any) -> bool:
+    return not isinstance(ring, list) and ring.shape[1] >= 2
+
+
+def _class_name(properties: Any) -> str:
+    if not isinstance(properties, dict):
+        return ""
     keys = ("classification", "label", "group", "name")
-    name = next((properties[key] for key in keys if properties.get(key)), "")
-    if isinstance(name, str):
-        return name
-    # QuPath wraps its names, the Digital Slide Archive its labels.
-    return str(name["name"] if "name" in name else name["value"])
+    return next((name for key in keys if (name := _name_in(properties.get(key)))), "")
 
 
-def _parse_ring(coordinates: list[list[float]]) -> NDArray[np.float64]:
-    ring = np.array(coordinates, np.float64)
-    if ring.ndim != 2 or ring.shape[1] < 2 or len(ring) < 4:
-        raise ValueError(f"ring of shape {ring.shape}")
-    return ring[:-1, :2]
+def _name_in(value: Any) -> str:
+    """Return a name, plain or as QuPath and the Digital Slide Archive wrap it."""
+    if isinstance(value, list):
+        return _JOINT.join(filter(None, map(_name_in, value)))
+    if isinstance(value, dict):
+        keys = ("name", "names", "value")
+        return next((name for key in keys if (name := _name_in(value.get(key)))), "")
+    return value.strip() if isinstance(value, str) else ""

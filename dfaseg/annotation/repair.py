@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from dfaseg.annotation.annotated import AnnotatedPolygon
+from dfaseg.annotation.polygon_table import AnnotatedPolygon
 
 NO_AREA = "shape without area"
 """What a drawn object is counted as that has nothing inside."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.annotation import ClassRules
+from dfaseg.classmap import IGNORE_INDEX, ClassMap, comparable_name
 from dfaseg.datasets.checks import check_cases, check_names
 from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
-from dfaseg.datasets.label_files import LabelMeaning, read_label
-from dfaseg.datasets.pictures import CodeTable
+from dfaseg.datasets.label_files import read_label
 from dfaseg.datasets.recent import Recent
-from dfaseg.datasets.slide_labels import SlideLabel
+from dfaseg.datasets.slide_labels import SlideLabel, frame_of
 from dfaseg.datasets.slide_regions import MAX_REGION_PX, cut_regions, read_region
 from dfaseg.datasets.slide_table import SlideEntry, find_slides
 from dfaseg.errors import DatasetError, MissingResolutionError, SlideError
@@ -54,11 +54,12 @@ INFO = DatasetInfo(
     limits="Not for diagnosis. Stains, scanners and regions of the brain are those of the slides.",
     patch_px=1024,
 )
-_MEANING = LabelMeaning(
-    codes=CodeTable({0: 0, 31: 1, 63: 2, 95: 3, 127: 4, 191: IGNORE_INDEX, 255: IGNORE_INDEX}),
-    names={entry.name.casefold(): entry.index for entry in INFO.class_map}
+_RULES = ClassRules(
+    INFO.class_map,
+    {comparable_name(entry.name): entry.index for entry in INFO.class_map}
     | {"exclude": IGNORE_INDEX},
     background=BACKGROUND,
+    codes={0: 0, 31: 1, 63: 2, 95: 3, 127: 4, 191: IGNORE_INDEX, 255: IGNORE_INDEX},
 )
 
 
@@ -129,7 +130,7 @@ def _read_region(
     opened: Recent[SlideEntry, _OpenSlide], entry: SlideEntry, rect: Rect, *, is_last: bool
 ) -> LabelledImage:
     with opened.using(entry, is_last=is_last) as one:
-        label = one.label.read(one.plan, rect)
+        label = one.label.read_rect(rect)
         try:
             image, unreadable = read_region(one.slide, one.plan, rect)
         except SlideError as error:
@@ -158,9 +159,8 @@ def _open(entry: SlideEntry) -> Slide:
 def _open_labelled(entry: SlideEntry, *, mpp: float) -> _OpenSlide:
     slide = _open(entry)
     try:
-        return _OpenSlide(
-            slide, plan_reading(slide.info, mpp), read_label(entry, slide.info, _MEANING)
-        )
+        plan = plan_reading(slide.info, mpp)
+        return _OpenSlide(slide, plan, read_label(entry, slide.info, _RULES, frame_of(plan)))
     except BaseException:
         slide.close()
         raise

@@ -154,8 +154,8 @@ def _opened(
         mask = read_as(ScoredClasses(classes), prediction, "prediction", is_given=is_given)
         scored = ScoredClasses(classes, frozenset(map(comparable_name, spec.ignored)))
         if truth is None:
-            drawn = read_drawn_truth(pair.truth, prediction.frame, scored, spec.drawing)
-            overlaid = OverlaidPair(drawn, drawn.frame, mask, prediction.frame, Alignment())
+            drawn = read_drawn_truth(pair.truth, prediction, scored, spec.drawing)
+            overlaid = OverlaidPair(drawn.labels, drawn.frame, mask, prediction.frame, Alignment())
         else:
             label = read_as(scored, truth, "truth", is_given=is_given)
             alignment = _align(pair, truth.frame, prediction.frame)

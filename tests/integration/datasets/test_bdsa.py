@@ -270,7 +270,7 @@ def test_mask_that_does_not_fit_is_named(tree: Path, mask: NDArray[np.uint8], pr
 @pytest.mark.parametrize(
     ("elements", "problem"),
     [
-        ([rectangle("glia", 0, 0, 9, 9)], "class 'glia' of 1 polygons is unknown; .*gray matter"),
+        ([rectangle("glia", 0, 0, 9, 9)], "class 'glia' of 1 polygons is unknown; .*Gray matter"),
         ([rectangle("white matter", 900, 0, 9, 9)], "none of 1 polygons touches the slide"),
         ([], "nothing with an area is drawn"),
         ([{"type": "circle"}], r"element 0 of 'tissue' \(circle\): lacks 'radius'"),

@@ -1,12 +1,13 @@
 """GeoJSON of QuPath and its relatives, read back."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dfaseg.annotation import read_qupath_geojson
+from dfaseg.annotation import read_annotations
 from dfaseg.errors import AnnotationError
 
 SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
@@ -21,7 +22,7 @@ def feature(geometry: dict[str, Any], **properties: Any) -> dict[str, Any]:
 def read(path: Path, root: Any) -> list[tuple[str, int]]:
     """Write JSON; return class name and number of holes of the polygons read from it."""
     path.write_text(json.dumps(root))
-    return [(one.class_name, len(one.holes)) for one in read_qupath_geojson(path)]
+    return [(one.class_name, len(one.holes)) for one in read_annotations(path).polygons]
 
 
 def test_classification_comes_before_the_name(tmp_path: Path) -> None:
@@ -59,27 +60,35 @@ def test_bare_features_and_multipolygons_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "not valid JSON"),
-        ("{}", "not GeoJSON"),
-        ('{"type":"FeatureCollection","features":[{"geometry":null}]}', "not GeoJSON"),
+        ("{", "not valid JSON .it ends too early"),
+        ('{"type":"FeatureCollection","features":[{}}', "not valid JSON .near '}'"),
+        ('{"type":"FeatureCollection","features":[{}]} x', "not valid JSON .near 'x'"),
+        ("{}", "neither GeoJSON nor an annotation of the Digital Slide Archive"),
+        ("[]", "holds no annotation"),
+        ('{"type":"FeatureCollection","features":{}}', "features are not a list"),
+        ('{"type":"FeatureCollection","features":["a"]}', "feature 0: is no GeoJSON feature"),
         (
-            '{"type":"Feature","properties":{},"geometry":'
-            '{"type":"Polygon","coordinates":[[[0,0]]]}}',
-            "ring of shape",
+            '[{"geometry":null},{"geometry":{"type":"Circle"}}]',
+            "feature 1: geometry of type 'Circle' is unknown",
         ),
+        ('{"type":"Polygon","coordinates":[[0,0],[1,1]]}', "polygon are not lists of points"),
+        ('{"type":"Polygon","coordinates":[[[0,0],[1],[1,1]]]}', "as many numbers each"),
+        ('{"type":"Polygon","coordinates":[[[0,0],[NaN,1],[1,1]]]}', "is not a number"),
+        ('{"type":"Polygon","coordinates":[[[0,0],[1e999,1],[1,1]]]}', "is not a number"),
+        ('{"type":"Polygon","coordinates":[[[0,0],[1-2,1],[1,1]]]}', "convert string to float"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, problem: str) -> None:
     """The message names the file and what is wrong."""
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(AnnotationError, match=rf"a\.json.*{problem}"):
-        read_qupath_geojson(tmp_path / "a.json")
+        read_annotations(tmp_path / "a.json")
 
 
 def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
     """A truncated gzip is told from a missing file."""
     with pytest.raises(AnnotationError, match="cannot be read"):
-        read_qupath_geojson(tmp_path / "missing")
-    (tmp_path / "a.gz").write_bytes(b"no gzip")
+        read_annotations(tmp_path / "missing")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b'{"type":"FeatureCollection"}')[:-9])
     with pytest.raises(AnnotationError, match="cannot be read"):
-        read_qupath_geojson(tmp_path / "a.gz")
+        read_annotations(tmp_path / "a.gz")

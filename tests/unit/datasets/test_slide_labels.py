@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from dfaseg.annotation import AnnotatedPolygon
-from dfaseg.datasets.slide_labels import DrawnLabel, PaintedLabel
+from dfaseg.datasets.slide_labels import PaintedLabel, frame_of
 from dfaseg.geometry import Rect
 from dfaseg.slide import ArraySlide
 from dfaseg.tiler.plan import ReadPlan, plan_reading
@@ -16,20 +15,14 @@ def plan_for(width: int, height: int, mpp: float) -> tuple[ArraySlide, ReadPlan]
     return slide, plan_reading(slide.info, mpp)
 
 
-def square(x: float, y: float, side: float) -> AnnotatedPolygon:
-    """Return a square polygon."""
-    ring = np.array([[x, y], [x + side, y], [x + side, y + side], [x, y + side]], np.float64)
-    return AnnotatedPolygon("", ring, ())
-
-
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_mask_of_any_downsample_lies_over_the_slide(factor: int) -> None:
     """Each pixel read has the class of the mask pixel under its centre."""
     slide, plan = plan_for(64, 48, mpp=1.0)
     painted = np.arange(48 // factor * 64 // factor).reshape(48 // factor, -1).astype(np.uint8)
-    label = PaintedLabel(painted, slide.info.levels[0])
+    label = PaintedLabel(painted, slide.info.levels[0], frame_of(plan))
 
-    found = label.read(plan, Rect(4, 6, 20, 10))
+    found = label.read_rect(Rect(4, 6, 20, 10))
 
     y, x = np.mgrid[6:16, 4:24]
     expected = painted[(2 * y + 1) // factor, (2 * x + 1) // factor]
@@ -43,7 +36,9 @@ def test_rounded_size_does_not_shift_the_mask(width: int, height: int) -> None:
     painted = np.zeros((height, width), np.uint8)
     painted[:, 200:] = 1
 
-    found = PaintedLabel(painted, slide.info.levels[0]).read(plan, Rect(190, 0, 20, 5))
+    found = PaintedLabel(painted, slide.info.levels[0], frame_of(plan)).read_rect(
+        Rect(190, 0, 20, 5)
+    )
 
     assert found[0].tolist() == [0] * 10 + [1] * 10
 
@@ -51,27 +46,15 @@ def test_rounded_size_does_not_shift_the_mask(width: int, height: int) -> None:
 @pytest.mark.parametrize("shape", [(48, 60), (24, 40), (96, 128)])
 def test_mask_of_another_shape_is_refused(shape: tuple[int, int]) -> None:
     """It belongs to another slide, or is a part of this one."""
-    slide, _ = plan_for(64, 48, mpp=1.0)
+    slide, plan = plan_for(64, 48, mpp=1.0)
 
     with pytest.raises(ValueError, match="do not lie over 64 × 48 px"):
-        PaintedLabel(np.zeros(shape, np.uint8), slide.info.levels[0])
+        PaintedLabel(np.zeros(shape, np.uint8), slide.info.levels[0], frame_of(plan))
 
 
-def test_later_polygons_lie_over_earlier_ones() -> None:
-    """A region shows the part of them that lies in it."""
-    _, plan = plan_for(64, 48, mpp=1.0)
-    label = DrawnLabel([(1, square(8, 8, 24)), (2, square(24, 8, 8))], background=0)
+def test_pixels_outside_the_slide_are_not_labelled() -> None:
+    """A tile may overhang the slide."""
+    slide, plan = plan_for(64, 48, mpp=1.0)
+    label = PaintedLabel(np.ones((48, 64), np.uint8), slide.info.levels[0], frame_of(plan))
 
-    found = label.read(plan, Rect(2, 4, 20, 3))
-
-    assert found[0].tolist() == [0, 0, *[1] * 8, *[2] * 4, *[0] * 6]
-
-
-def test_region_without_polygons_is_background() -> None:
-    """Polygons elsewhere do not matter."""
-    _, plan = plan_for(64, 48, mpp=1.0)
-    label = DrawnLabel([(1, square(0, 0, 8))], background=3)
-
-    assert (label.read(plan, Rect(16, 8, 4, 4)) == 3).all()
-    assert label.touching(np.zeros(2), np.full(2, 64.0)).tolist() == [True]
-    assert label.touching(np.full(2, 9.0), np.full(2, 64.0)).tolist() == [False]
+    assert label.read_rect(Rect(30, -1, 4, 2)).tolist() == [[255] * 4, [1, 1, 255, 255]]

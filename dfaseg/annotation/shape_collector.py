@@ -1,0 +1,72 @@
+"""Drawn shapes of a file, made valid and counted while it is read."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.annotation.annotated import Annotations
+from dfaseg.annotation.polygon_table import PolygonTableBuilder
+from dfaseg.annotation.repair import NO_AREA, repair
+
+Ring = NDArray[np.float64]
+
+
+class ShapeCollector:
+    """Gathers what a reader finds.
+
+    Attributes:
+        origin: Where the (0, 0) of the file lies on the slide, (x, y) in level-0 px, if it says so.
+        slide_name: The slide that the file names, if any.
+        mpp: The resolution that it states, if any.
+    """
+
+    def __init__(self) -> None:
+        self.origin: tuple[float, float] | None = None
+        self.slide_name: str | None = None
+        self.mpp: float | None = None
+        self._builder = PolygonTableBuilder()
+        self._skipped: Counter[str] = Counter()
+        self._num_repaired = 0
+
+    def add(self, class_name: str, exterior: Ring, holes: Sequence[Ring] = ()) -> None:
+        """Take a shape; rings are ``(n, 2)``, (x, y), closed or open.
+
+        Raises:
+            ValueError: A coordinate is not a finite number.
+        """
+        rings = [_open_ring(ring) for ring in (exterior, *holes)]
+        polygons, was_repaired = repair(class_name, rings[0], rings[1:])
+        for polygon in polygons:
+            self._builder.add(polygon)
+        self._num_repaired += was_repaired and bool(polygons)
+        if not polygons:
+            self.skip(NO_AREA)
+
+    def skip(self, kind: str) -> None:
+        """Count an object that is left out."""
+        self._skipped[kind] += 1
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give the shapes of a name another one."""
+        self._builder.rename(name, new_name)
+
+    def finish(self, format_name: str) -> Annotations:
+        """Return all that was taken."""
+        return Annotations(
+            self._builder.finish(self.origin or (0.0, 0.0)),
+            self._num_repaired,
+            dict(self._skipped),
+            format_name,
+            self.origin,
+            self.slide_name,
+            self.mpp,
+        )
+
+
+def _open_ring(ring: Ring) -> Ring:
+    if not np.isfinite(ring).all():
+        raise ValueError("a coordinate is not a number")
+    is_closed = len(ring) > 1 and ring[0, 0] == ring[-1, 0] and ring[0, 1] == ring[-1, 1]
+    return ring[:-1] if is_closed else ring
