@@ -82,6 +82,12 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Split that a model is scored on, or that runs are compared on.",
 )
+@click.option(
+    "--reference",
+    metavar="METHOD",
+    help="Of several runs: method, or folder of one of its runs, that each other method is held"
+    " against, beside all pairs.",
+)
 @device_option
 @workers_option
 @overwrite_option
@@ -107,16 +113,20 @@ def evaluate(
     elif truth is not None:
         _report_predictions(inputs, out, truth, options)
     else:
-        report_runs(inputs, out, options["split"])
+        report_runs(inputs, out, options["split"], reference=options["reference"])
 
 
 def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str, Any]) -> None:
     """Refuse what is none of the three forms of the command."""
     if options["model"] is not None:
-        if inputs or truth is not None:
-            raise click.UsageError("--model is scored on --dataset; leave out paths and --truth.")
+        if inputs or truth is not None or options["reference"] is not None:
+            raise click.UsageError(
+                "--model is scored on --dataset; leave out paths, --truth and --reference."
+            )
         if options["dataset"] is None:
             raise click.UsageError("Give --dataset, what the model is scored on.")
+    elif options["reference"] is not None and truth is not None:
+        raise click.UsageError("--reference is for runs; leave out --truth.")
     elif truth is not None and not inputs:
         raise click.UsageError("Give the predictions that are scored against --truth.")
     elif truth is None and len(inputs) < 2:

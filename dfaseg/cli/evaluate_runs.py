@@ -39,20 +39,23 @@ def report_model(out: Path, options: dict[str, Any]) -> None:
     report_evaluation(result, out, notes_on_data(result), evaluation.shown)
 
 
-def report_runs(runs: Sequence[Path], out: Path, split: str) -> None:
+def report_runs(
+    runs: Sequence[Path], out: Path, split: str, *, reference: str | None = None
+) -> None:
     """Compare finished runs, and write and print what was found.
 
     Args:
         runs: Their folders.
         out: Folder of the scores.
         split: Split of training runs that is compared.
+        reference: Method that all others are held against, if any.
     """
     from dfaseg.cli.evaluate_table import show_comparison
     from dfaseg.evaluation.report.write_comparison import write_comparison
     from dfaseg.evaluation.run_comparison import compare_runs
     from dfaseg.evaluation.runs import read_run
 
-    comparison = compare_runs([read_run(path, split) for path in runs])
+    comparison = compare_runs([read_run(path, split) for path in runs], reference=reference)
     files = write_comparison(out, comparison)
     show_comparison(comparison)
     _say_files(files)

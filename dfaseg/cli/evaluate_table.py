@@ -1,14 +1,18 @@
-"""The scores of an evaluation as a table on stdout."""
+"""The scores of an evaluation as tables on stdout, readable in a terminal of 80 columns."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from dfaseg.evaluation.wording import p_value
+from dfaseg.evaluation.wording import p_value, signed
 
 if TYPE_CHECKING:
+    from dfaseg.evaluation.differences import Difference
     from dfaseg.evaluation.records import FloatArray
     from dfaseg.evaluation.results import EvalResult
     from dfaseg.evaluation.run_comparison import RunComparison
@@ -22,10 +26,16 @@ _OVERALL = {
     "frequency_weighted_iou": "frequency-weighted IoU",
 }
 _PER_CLASS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
+_MOST_PAIRS = 8
+"""Pairs that are said one by one; the report has them all."""
+_NAME_WIDTH = 24
+_MARGIN = 2
+_CLASS_WIDTHS = (6, 14)
+"""Columns of one class at least and at most; longer words are folded."""
 
 
 def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, ...]) -> None:
-    """Print scores per class and over all, with 95 % intervals where there are several cases.
+    """Print scores per class and over all; Dice with 95 % intervals where there are several cases.
 
     Args:
         result: What was counted.
@@ -33,11 +43,12 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
         notes: What was not scored.
     """
     console = Console()
-    table = Table("class", title=result.title, title_justify="left", caption_justify="left")
+    table = _table(result.title, "class")
     for name in _PER_CLASS.values():
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for entry, scores in zip(result.class_map, summary.classes, strict=True):
-        table.add_row(entry.name, *(_cell(scores[name]) for name in _PER_CLASS))
+        values = [_number(scores[name].value) for name in _PER_CLASS]
+        table.add_row(entry.name, _cell(scores["dice"]), *values[1:])
     console.print(table)
     width = max(map(len, _OVERALL.values()))
     for key, name in _OVERALL.items():
@@ -49,26 +60,118 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
 
 
 def show_comparison(comparison: "RunComparison") -> None:
-    """Print methods by classes, the best first, and the pairs that differ beyond chance."""
+    """Print methods, the best first, by class, and those that differ beyond chance."""
     console = Console()
-    table = Table("method", title=comparison.title, title_justify="left")
-    for name in ("seeds", "macro Dice", *comparison.class_map.names):
-        table.add_column(name, justify="right")
-    for entry in comparison.rows:
-        columns = [entry.method.macro_dice(), *entry.method.dice().T]
-        cells = [_mean_and_spread(values) for values in columns]
-        table.add_row(entry.method.name, str(len(entry.method.runs)), *cells)
-    console.print(table)
-    for pair in comparison.differences:
-        if pair.is_beyond_chance:
-            console.print(
-                f"{pair.first} is ahead of {pair.second} by {pair.estimate.value:.4f}"
-                f" (corrected p: bootstrap {p_value(pair.p_bootstrap)},"
-                f" Wilcoxon {p_value(pair.p_ranks)})",
-                highlight=False,
-            )
-    for note in comparison.notes:
+    console.print(_method_table(comparison))
+    for table in _class_tables(comparison, console.width):
+        console.print(table)
+    if comparison.gains:
+        console.print(_reference_table(comparison))
+    for line in _say_pairs(comparison):
+        console.print(line, highlight=False)
+    for note in comparison.cautions:
         console.print(note, highlight=False)
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, title_style="bold"
+    )
+    table.add_column(first, overflow="fold", max_width=_NAME_WIDTH)
+    return table
+
+
+def _method_table(comparison: "RunComparison") -> Table:
+    """Return macro Dice of each method: mean and spread over seeds, interval over cases."""
+    table = _table(comparison.title, "method")
+    for name in ("seeds", "macro Dice", "95 %", "worst class"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in comparison.rows:
+        worst = np.array([run.result.pooled().worst_dice for run in entry.method.runs])
+        table.add_row(
+            entry.method.name,
+            str(len(entry.method.runs)),
+            _mean_and_spread(entry.method.macro_dice()),
+            _ends(entry.macro),
+            _mean_and_spread(worst),
+        )
+    return table
+
+
+def _class_tables(comparison: "RunComparison", width: int) -> Iterator[Table]:
+    """Yield Dice by class, as many classes side by side as the terminal has room for."""
+    names = comparison.class_map.names
+    for shown in _side_by_side(names, width - _NAME_WIDTH):
+        table = _table("Dice by class, mean over seeds", "method")
+        for index in shown:
+            size = _class_width(names[index])
+            table.add_column(
+                names[index], justify="right", overflow="fold", min_width=size, max_width=size
+            )
+        for entry in comparison.rows:
+            means = entry.method.dice().mean(axis=0)
+            table.add_row(entry.method.name, *(_number(means[index]) for index in shown))
+        yield table
+
+
+def _side_by_side(names: Sequence[str], room: int) -> list[list[int]]:
+    """Return the places of names that fit side by side, group by group."""
+    groups: list[list[int]] = [[]]
+    left = room
+    for index, name in enumerate(names):
+        needed = _class_width(name) + _MARGIN
+        if groups[-1] and needed > left:
+            groups.append([])
+            left = room
+        groups[-1].append(index)
+        left -= needed
+    return groups
+
+
+def _class_width(name: str) -> int:
+    """Return the columns that a class's longest word needs, within limits."""
+    least, most = _CLASS_WIDTHS
+    return min(max(least, *map(len, name.split())), most)
+
+
+def _reference_table(comparison: "RunComparison") -> Table:
+    table = _table(f"Macro Dice against {comparison.reference}", "method")
+    table.caption, table.caption_justify = "* beyond chance: both p < 0.05, corrected", "left"
+    for name in ("difference", "95 %", "p bootstrap", "p Wilcoxon"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in comparison.gains:
+        ends = f"{signed(entry.estimate.low)} to {signed(entry.estimate.high)}"
+        mark = " *" if entry.is_beyond_chance else ""
+        table.add_row(
+            entry.first,
+            signed(entry.estimate.value) + mark,
+            ends,
+            p_value(entry.p_bootstrap),
+            p_value(entry.p_ranks),
+        )
+    return table
+
+
+def _say_pairs(comparison: "RunComparison") -> list[str]:
+    """Return the pairs that differ beyond chance, the largest difference first."""
+    surely = [entry for entry in comparison.differences if entry.is_beyond_chance]
+    said = [_say_pair(entry) for entry in surely[:_MOST_PAIRS]]
+    if len(surely) > _MOST_PAIRS:
+        said.append(f"So do {len(surely) - _MOST_PAIRS} other pairs; report.html has them all.")
+    if comparison.differences:
+        said.append(
+            f"{len(surely)} of {len(comparison.differences)} pairs differ by more than chance"
+            " explains."
+        )
+    return said
+
+
+def _say_pair(pair: "Difference") -> str:
+    return (
+        f"{pair.first} is ahead of {pair.second} by {pair.estimate.value:.4f}"
+        f" (corrected p: bootstrap {p_value(pair.p_bootstrap)},"
+        f" Wilcoxon {p_value(pair.p_ranks)})"
+    )
 
 
 def _mean_and_spread(values: "FloatArray") -> str:
@@ -79,8 +182,15 @@ def _mean_and_spread(values: "FloatArray") -> str:
 
 
 def _cell(estimate: "Estimate") -> str:
-    if not math.isfinite(estimate.value):
-        return "-"
-    if not math.isfinite(estimate.low):
-        return f"{estimate.value:.4f}"
-    return f"{estimate.value:.4f} ({estimate.low:.3f}-{estimate.high:.3f})"
+    ends = _ends(estimate)
+    return f"{_number(estimate.value)} ({ends})" if ends else _number(estimate.value)
+
+
+def _ends(estimate: "Estimate") -> str:
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return ""
+    return f"{estimate.low:.3f}-{estimate.high:.3f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"

@@ -79,6 +79,31 @@ def group_runs(runs: Sequence[Run]) -> tuple[Method, ...]:
     )
 
 
+def find_method(methods: Sequence[Method], wanted: str) -> Method:
+    """Return the method of that name, or that has a run in a folder of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for method in methods:
+        if wanted == method.name or wanted in {run.path.name for run in method.runs}:
+            return method
+    names = "; ".join(f"'{method.name}'" for method in methods)
+    raise ConfigError(
+        f"reference '{wanted}': no such method; give one of {names}, or the name of a run's folder"
+    )
+
+
+def differing_settings(methods: Sequence[Method]) -> dict[str, Mapping[str, Any]]:
+    """Return for each method, by name, those of its settings that others do not share."""
+    keys = sorted({key for method in methods for key in method.settings})
+    told = [key for key in keys if _num_distinct([m.settings for m in methods], [key]) > 1]
+    return {
+        method.name: {key: method.settings[key] for key in told if key in method.settings}
+        for method in methods
+    }
+
+
 def _refuse_twins(group: Sequence[Run]) -> None:
     by_seed: dict[int | None, Run] = {}
     for run in group:
@@ -98,9 +123,25 @@ def _name_groups(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     for key in [*(key for key in _TOLD_FIRST if key in keys), *others]:
         if _num_distinct(settings, [*chosen, key]) > _num_distinct(settings, chosen):
             chosen.append(key)
-    # One method alone, or methods that share their bias, still say what they are.
-    shown = chosen or [key for key in (*_TOLD_FIRST, "evaluation") if key in keys]
-    return [", ".join(_say(group, key) for key in shown if key in group) for group in settings]
+    if chosen:
+        return [_name_group(group, settings, chosen) for group in settings]
+    # One method alone still says what it is.
+    shown = [key for key in (*_TOLD_FIRST, "evaluation") if key in keys]
+    return [", ".join(_say(group, key) for key in shown) for group in settings]
+
+
+def _name_group(
+    group: Mapping[str, Any], settings: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> str:
+    """Name a group by its first setting, and by further ones only as long as others share them."""
+    said: list[str] = []
+    alike = [other for other in settings if other is not group]
+    for key in keys:
+        differing = [other for other in alike if other.get(key) != group.get(key)]
+        if key in group and (not said or differing):
+            said.append(_say(group, key))
+        alike = [other for other in alike if other.get(key) == group.get(key)]
+    return ", ".join(said)
 
 
 def _num_distinct(settings: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:

@@ -36,8 +36,8 @@ class PairedTest:
             sums that speaks for A minus the share that speaks for B.
         class_difference: Pooled Dice of each class, A minus B, ``(k,)``.
         class_interval: Low and high end of each, ``(k, 2)``.
-        seed_differences: A minus B for each seed that both were trained with; empty where the
-            seeds are not known or not the same.
+        seed_differences: A minus B for each seed that both were trained with; empty where there
+            is none, or seeds are not known.
     """
 
     first: str
@@ -150,8 +150,6 @@ def compare_pair(first: DrawnMethod, second: DrawnMethod, *, level: float) -> Pa
     draws = first.drawn - second.drawn
     between = one.case_dice() - other.case_dice()
     wilcoxon_p, rank_biserial = signed_ranks(between)
-    same_seeds = one.seeds is not None and one.seeds == other.seeds
-    by_seed = first.observed[:, -1] - second.observed[:, -1] if same_seeds else np.zeros(0)
     return PairedTest(
         first=one.name,
         second=other.name,
@@ -164,8 +162,18 @@ def compare_pair(first: DrawnMethod, second: DrawnMethod, *, level: float) -> Pa
         rank_biserial=rank_biserial,
         class_difference=observed[:-1],
         class_interval=percentile_ends(draws[:, :-1], level),
-        seed_differences=tuple(by_seed.tolist()),
+        seed_differences=_by_seed(first, second),
     )
+
+
+def _by_seed(first: DrawnMethod, second: DrawnMethod) -> tuple[float, ...]:
+    """Return the difference of macro Dice for each seed of both, in the order of the seeds."""
+    scores = [
+        dict(zip(drawn.method.seeds or (), drawn.observed[:, -1].tolist(), strict=False))
+        for drawn in (first, second)
+    ]
+    shared = sorted(scores[0].keys() & scores[1].keys())
+    return tuple(scores[0][seed] - scores[1][seed] for seed in shared)
 
 
 def signed_ranks(differences: FloatArray) -> tuple[float, float]:

@@ -7,16 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from dfaseg.evaluation.bias_relations import (
+    MIN_CLASSES,
+    BiasRelation,
+    Correlation,
+    baseline_of,
+)
 from dfaseg.evaluation.methods import Method
 from dfaseg.evaluation.records import FloatArray
 from dfaseg.evaluation.report.markup import Markup, element, join, row, table
 from dfaseg.evaluation.report.page import data_uri, number_cell, section, swatch
 from dfaseg.evaluation.run_comparison import RunComparison
-from dfaseg.evaluation.wording import signed
+from dfaseg.evaluation.wording import p_value, signed
 from dfaseg.figures.relations import draw_bias_against_dice, draw_dice_against_frequency
 from dfaseg.figures.style import class_styles, house_style
 
-_NO_BIAS = "none"
 _MOST_FIGURES = 4
 
 
@@ -34,7 +39,50 @@ def bias_section(comparison: RunComparison) -> Markup | None:
         "δ minus its mean over the classes, mean over seeds ± standard deviation. Above 0: training"
         " found the class hard; below 0: easy. Only differences between classes mean anything.",
         shown,
+        _relation_table(comparison),
         plots,
+    )
+
+
+def _relation_table(comparison: RunComparison) -> Markup | None:
+    """Return the correlations over the classes, of the means over seeds and seed by seed."""
+    if not comparison.relations:
+        return None
+    num_classes = max(entry.of_means.num_classes for entry in comparison.relations)
+    if num_classes < MIN_CLASSES:
+        return element(
+            "p", f"With {num_classes} classes no correlation can be stated: two points lie on a"
+            " line whatever they are.", class_="hint",
+        )  # fmt: skip
+    rows = [_relation_row(entry) for entry in comparison.relations]
+    headings = [
+        element("th", name, class_="number")
+        for name in ("Classes", "Spearman ρ", "p of ρ", "Pearson r", "ρ seed by seed")
+    ]
+    header = row("Method", "What", "Goes with", *headings, heading=True)
+    hint = (
+        f"Correlations over {num_classes} classes: so few points show strong relations only, and"
+        " more seeds do not make them more, because they repeat the same classes. Means over seeds"
+        " are correlated; p is exact and not corrected for the number of rows. A warm start makes δ"
+        " follow the frequency before anything is learned: there, look at what training added."
+    )
+    said = element("p", hint, class_="hint")
+    return element("div", said, table(header, rows, class_="wide"), class_="relations")
+
+
+def _relation_row(entry: BiasRelation) -> Markup:
+    against = f"Dice of {entry.baseline}" if entry.baseline else "log pixel frequency"
+    what = "δ" if entry.measured == "delta" else "δ minus its warm start"
+    found: Correlation = entry.of_means
+    return row(
+        element("th", entry.method),
+        what,
+        against,
+        number_cell(str(found.num_classes)),
+        number_cell(signed(found.spearman, 2)),
+        number_cell(p_value(found.spearman_p)),
+        number_cell(signed(found.pearson, 2)),
+        number_cell(" ".join(signed(one.spearman, 2) for one in entry.by_seed)),
     )
 
 
@@ -62,7 +110,7 @@ def _bias_figures(
     styles = class_styles(tuple(comparison.class_map))
     figures = []
     for method in learned[:_MOST_FIGURES]:
-        baseline, delta = _baseline_of(method, methods), method.delta()
+        baseline, delta = baseline_of(method, methods), method.delta()
         if baseline is None or delta is None:
             continue
         with house_style():
@@ -72,19 +120,6 @@ def _bias_figures(
                 said = f"δ of {method.name} against Dice of {baseline.name}"
                 figures.append(_inline(figure, said))
     return figures
-
-
-def _baseline_of(method: Method, methods: Sequence[Method]) -> Method | None:
-    """Return the method without class bias that shares most settings with this one."""
-    plain = [other for other in methods if other.settings.get("bias.mode") == _NO_BIAS]
-    if not plain:
-        return None
-    return max(plain, key=lambda other: _num_shared(other, method))
-
-
-def _num_shared(first: Method, second: Method) -> int:
-    """Return how many settings two methods have in common."""
-    return sum(second.settings.get(name) == value for name, value in first.settings.items())
 
 
 def _frequency_figure(comparison: RunComparison) -> list[Markup]:

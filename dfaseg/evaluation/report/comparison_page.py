@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dfaseg.evaluation.comparison_notes import ENOUGH_SEEDS
+from dfaseg.evaluation.differences import LEVEL, Difference
+from dfaseg.evaluation.methods import differing_settings
 from dfaseg.evaluation.report.bias_section import bias_section
 from dfaseg.evaluation.report.charts import Bar, bar_chart
 from dfaseg.evaluation.report.markup import Markup, element, row, table
 from dfaseg.evaluation.report.page import (
-    fact_table,
     key_figure,
     notes_list,
     number_cell,
@@ -17,13 +19,13 @@ from dfaseg.evaluation.report.page import (
     swatch,
     write_page,
 )
-from dfaseg.evaluation.run_comparison import ENOUGH_SEEDS, LEVEL, Difference, Row, RunComparison
-from dfaseg.evaluation.summary import Estimate
-from dfaseg.evaluation.wording import count, interval, number, p_value, signed
+from dfaseg.evaluation.report.pair_section import pair_section, reference_section
+from dfaseg.evaluation.run_comparison import Row, RunComparison
+from dfaseg.evaluation.wording import count, number
 
 _BEST_COLOUR, _OTHER_COLOUR = "#2a8c93", "#a9c9cc"
-_MOST_PAIRS = 60
-"""Rows of the table of pairs; scores.json holds them all."""
+_MOST_NAMES = 4
+"""Methods that a sentence names one by one."""
 
 
 def comparison_page(comparison: RunComparison) -> str:
@@ -31,9 +33,10 @@ def comparison_page(comparison: RunComparison) -> str:
     sections = [
         _opening(comparison),
         _score_section(comparison),
-        _pair_section(comparison),
+        reference_section(comparison),
+        pair_section(comparison),
         bias_section(comparison),
-        section("Notes", "", notes_list(comparison.notes)),
+        section("Notes", "", notes_list((*comparison.cautions, *comparison.explanations))),
         _run_section(comparison),
     ]
     num_runs = sum(len(entry.method.runs) for entry in comparison.rows)
@@ -80,9 +83,33 @@ def _sentences(comparison: RunComparison) -> list[str]:
         )
     if surely and min(len(entry.method.runs) for entry in comparison.rows) < ENOUGH_SEEDS:
         said.append(" With so few seeds that is said of these runs, not yet of the methods.")
-    if equal:
+    if equal and comparison.can_find:
         said.append(f" These cases cannot tell it from {_listed(equal)}.")
-    return said
+    elif equal:
+        said.append(
+            f" With {count(comparison.num_cases, 'case')} and"
+            f" {count(len(comparison.differences), 'pair')} no difference could count as beyond"
+            " chance, whatever the methods are worth."
+        )
+    return [*said, *_against_reference(comparison)]
+
+
+def _against_reference(comparison: RunComparison) -> list[str]:
+    if comparison.reference is None:
+        return []
+    surely = [entry for entry in comparison.gains if entry.is_beyond_chance]
+    ahead = [entry.first for entry in surely if entry.estimate.value > 0]
+    behind = [entry.first for entry in surely if entry.estimate.value < 0]
+    said = [f" Against {comparison.reference}, chosen as the reference,"]
+    if ahead:
+        said.append(f" {_listed(ahead, 'and')} {_are(ahead)} ahead")
+    if behind:
+        said.append(f"{' and' if ahead else ''} {_listed(behind, 'and')} {_are(behind)} behind")
+    return [*said, " by more than chance explains." if surely else " no method differs surely."]
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _is_of(entry: Difference, best: Row) -> bool:
@@ -93,8 +120,10 @@ def _other(entry: Difference, best: Row) -> str:
     return entry.second if entry.first == best.method.name else entry.first
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} or {names[-1]}"
+def _listed(names: Sequence[str], word: str = "or") -> str:
+    if len(names) > _MOST_NAMES:
+        return f"{len(names)} others"
+    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} {word} {names[-1]}"
 
 
 def _mean_and_spread(entry: Row) -> str:
@@ -158,44 +187,16 @@ def _spread(values: np.ndarray) -> str:
     return f"± {number(float(values.std(ddof=1)))}" if len(values) > 1 else ""
 
 
-def _pair_section(comparison: RunComparison) -> Markup | None:
-    if not comparison.differences:
-        return None
+def _run_section(comparison: RunComparison) -> Markup:
+    methods = [entry.method for entry in comparison.rows]
+    settings = differing_settings(methods)
     rows = [
         row(
-            element("th", entry.first),
-            entry.second,
-            number_cell(signed(entry.estimate.value), _signed_interval(entry.estimate)),
-            number_cell(signed(entry.effect, 2)),
-            number_cell(p_value(entry.p_bootstrap)),
-            number_cell(p_value(entry.p_ranks)),
-            class_="best-row" if entry.is_beyond_chance else None,
+            element("th", method.name),
+            ", ".join(run.path.name for run in method.runs),
+            "; ".join(f"{key} {value}" for key, value in settings[method.name].items()) or "–",
         )
-        for entry in comparison.differences[:_MOST_PAIRS]
+        for method in methods
     ]
-    numbers = ("Difference", "Effect size", "p, bootstrap", "p, Wilcoxon")
-    headings = [element("th", name, class_="number") for name in numbers]
-    header = row("Higher", "Lower", *headings, heading=True)
-    hint = (
-        f"Differences of macro Dice on the same cases, with 95 % intervals; p-values are corrected"
-        f" for the number of pairs. Tinted: both are below {LEVEL}."
-    )
-    more = len(comparison.differences) - len(rows)
-    if more > 0:
-        hint += f" Another {more} smaller ones are in scores.json."
-    return section("Pair by pair", hint, table(header, rows, class_="wide"))
-
-
-def _signed_interval(estimate: Estimate) -> str:
-    return f"{signed(estimate.low)} to {signed(estimate.high)}" if interval(estimate) else ""
-
-
-def _run_section(comparison: RunComparison) -> Markup:
-    facts = {
-        entry.method.name: ", ".join(
-            run.path.name if run.seed is None else f"{run.path.name} (seed {run.seed})"
-            for run in entry.method.runs
-        )
-        for entry in comparison.rows
-    }
-    return section("Runs", "", fact_table(facts))
+    header = row("Method", "Runs", "Settings that methods do not share", heading=True)
+    return section("Runs", "", table(header, rows, class_="wide"))

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from dfaseg.evaluation.methods import Method
+from dfaseg.evaluation.records import FloatArray
 from dfaseg.evaluation.report.comparison_page import comparison_page
 from dfaseg.evaluation.report.folder import REPORT, SCORES, TABLE
 from dfaseg.evaluation.report.tables import write_csv
 from dfaseg.evaluation.report.write import write_text
 from dfaseg.evaluation.run_comparison import RunComparison
+from dfaseg.evaluation.runs import Run
 from dfaseg.files import write_json
+
+Place = tuple[object, object, object]
+"""Method, run and seed: the first three columns."""
 
 _COLUMNS = ("method", "run", "seed", "class", "measure", "value")
 
@@ -33,15 +39,59 @@ def write_comparison(folder: Path, comparison: RunComparison) -> list[Path]:
 
 
 def _write_table(path: Path, comparison: RunComparison) -> None:
-    """Write Dice of every run, one row per class, for programs that do their own statistics."""
+    """Write Dice and delta of every run, one row per class, and what delta goes with."""
     rows: list[Sequence[object]] = []
     for entry in comparison.rows:
         for run in entry.method.runs:
             scores = run.result.pooled()
-            place = (entry.method.name, run.path.name, "" if run.seed is None else run.seed)
+            place = _place(entry.method, run)
             rows.append((*place, "", "macro_dice", scores.macro_dice))
-            rows += [
-                (*place, class_name, "dice", float(value))
-                for class_name, value in zip(comparison.class_map.names, scores.dice, strict=True)
-            ]
+            rows += _class_rows(place, "dice", comparison, scores.dice)
+        rows += _delta_rows(entry.method, comparison)
+        rows += _relation_rows(entry.method, comparison)
     write_csv(path, _COLUMNS, rows)
+
+
+def _class_rows(
+    place: Place, measure: str, comparison: RunComparison, values: FloatArray
+) -> list[Sequence[object]]:
+    names = comparison.class_map.names
+    return [
+        (*place, name, measure, float(value)) for name, value in zip(names, values, strict=True)
+    ]
+
+
+def _delta_rows(method: Method, comparison: RunComparison) -> list[Sequence[object]]:
+    delta = method.delta()
+    if delta is None:
+        return []
+    return [
+        line
+        for run, values in zip(method.runs, delta, strict=True)
+        for line in _class_rows(_place(method, run), "delta", comparison, values)
+    ]
+
+
+def _relation_rows(method: Method, comparison: RunComparison) -> list[Sequence[object]]:
+    """Return the correlations of each run, and, without a run, those of the means over seeds."""
+    rows: list[Sequence[object]] = []
+    for relation in comparison.relations:
+        if relation.method != method.name:
+            continue
+        places = [(method.name, "", ""), *(_place(method, run) for run in method.runs)]
+        found = (relation.of_means, *relation.by_seed)
+        pair = f"{relation.measured}_{relation.against}"
+        for place, correlation in zip(places, found, strict=True):
+            rows += [
+                (*place, "", f"{name}_{pair}", _cell(value))
+                for name, value in correlation.to_record().items()
+            ]
+    return rows
+
+
+def _place(method: Method, run: Run) -> Place:
+    return method.name, run.path.name, "" if run.seed is None else run.seed
+
+
+def _cell(value: float | None) -> object:
+    return "" if value is None else value

@@ -81,6 +81,40 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert test.bootstrap_p > 0.3
 
 
+def test_seeds_that_only_one_has_are_not_compared() -> None:
+    """Of seeds 1 and 2 against 2 and 3, one difference is left."""
+    one = _method("a", np.array([[60, 70], [80, 80]]), (1, 2))
+    other = _method("b", np.array([[75, 75], [10, 20]]), (2, 3))
+
+    assert _compared(one, other, 20).seed_differences == pytest.approx((0.05,))
+
+
+def test_bootstrap_equals_all_draws_written_out() -> None:
+    """Two cases, gains of 2 and −1 points: of 4 draws one gives 2, two 0.5 and one −1 points.
+
+    A quarter of the draws lies on the other side of zero, so p is half; the interval reaches from
+    the worst to the best draw.
+    """
+    base = np.full((1, 2), 50)
+
+    test = _compared(_method("a", base + np.array([[2, -1]])), _method("b", base), 8000)
+
+    assert test.difference == pytest.approx(0.005)
+    assert test.interval == pytest.approx([-0.01, 0.02])
+    assert test.bootstrap_p == pytest.approx(0.5, abs=0.03)
+
+
+def test_wilcoxon_equals_that_worked_out_by_hand() -> None:
+    """Five gains 1 to 5 of which 1 is a loss: rank sums 14 and 1; 4 of 32 sign patterns are as far.
+
+    A sum of 1 or less on either side: no loss, or the smallest alone, and the same of gains.
+    """
+    p_value, correlation = signed_ranks(np.array([-1.0, 2, 3, 4, 5]))
+
+    assert p_value == pytest.approx(4 / 32)
+    assert correlation == pytest.approx((14 - 1) / 15)
+
+
 def test_one_case_cannot_be_tested() -> None:
     """A pair needs cases that could have come out otherwise."""
     one = _method("a", _hard_and_easy(1))

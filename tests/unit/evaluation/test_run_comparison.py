@@ -8,7 +8,7 @@ import pytest
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
-from dfaseg.evaluation.methods import group_runs
+from dfaseg.evaluation.methods import differing_settings, find_method, group_runs
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.run_comparison import compare_runs
 from dfaseg.evaluation.runs import Run, read_run, settings_beside
@@ -37,7 +37,7 @@ def test_runs_that_differ_in_seed_are_one_method() -> None:
 
 
 def test_methods_are_named_by_what_tells_them_apart() -> None:
-    """Settings that go along with others are left out of the name."""
+    """A setting is named only as long as methods share all that was named before it."""
     plain = {"bias.mode": "none", "loss.name": "ce", "bias.lr_factor": 1.0, "epochs": 3}
     methods = group_runs(
         [
@@ -49,11 +49,68 @@ def test_methods_are_named_by_what_tells_them_apart() -> None:
     )
 
     assert [method.name for method in methods] == [
-        "none, ce, lr_factor 1",
-        "none, seesaw, lr_factor 1",
-        "dfa, ce, lr_factor 20",
-        "dfa, ce, lr_factor 5",
+        "none, ce",
+        "none, seesaw",
+        "dfa, lr_factor 20",
+        "dfa, lr_factor 5",
     ]
+
+
+def test_settings_that_methods_do_not_share_are_told() -> None:
+    """What a short name leaves out is in the table of runs."""
+    methods = group_runs(
+        [
+            run({"bias.mode": "dfa", "loss.name": "seesaw", "epochs": 3}, 0),
+            run({"bias.mode": "none", "loss.name": "ce", "epochs": 3}, 0),
+        ]
+    )
+
+    assert [method.name for method in methods] == ["dfa", "none"]
+    assert differing_settings(methods)["dfa"] == {"bias.mode": "dfa", "loss.name": "seesaw"}
+
+
+def test_method_is_found_by_its_name_or_a_run() -> None:
+    """The message lists what there is."""
+    methods = group_runs([run({"bias.mode": mode}, seed) for mode in ("dfa", "none")
+                          for seed in (0, 1)])  # fmt: skip
+
+    assert find_method(methods, "none") is find_method(methods, "none-1") is methods[1]
+    with pytest.raises(ConfigError, match="no such method; give one of 'dfa'; 'none', or the name"):
+        find_method(methods, "cold")
+
+
+def test_few_cases_are_said_to_show_nothing() -> None:
+    """Five cases give no p below 0.0625; six give 0.031, enough for one test but not for three."""
+    modes = ("dfa", "none", "cold")
+    five, six = (
+        compare_runs([run({"bias.mode": m}, 0, 10 + 9 * i, n) for i, m in enumerate(modes[:k])])
+        for n, k in ((5, 2), (6, 3))
+    )
+    two_of_six = compare_runs([run({"bias.mode": m}, 0, cases=6) for m in modes[:2]])
+
+    assert not five.can_find
+    assert any("no p-value below 0.062" in said for said in five.cautions)
+    assert any("Corrected for 3 pairs" in said for said in six.cautions)
+    assert two_of_six.can_find
+    assert not any("signed-rank" in said for said in two_of_six.cautions)
+
+
+def test_methods_are_held_against_a_reference() -> None:
+    """Beside all pairs, each other method minus the reference."""
+    runs = [run({"bias.mode": mode}, seed, wrong + seed)
+            for mode, wrong in (("dfa", 20), ("none", 60), ("cold", 90))
+            for seed in range(3)]  # fmt: skip
+
+    comparison = compare_runs(runs, reference="none-0")
+
+    assert comparison.reference == "none"
+    assert [(one.first, one.second) for one in comparison.gains] == [
+        ("dfa", "none"),
+        ("cold", "none"),
+    ]
+    assert comparison.gains[1].estimate.value < 0
+    assert len(comparison.differences) == 3
+    assert comparison.to_record()["against_reference"][0]["first"] == "dfa"
 
 
 def test_the_same_run_twice_is_refused() -> None:

@@ -200,6 +200,37 @@ def test_comparison_report_names_the_better_method(tmp_path: Path) -> None:
         assert f"{method['macro_dice']['value']:.3f}" in text
 
 
+def test_many_methods_are_laid_out_as_a_square(tmp_path: Path) -> None:
+    """Fifteen pairs are listed; more stand in a square, and their list is folded away."""
+    modes = ("dfa", "none", "cold", "cffa", "hcfa", "frozen_init", "dfa_anchored")
+    runs = [run(mode, 0, 20 + 9 * place) for place, mode in enumerate(modes)]
+
+    write_comparison(tmp_path, compare_runs(runs, reference="none"))
+
+    text = check((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "All 21 pairs with intervals and effect sizes" in text
+    assert "Against none" in text
+    assert "corrected for these 6 comparisons" in " ".join(text.split())
+
+
+def test_relations_of_the_bias_are_in_every_file(tmp_path: Path) -> None:
+    """With two classes the report says why there is no correlation, and files leave it empty."""
+    runs = [run("dfa", seed, 20 + seed) for seed in range(3)]
+    runs += [run("none", seed, 60 + seed) for seed in range(3)]
+    write_comparison(tmp_path, compare_runs(runs))
+
+    record = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    text = check((tmp_path / "report.html").read_text(encoding="utf-8"))
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+
+    relations = {(one["measured"], one["against"]) for one in record["bias_relations"]}
+    assert relations == {("delta", "baseline_dice"), ("delta", "log_frequency")}
+    assert record["bias_relations"][0]["of_means"]["spearman"] is None
+    assert "With 2 classes no correlation can be stated" in text
+    assert "dfa,dfa-1,1,Background,delta,-0.2" in lines
+    assert "dfa,,,,num_classes_delta_baseline_dice,2" in lines
+
+
 def test_attributes_and_text_are_escaped() -> None:
     """No class name can break out of its place."""
     assert element("p", "a < b", title='"x"') == '<p title="&quot;x&quot;">a &lt; b</p>'
