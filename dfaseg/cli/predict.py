@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfaseg.cli import options
+from dfaseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from dfaseg.cli.predict_many import ManyOptions
     from dfaseg.inference.report import PredictResult
     from dfaseg.inference.spec import PredictSpec
+
+_FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".geojson", ".zip"})
+"""Of masks that other tools write; hardly of a folder that is meant."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -140,6 +144,10 @@ def predict(slides: tuple[str, ...], out: Path, **arguments: Any) -> None:
     is_one = out.suffix == ".zarr"
     if is_one:
         _check_one(slides, out, many)
+    elif out.suffix.lower() in _FILE_ENDINGS and not out.is_dir():
+        raise ConfigError(
+            f"output '{out}': a mask's name must end in .zarr; for many slides name a folder"
+        )
     spec = PredictSpec(
         slide=slides[0],
         out=out if is_one else out / "slide.zarr",

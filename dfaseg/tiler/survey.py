@@ -74,10 +74,17 @@ def plan_survey(info: SlideInfo, plan: ReadPlan, *, decoding: Decoding) -> tuple
 
 
 def tissue_identity(tissue: str) -> str:
-    """Return what a choice of tissue is known by in a recipe: its name, or its picture's hash."""
+    """Return what a choice of tissue is known by in a recipe: its name, or its picture's hash.
+
+    Raises:
+        ConfigError: The picture cannot be read.
+    """
     if tissue in {"auto", "none"}:
         return tissue
-    return "sha256:" + hashlib.sha256(Path(tissue).read_bytes()).hexdigest()
+    try:
+        return "sha256:" + hashlib.sha256(Path(tissue).read_bytes()).hexdigest()
+    except OSError as error:
+        raise _unreadable_picture(Path(tissue)) from error
 
 
 def _choose_tissue(choice: str, overview: SlideOverview, mpp: float, factor: int) -> TissueMask:
@@ -99,10 +106,7 @@ def _read_tissue_picture(path: Path, width: int, height: int) -> NDArray[np.bool
     """Read a grey picture of the whole slide, tissue where it is not black, any size."""
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
     if picture is None:
-        raise ConfigError(
-            f"tissue picture '{path}': cannot be read; give a PNG or TIFF of the whole slide, "
-            "black where there is no tissue"
-        )
+        raise _unreadable_picture(path)
     rows, cols = picture.shape
     if abs(cols * height / (rows * width) - 1) > MAX_ASPECT_ERROR:
         raise ConfigError(
@@ -111,3 +115,10 @@ def _read_tissue_picture(path: Path, width: int, height: int) -> NDArray[np.bool
         )
     resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized > 0, bool)
+
+
+def _unreadable_picture(path: Path) -> ConfigError:
+    return ConfigError(
+        f"tissue picture '{path}': cannot be read; give a PNG or TIFF of the whole slide, "
+        "black where there is no tissue"
+    )
