@@ -7,8 +7,10 @@ import click
 from dfaseg.cli import options
 
 if TYPE_CHECKING:
+    from dfaseg.cutting.dataset_files import DatasetSummary
     from dfaseg.cutting.many import TileResult
     from dfaseg.cutting.record import SlideRecord
+    from dfaseg.cutting.spec import TileSpec
 
 EXIT_SOME_FAILED = 3
 
@@ -70,9 +72,7 @@ EXIT_SOME_FAILED = 3
 @click.option(
     "--save",
     type=click.Choice(["none", "png", "jpeg"]),
-    default="none",
-    show_default=True,
-    help="Write the patches too.",
+    help="Write the patches too.  [default: none; png with --annotations]",
 )
 @click.option(
     "--table",
@@ -103,10 +103,56 @@ EXIT_SOME_FAILED = 3
     show_default=True,
     help="Where GeoJSON has (0, 0): as QuPath has it, the slide's corner, or its scanned part's.",
 )
+@click.option(
+    "--annotations",
+    type=options.mask_path,
+    metavar="FILE|DIR",
+    help="What people drew: makes images and label masks that dfaseg train reads. A folder holds "
+    "one file per slide, named after it.",
+)
+@click.option(
+    "--class-map",
+    type=options.mask_path,
+    metavar="TOML",
+    help="Which names in annotations are which classes; the names themselves if not given.",
+)
+@click.option(
+    "--group-by",
+    type=click.Choice(["auto", "patient", "slide", "tile"]),
+    default="auto",
+    show_default=True,
+    help="What is never parted between training, validation and test; auto is the patient where "
+    "a .csv list has one, else the slide.",
+)
+@click.option(
+    "--val-share",
+    type=click.FloatRange(0, 1),
+    default=0.15,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the images for validation.",
+)
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1),
+    default=0.15,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the images for the test.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another number gives other splits.",
+)
 @options.workers_option
 @options.overwrite_option
 def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
     """Cut each SLIDE into tiles: a table, a grid for QuPath, a picture, and patches if wanted.
+
+    With --annotations the tiles become a data set: dfaseg train --dataset folder --root DIR.
 
     SLIDE is a whole-slide image, a folder of them, a pattern, a .txt or .csv list, a URL, or
     "sample", a small slide that is built in. Slides that are finished are skipped when the same
@@ -114,12 +160,9 @@ def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
     """
     from dfaseg.cli.progress import report_progress, stop_on_signals
     from dfaseg.cutting.many import tile_slides
-    from dfaseg.cutting.spec import TileSpec
     from dfaseg.slide.inputs import find_slide_inputs
 
-    spec = TileSpec(
-        patch_px=arguments.pop("patch_size"), overlap_px=arguments.pop("overlap"), **arguments
-    )
+    spec = _spec(arguments)
     sources = find_slide_inputs(slides)
     with stop_on_signals("this row of tiles") as stop:
         result = tile_slides(
@@ -128,6 +171,26 @@ def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
     _show(result)
     if result.failures:
         click.get_current_context().exit(EXIT_SOME_FAILED)
+
+
+def _spec(arguments: dict[str, Any]) -> "TileSpec":
+    from dfaseg.cutting.spec import LabelSpec, TileSpec
+
+    names = ("annotations", "class_map", "group_by", "val_share", "test_share", "seed")
+    about_labels = {name: arguments.pop(name) for name in names}
+    labels = None
+    if about_labels["annotations"] is not None:
+        labels = LabelSpec(**about_labels)
+    elif about_labels["class_map"] is not None:
+        raise click.UsageError("--class-map says what --annotations mean; pass both")
+    if arguments["save"] is None:
+        arguments["save"] = "none" if labels is None else "png"
+    return TileSpec(
+        patch_px=arguments.pop("patch_size"),
+        overlap_px=arguments.pop("overlap"),
+        labels=labels,
+        **arguments,
+    )
 
 
 def _show(result: "TileResult") -> None:
@@ -142,11 +205,32 @@ def _show(result: "TileResult") -> None:
         tiles = sum(record.num_tiles for record in result.slides)
         mm2 = sum(record.tissue_mm2 for record in result.slides)
         click.echo(f"{'total':<{width}}  {tiles:>7}  {'':>8}  {mm2:>9.3f}")
+    if result.dataset is not None:
+        _show_dataset(result.dataset)
     click.echo(f"summary  {result.summary}")
     if result.failures:
         failed = ", ".join(result.failures)
         count = len(result.failures) + len(result.slides)
         click.echo(f"dfaseg: {len(result.failures)} of {count} slides failed: {failed}", err=True)
+
+
+def _show_dataset(dataset: "DatasetSummary") -> None:
+    """Print the pixels of each class in each split."""
+    names = dataset.classes.names
+    width = max(len("images"), *map(len, names))
+    heads = [split or "all" for split in dataset.splits]
+    totals = dataset.pixels.sum(axis=0).clip(1)
+    click.echo()
+    click.echo(f"{'pixels':<{width}}" + "".join(f"  {head:>20}" for head in heads))
+    for name, counts in zip(names, dataset.pixels, strict=True):
+        cells = (
+            f"{count:>13} {100 * count / total:>5.1f}%"
+            for count, total in zip(counts.tolist(), totals.tolist(), strict=True)
+        )
+        click.echo(f"{name:<{width}}" + "".join(f"  {cell:>20}" for cell in cells))
+    for word, numbers in (("images", dataset.images), ("cases", dataset.cases)):
+        click.echo(f"{word:<{width}}" + "".join(f"  {number:>20}" for number in numbers))
+    click.echo()
 
 
 def _remarks(record: "SlideRecord") -> str:
@@ -156,4 +240,6 @@ def _remarks(record: "SlideRecord") -> str:
     if record.num_unreadable:
         tiles = "1 tile" if record.num_unreadable == 1 else f"{record.num_unreadable} tiles"
         remarks.append(f"{tiles} left out that cannot be decoded")
+    if record.num_unlabelled:
+        remarks.append(f"{record.num_unlabelled} without labels left out")
     return "; ".join(remarks)

@@ -1,6 +1,7 @@
 """Everything that is decided about a slide before it is cut."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,14 +47,27 @@ class TileChoice:
         survey: Overview of the slide and its tissue.
         shares: Share of tissue in each tile, shape ``(grid.num_rows, grid.num_cols)``.
         selected: Which tiles are cut, same shape.
+        num_without_labels: Tiles with tissue that are left out because nothing is drawn there.
     """
 
     survey: Survey
     shares: NDArray[np.float64]
     selected: NDArray[np.bool_]
+    num_without_labels: int = 0
+
+    def limited_to(self, labelled: NDArray[np.bool_]) -> "TileChoice":
+        """Return the choice without the tiles that hold no labels."""
+        left_out = int((self.selected & ~labelled).sum())
+        return TileChoice(self.survey, self.shares, self.selected & labelled, left_out)
 
 
-def plan_cutting(info: SlideInfo, slide_id: str, spec: TileSpec, tissue: str) -> CutPlan:
+def plan_cutting(
+    info: SlideInfo,
+    slide_id: str,
+    spec: TileSpec,
+    tissue: str,
+    labels: Mapping[str, Any] | None = None,
+) -> CutPlan:
     """Plan how to read a slide and lay the grid.
 
     Args:
@@ -61,6 +75,7 @@ def plan_cutting(info: SlideInfo, slide_id: str, spec: TileSpec, tissue: str) ->
         slide_id: Name of the slide in all outputs.
         spec: What is asked for.
         tissue: Choice of tissue for this slide.
+        labels: What decides its labels; None where there are none.
 
     Raises:
         ConfigError: Tiles would lie closer together than the slide's own pixels.
@@ -81,6 +96,8 @@ def plan_cutting(info: SlideInfo, slide_id: str, spec: TileSpec, tissue: str) ->
             spec.mpp,
         )
     recipe = _recipe(info, slide_id, spec, tissue_identity(tissue))
+    if labels is not None:
+        recipe |= {"labels": dict(labels)}
     return CutPlan(slide_id, plan, grid, spec.workers or available_cores(), recipe)
 
 

@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfaseg.cutting.dataset_files import DatasetSummary, write_dataset
 from dfaseg.cutting.folder import RECORD_ENDING
+from dfaseg.cutting.labelling import find_labelling
 from dfaseg.cutting.patches import Progress
 from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.slide_run import tile_slide
@@ -34,11 +36,13 @@ class TileResult:
         slides: Those that are cut, in the order in which they were named.
         failures: Reason of each slide that could not be cut, by id.
         summary: Table of all slides in the folder.
+        dataset: What there is to train on; None where no labels are made.
     """
 
     slides: tuple[SlideRecord, ...]
     failures: dict[str, str]
     summary: Path
+    dataset: DatasetSummary | None = None
 
 
 def tile_slides(
@@ -57,12 +61,19 @@ def tile_slides(
         stop: Set from elsewhere to stop at the end of the row of tiles under way.
 
     Raises:
-        ConfigError: A format needs a package that is not installed.
+        ConfigError: A format needs a package that is not installed, or slides make no data set
+            together.
+        AnnotationError: No annotations can be found or understood.
+        ClassMapError: The class map says something impossible.
         OutputError: The folder cannot be written.
         StoppedError: ``stop`` was set; the same call goes on from there.
         DfasegError: There is one slide only, and it failed.
     """
     check_formats(spec.table, spec.hdf5)
+    labelling = None
+    if spec.labels is not None:
+        labelling = find_labelling(spec.labels, sources)
+        sources = [source for source in sources if source.id in labelling.files]
     _make_folder(spec.out)
     stop = stop or threading.Event()
     slides: list[SlideRecord] = []
@@ -75,7 +86,7 @@ def tile_slides(
             )
         try:
             with show(source.id) as progress:
-                slides.append(tile_slide(source, spec, progress=progress, stop=stop))
+                slides.append(tile_slide(source, spec, labelling, progress=progress, stop=stop))
         except StoppedError:
             raise
         except DfasegError as error:
@@ -83,7 +94,10 @@ def tile_slides(
                 raise
             log.warning("slide '%s' failed: %s", source.id, error)
             failures[source.id] = str(error)
-    return TileResult(tuple(slides), failures, write_summary(spec.out))
+    dataset = None
+    if spec.labels is not None and slides:
+        dataset = write_dataset(spec, spec.labels, find_records(spec.out))
+    return TileResult(tuple(slides), failures, write_summary(spec.out), dataset)
 
 
 def write_summary(out: Path) -> Path:

@@ -17,7 +17,7 @@ from dfaseg.provenance import software_record
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.slide.slide import SlideInfo
 
-_UM2_PER_MM2 = 1e6
+UM2_PER_MM2 = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def make_record(
             "in_grid": int(kept.size),
             "cut": int(kept.sum()),
             "unreadable": fates.count("unreadable"),
-            "unlabelled": fates.count("unlabelled"),
+            "unlabelled": fates.count("unlabelled") + choice.num_without_labels,
         },
         "tissue": {
             "percent": round(100 * mm2 / _slide_mm2(info), 4),
@@ -139,8 +139,8 @@ def _tissue_mm2(choice: TileChoice, cut: CutPlan) -> float:
     heights = np.minimum(plan.height - np.arange(rows) * factor, factor)
     widths = np.minimum(plan.width - np.arange(cols) * factor, factor)
     pixels = float(heights @ choice.survey.tissue.mask @ widths)
-    return pixels * plan.mpp**2 / _UM2_PER_MM2
+    return pixels * plan.mpp**2 / UM2_PER_MM2
 
 
 def _slide_mm2(info: SlideInfo) -> float:
-    return info.levels[0].width * info.levels[0].height * info.mpp**2 / _UM2_PER_MM2
+    return info.levels[0].width * info.levels[0].height * info.mpp**2 / UM2_PER_MM2

@@ -8,14 +8,19 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting.coords_file import coords_name, write_coords
+from dfaseg.cutting.encoding import ENDINGS
 from dfaseg.cutting.folder import RECORD_ENDING, SlideFolder
 from dfaseg.cutting.grid_file import write_grid
 from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, origin_of, plan_cutting
+from dfaseg.cutting.labelling import Labelling
+from dfaseg.cutting.pairs_file import PAIRS_ENDING, Pair, write_pairs
 from dfaseg.cutting.patches import CutState, PatchCutter, Progress
 from dfaseg.cutting.picture import draw_tiles
 from dfaseg.cutting.places import TilePlaces, place_tiles
-from dfaseg.cutting.record import SlideRecord, make_record
+from dfaseg.cutting.record import UM2_PER_MM2, SlideRecord, make_record
+from dfaseg.cutting.slide_label import CutLabel, read_cut_label
 from dfaseg.cutting.spec import TileSpec
 from dfaseg.cutting.table import write_table
 from dfaseg.errors import MissingResolutionError, OutputError
@@ -27,10 +32,14 @@ from dfaseg.slide.sample import open_sample
 
 log = logging.getLogger(__name__)
 
+MIN_WARNED_MM2 = 0.01
+"""Less than this beside the tissue is the width of a pen."""
+
 
 def tile_slide(
     source: SlideInput,
     spec: TileSpec,
+    labelling: Labelling | None = None,
     *,
     progress: Progress = lambda _done, _all: None,
     stop: threading.Event | None = None,
@@ -40,6 +49,7 @@ def tile_slide(
     Args:
         source: The slide.
         spec: What to do.
+        labelling: Annotations of this slide among others; None makes no labels.
         progress: Told how many patches are written.
         stop: Set from elsewhere to stop at the end of the row of tiles under way.
 
@@ -53,14 +63,14 @@ def tile_slide(
     folder = SlideFolder(spec.out, source.id)
     folder.finish_publishing()
     with closing(_open(source, spec)) as slide:
-        tissue = source.tissue or spec.tissue
-        cut = plan_cutting(slide.info, source.id, spec, tissue)
+        labels = None if labelling is None else labelling.recipe_of(source.id)
+        cut = plan_cutting(slide.info, source.id, spec, source.tissue or spec.tissue, labels)
         if folder.check(cut.recipe, overwrite=spec.overwrite):
             return SlideRecord.read(folder.record, is_new=False)
         with locked(folder.partial):
             try:
                 run = SlideRun(slide, source, cut, spec, folder)
-                run.go(choose_tiles(slide, cut, spec, tissue), progress, stop or threading.Event())
+                run.go(labelling, progress, stop or threading.Event())
             except BaseException:
                 if not folder.has_state:
                     folder.discard()
@@ -108,18 +118,19 @@ class SlideRun:
         self._folder = folder
         self._started = time.monotonic()
 
-    def go(self, choice: TileChoice, progress: Progress, stop: threading.Event) -> None:
+    def go(self, labelling: Labelling | None, progress: Progress, stop: threading.Event) -> None:
         """Make all files of the slide in the hidden folder."""
         saved = self._folder.begin(self._cut.recipe)
-        if choice.survey.tissue.is_empty:
-            log.warning("slide '%s': %s", self._source.id, choice.survey.tissue.note)
+        choice, label = self._choose(labelling)
         state = CutState() if saved is None else CutState.from_record(saved)
         if self._spec.save != "none":
-            state = self._cut_patches(choice, state, progress, stop)
+            state = self._cut_patches(choice, label, state, progress, stop)
         kept = _kept(choice.selected, state)
         places = place_tiles(self._cut, kept, choice.shares)
         try:
-            files = self._write_files(places, choice)
+            files = self._write_files(places, choice, label)
+            if label is not None:
+                files += self._write_pairs(places, state)
         except OSError as error:
             raise OutputError(
                 f"output '{self._folder.final}': cannot be written ({explain(error)})"
@@ -128,18 +139,43 @@ class SlideRun:
         record |= {"files": files, "seconds": round(time.monotonic() - self._started, 3)}
         write_json(self._folder.made / f"{self._source.id}{RECORD_ENDING}", record)
 
+    def _choose(self, labelling: Labelling | None) -> tuple[TileChoice, CutLabel | None]:
+        """Choose the tiles with tissue and, where labels are made, with labels."""
+        info, cut, spec = self._slide.info, self._cut, self._spec
+        label = None
+        if labelling is not None:
+            path, origin = labelling.files[self._source.id], origin_of(info, spec.origin)
+            label = read_cut_label(path, info, self._source.id, labelling.rules, cut.plan, origin)
+        choice = choose_tiles(self._slide, cut, spec, self._source.tissue or spec.tissue)
+        if choice.survey.tissue.is_empty:
+            log.warning("slide '%s': %s", self._source.id, choice.survey.tissue.note)
+        if label is None:
+            return choice, None
+        _warn_of_labels_on_glass(self._source.id, label, choice)
+        return choice.limited_to(label.touched_tiles(cut.grid)), label
+
     def _cut_patches(
-        self, choice: TileChoice, state: CutState, progress: Progress, stop: threading.Event
+        self,
+        choice: TileChoice,
+        label: CutLabel | None,
+        state: CutState,
+        progress: Progress,
+        stop: threading.Event,
     ) -> CutState:
-        images = self._folder.made / "patches"
-        images.mkdir(exist_ok=True)
-        cutter = PatchCutter(self._slide, self._cut, self._spec.save, images)
+        if label is None:
+            images, masks = self._folder.made / "patches", None
+            images.mkdir(exist_ok=True)
+        else:
+            images, masks = self._folder.shared("images"), self._folder.shared("masks")
+        cutter = PatchCutter(self._slide, self._cut, self._spec.save, images, masks, label)
         return cutter.run(choice.selected, state, self._save_state, progress, stop)
 
     def _save_state(self, state: CutState) -> None:
         self._folder.save_state(state.to_record())
 
-    def _write_files(self, places: TilePlaces, choice: TileChoice) -> list[str]:
+    def _write_files(
+        self, places: TilePlaces, choice: TileChoice, label: CutLabel | None
+    ) -> list[str]:
         """Write all but the patches; return the names of files in folders that slides share."""
         spec, info, slide_id = self._spec, self._slide.info, self._source.id
         made = self._folder.made
@@ -150,13 +186,28 @@ class SlideRun:
             fingerprint=info.fingerprint,
             origin=origin_of(info, spec.origin),
         )
-        draw_tiles(made / f"{slide_id}.tiles.png", places, choice.survey, self._cut)
+        shown = None if label is None else (label.over(choice.survey.plan), label.rules.class_map)
+        draw_tiles(made / f"{slide_id}.tiles.png", places, choice.survey, self._cut, shown)
         if spec.hdf5 == "none":
             return []
         name = coords_name(slide_id, spec.hdf5)
         path = self._folder.shared("patches") / name
         write_coords(path, places, info, self._cut, spec.hdf5, spec.out / "patches")
         return [f"patches/{name}"]
+
+    def _write_pairs(self, places: TilePlaces, state: CutState) -> list[str]:
+        """Note down the pairs; return the names of their files."""
+        ending = ENDINGS[self._spec.save]
+        written = [tile for tile in state.tiles if tile.fate == "written"]
+        pairs = [
+            Pair(self._source.id, name + ending, x, y, tile.class_pixels)
+            for tile, name, x, y in zip(
+                written, places.names, places.x.tolist(), places.y.tolist(), strict=True
+            )
+        ]
+        write_pairs(self._folder.made / f"{self._source.id}{PAIRS_ENDING}", pairs)
+        images = [f"images/{pair.file_name}" for pair in pairs]
+        return images + [f"masks/{pair.name}.png" for pair in pairs]
 
 
 def _kept(selected: NDArray[np.bool_], state: CutState) -> NDArray[np.bool_]:
@@ -165,3 +216,19 @@ def _kept(selected: NDArray[np.bool_], state: CutState) -> NDArray[np.bool_]:
     for tile in state.tiles:
         kept[tile.row, tile.col] = tile.fate == "written"
     return kept
+
+
+def _warn_of_labels_on_glass(slide_id: str, label: CutLabel, choice: TileChoice) -> None:
+    """Say how much is labelled where nothing is cut; nothing is left out in silence."""
+    if label.boxes is None:
+        return
+    survey = choice.survey
+    lost = int(((label.over(survey.plan) != IGNORE_INDEX) & ~survey.tissue.mask).sum())
+    mm2 = lost * survey.plan.mpp**2 / UM2_PER_MM2
+    if mm2 >= MIN_WARNED_MM2:
+        log.warning(
+            "slide '%s': %.2f mm² are labelled where no tissue was found, and are cut only as far"
+            " as tiles with tissue reach; pass --tissue none to cut all that is labelled",
+            slide_id,
+            mm2,
+        )

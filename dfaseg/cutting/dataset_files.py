@@ -1,0 +1,171 @@
+"""What makes a folder of image and mask pairs a data set: its classes and its manifest."""
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from numpy.typing import NDArray
+
+from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.cutting.pairs_file import Pair, read_pairs
+from dfaseg.cutting.record import SlideRecord
+from dfaseg.cutting.spec import LabelSpec, TileSpec
+from dfaseg.cutting.splits import MIN_CASES, split_cases
+from dfaseg.errors import ConfigError
+from dfaseg.files import write_aside
+
+log = logging.getLogger(__name__)
+
+CLASS_FILE, MANIFEST_FILE = "classes.toml", "manifest.csv"
+SPLITS = ("train", "val", "test")
+_BY_TILE = (
+    " Tiles of one slide lie in training, validation and test: the scores are better than on slides"
+    " that were not seen."
+)
+_LIMITS = (
+    "Not for diagnosis. Other organs, stains and scanners than those of the slides were not seen."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetSummary:
+    """What a folder of pairs holds.
+
+    Attributes:
+        classes: The classes.
+        splits: Names of the splits, or one empty text where nothing could be split.
+        images: Number of images in each split.
+        cases: Number of cases in each split.
+        pixels: Pixels of each class in each split, ``(classes, splits)``.
+    """
+
+    classes: ClassMap
+    splits: tuple[str, ...]
+    images: tuple[int, ...]
+    cases: tuple[int, ...]
+    pixels: NDArray[np.int64]
+
+
+def write_dataset(
+    spec: TileSpec, labels: LabelSpec, slides: Sequence[SlideRecord]
+) -> DatasetSummary:
+    """Write ``classes.toml`` and ``manifest.csv`` for all slides of a folder.
+
+    Args:
+        spec: How the slides were cut.
+        labels: How they are grouped and split.
+        slides: All finished slides, those of earlier runs included.
+
+    Raises:
+        ConfigError: Slides have no patient though they are to be grouped by it, or they were cut
+            with different classes or resolutions.
+        OutputError: A file cannot be read or written.
+    """
+    classes = _common_classes(slides)
+    pairs = [pair for slide in slides for pair in read_pairs(slide, len(classes))]
+    cases = _cases(labels, slides, pairs)
+    splits = split_cases(
+        [(case, str(pair.main_class)) for case, pair in zip(cases, pairs, strict=True)],
+        val_share=labels.val_share,
+        test_share=labels.test_share,
+        seed=labels.seed,
+    )
+    if pairs and not splits:
+        log.warning(
+            "data set '%s': %d cases, but at least %d are needed to hold some out for validation"
+            " and test; add slides, or pass --group-by tile to part the tiles of one slide",
+            spec.out,
+            len(set(cases)),
+            MIN_CASES,
+        )
+    chosen = [splits.get(case, "") for case in cases]
+    _write_classes(spec, labels, classes)
+    _write_manifest(spec.out / MANIFEST_FILE, classes, zip(pairs, cases, chosen, strict=True))
+    return _summarise(classes, pairs, cases, chosen)
+
+
+def _common_classes(slides: Sequence[SlideRecord]) -> ClassMap:
+    """Return the classes of all slides.
+
+    Raises:
+        ConfigError: They differ, or the resolutions do.
+    """
+    first = slides[0]
+    for slide in slides:
+        for key, option in (("labels", "--class-map"), ("mpp", "--mpp"), ("save", "--save")):
+            if _shared_part(slide, key) != _shared_part(first, key):
+                raise ConfigError(
+                    f"slides '{first.slide_id}' and '{slide.slide_id}': cut with different"
+                    f" {option}, so that they make no data set together; cut all with the same"
+                    " and --overwrite, or choose another --out"
+                )
+    return ClassMap.from_records(first.content["recipe"]["labels"]["classes"])
+
+
+def _shared_part(slide: SlideRecord, key: str) -> Any:
+    value = slide.content["recipe"].get(key)
+    return value["classes"] if isinstance(value, dict) else value
+
+
+def _cases(labels: LabelSpec, slides: Sequence[SlideRecord], pairs: Sequence[Pair]) -> list[str]:
+    """Return the case of each pair: what must not lie in two splits.
+
+    Raises:
+        ConfigError: Slides have no patient though they are to be grouped by it.
+    """
+    if labels.group_by == "tile":
+        return [pair.name for pair in pairs]
+    groups: Mapping[str, str | None] = {slide.slide_id: slide.group for slide in slides}
+    without = [slide_id for slide_id, group in groups.items() if not group]
+    if labels.group_by == "patient" and without:
+        raise ConfigError(
+            f"--group-by patient: {len(without)} slides have no patient, e.g. '{without[0]}';"
+            " name slides in a .csv with the columns path and patient"
+        )
+    if labels.group_by == "slide":
+        return [pair.slide_id for pair in pairs]
+    return [groups[pair.slide_id] or pair.slide_id for pair in pairs]
+
+
+def _write_classes(spec: TileSpec, labels: LabelSpec, classes: ClassMap) -> None:
+    content: dict[str, Any] = {
+        "name": spec.out.absolute().name,
+        "mpp": spec.mpp,
+        "mpp_note": "read by dfaseg tile at this resolution, from what the slides state",
+        "patch_px": spec.patch_px,
+        "source": "slides cut by dfaseg tile",
+        "limits": _LIMITS + (_BY_TILE if labels.group_by == "tile" else ""),
+        "ignore": [IGNORE_INDEX],
+        "class": classes.to_records(),
+    }
+    with write_aside(spec.out / CLASS_FILE) as aside:
+        aside.write_text(tomli_w.dumps(content), encoding="utf-8")
+
+
+def _write_manifest(path: Path, classes: ClassMap, lines: Iterable[tuple[Pair, str, str]]) -> None:
+    with write_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        pixels = [f"px {name}" for name in classes.names]
+        writer.writerow(["name", "case", "split", "slide", "x", "y", *pixels])
+        for pair, case, split in lines:
+            place = [pair.slide_id, pair.x, pair.y]
+            writer.writerow([pair.file_name, case, split, *place, *pair.class_pixels])
+
+
+def _summarise(
+    classes: ClassMap, pairs: Sequence[Pair], cases: Sequence[str], chosen: Sequence[str]
+) -> DatasetSummary:
+    splits = SPLITS if any(chosen) else ("",)
+    images, num_cases, pixels = [], [], np.zeros((len(classes), len(splits)), np.int64)
+    for number, split in enumerate(splits):
+        members = [index for index, one in enumerate(chosen) if one == split]
+        images.append(len(members))
+        num_cases.append(len({cases[index] for index in members}))
+        for index in members:
+            pixels[:, number] += pairs[index].class_pixels
+    return DatasetSummary(classes, tuple(splits), tuple(images), tuple(num_cases), pixels)

@@ -1,0 +1,168 @@
+"""Which annotations belong to which slide, and what their names mean."""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfaseg.annotation import ClassRules, read_annotations, read_class_rules, rules_from_names
+from dfaseg.cutting.spec import LabelSpec
+from dfaseg.errors import AnnotationError, ConfigError
+from dfaseg.slide.inputs import SlideInput
+
+log = logging.getLogger(__name__)
+
+PICTURE_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
+"""Pictures of class codes over a whole slide."""
+_ENDINGS = (".geojson.gz", ".json.gz", ".xml.gz", ".geojson", ".json", ".xml", *PICTURE_ENDINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What labels slides.
+
+    Attributes:
+        files: Annotations of each slide, by its id.
+        rules: What the names in all of them mean.
+    """
+
+    files: Mapping[str, Path]
+    rules: ClassRules
+
+    def recipe_of(self, slide_id: str) -> dict[str, Any]:
+        """Return what decides the labels of a slide.
+
+        Raises:
+            AnnotationError: The file cannot be read.
+        """
+        rules = self.rules
+        meaning = repr(
+            (
+                *(sorted(rules.indices.items()), sorted(rules.regions_of_interest), rules.order),
+                *(rules.background, sorted(rules.codes.items())),
+            )
+        )
+        return {
+            "annotations": f"sha256:{_hash_file(self.files[slide_id])}",
+            "meaning": hashlib.sha256(meaning.encode()).hexdigest()[:16],
+            "classes": rules.class_map.to_records(),
+        }
+
+
+def find_labelling(spec: LabelSpec, sources: Sequence[SlideInput]) -> Labelling:
+    """Find the annotations of slides and what their names mean.
+
+    Slides without annotations are warned of, as are files that belong to no slide.
+
+    Raises:
+        ConfigError: One file is given for several slides, or there is nothing for any of them.
+        AnnotationError: Two files are of one slide, or one cannot be read.
+        ClassMapError: The class map says something impossible.
+    """
+    files = _find_files(spec.annotations, sources)
+    rules = _read_rules(spec, files.values())
+    return Labelling(files, rules)
+
+
+def is_picture(path: Path) -> bool:
+    """Tell whether annotations are a picture of class codes."""
+    return path.suffix.lower() in PICTURE_ENDINGS
+
+
+def _find_files(path: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
+    if path.is_dir():
+        return _match(path, sources)
+    if not path.is_file():
+        raise AnnotationError(f"annotations '{path}': no such file or folder; check the path")
+    if len(sources) > 1:
+        raise ConfigError(
+            f"--annotations '{path}': one file for {len(sources)} slides; give a folder in which"
+            " each slide's file is named after it, or one slide"
+        )
+    return {sources[0].id: path}
+
+
+def _match(folder: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
+    """Give each slide the file of the folder that is named after it."""
+    ids = {name: source.id for source in sources for name in (source.id, _file_name(source))}
+    found: dict[str, Path] = {}
+    strangers = []
+    for path in sorted(folder.iterdir()):
+        name = _stem(path)
+        if name is None or path.name.startswith("."):
+            continue
+        if name not in ids:
+            strangers.append(path.name)
+        elif ids[name] in found:
+            raise AnnotationError(
+                f"annotations of slide '{ids[name]}': both '{found[ids[name]].name}' and"
+                f" '{path.name}' in '{folder}' are named after it; leave one"
+            )
+        else:
+            found[ids[name]] = path
+    _warn(folder, [source.id for source in sources if source.id not in found], strangers)
+    if not found:
+        raise ConfigError(
+            f"--annotations '{folder}': no file in it is named after a slide; name it after the"
+            f" slide, e.g. '{sources[0].id}.geojson'"
+        )
+    return found
+
+
+def _warn(folder: Path, without: Sequence[str], strangers: Sequence[str]) -> None:
+    if without:
+        log.warning(
+            "annotations '%s': nothing for %d slides, which are left out; the first is '%s'",
+            folder,
+            len(without),
+            without[0],
+        )
+    if strangers:
+        log.warning(
+            "annotations '%s': %d files belong to no slide; the first is '%s'",
+            folder,
+            len(strangers),
+            strangers[0],
+        )
+
+
+def _stem(path: Path) -> str | None:
+    """Return a file's name without the ending of annotations; None for other files."""
+    lower = path.name.lower()
+    ending = next((one for one in _ENDINGS if lower.endswith(one)), None)
+    return path.name[: -len(ending)] if ending and path.is_file() else None
+
+
+def _file_name(source: SlideInput) -> str:
+    # QuPath proposes the image's whole name, as in "slide.svs.geojson".
+    return source.path.rpartition("/")[2]
+
+
+def _read_rules(spec: LabelSpec, files: Iterable[Path]) -> ClassRules:
+    """Read the class map, or gather the names of all files."""
+    if spec.class_map is not None:
+        return read_class_rules(spec.class_map)
+    names: set[str] = set()
+    for path in files:
+        if is_picture(path):
+            raise ConfigError(
+                f"annotations '{path}': a picture has codes and no names; pass --class-map"
+            )
+        names |= set(read_annotations(path).polygons.names)
+    if not names:
+        raise AnnotationError(
+            f"annotations '{spec.annotations}': nothing with an area is drawn; export them again"
+        )
+    rules = rules_from_names(names)
+    log.info("classes: %s (from the annotations)", ", ".join(rules.class_map.names))
+    return rules
+
+
+def _hash_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AnnotationError(f"annotations '{path}': cannot be read ({error.strerror})") from error
