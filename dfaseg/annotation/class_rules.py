@@ -204,7 +204,8 @@ def _parse_rules(content: Mapping[str, Any], class_map: ClassMap) -> ClassRules:
         if isinstance(entry, str):
             _note(indices, _key(entry), IGNORE_INDEX, f"name '{entry}'")
         else:
-            _note(codes, *_codes([entry]), IGNORE_INDEX, f"code {entry}")
+            (code,) = _codes([entry])
+            _note(codes, code, IGNORE_INDEX, f"code {code}")
     codes.setdefault(IGNORE_INDEX, IGNORE_INDEX)
     regions = frozenset(map(_key, _names(content, "regions_of_interest")))
     twice = sorted(regions & indices.keys())

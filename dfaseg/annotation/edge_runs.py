@@ -1,6 +1,7 @@
 """The edges of polygons, cut into runs that span few rows each."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ _RUN_EDGES = 256
 """Edges that are placed and filled together. Most polygons of people have fewer."""
 
 Points = NDArray[np.float64]
+_Kind = TypeVar("_Kind", np.int32, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,5 +115,5 @@ def _whole(rows: Points, height: int) -> NDArray[np.int32]:
     return np.clip(rows, -1, height + 1).astype(np.int32)
 
 
-def _joined(parts: list[NDArray[np.generic]], kind: type) -> NDArray[np.generic]:
+def _joined(parts: list[NDArray[_Kind]], kind: type[_Kind]) -> NDArray[_Kind]:
     return np.concatenate([np.empty(0, kind), *parts])

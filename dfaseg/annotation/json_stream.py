@@ -169,8 +169,11 @@ class JsonStream:
         while chunk := file.read(_CHUNK_BYTES):
             held += chunk
             parts, at = [], 0
-            while points is not None or (key := _POINT_KEY.search(held, at)) is not None:
+            while True:
                 if points is None:
+                    key = _POINT_KEY.search(held, at)
+                    if key is None:
+                        break
                     parts.append(held[at : key.end()])
                     points, at = bytearray(), key.end()
                 end = _END_OF_POINTS.search(held, at)

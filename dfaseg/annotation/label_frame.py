@@ -40,6 +40,7 @@ class LabelFrame:
 
     def place(self, vertices: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return level-0 places ``(n, 2)``, (x, y), in label px."""
-        placed = np.subtract(vertices, (self.corner_x, self.corner_y), dtype=np.float64)
-        placed /= (self.scale_x, self.scale_y)
+        corner = np.array([self.corner_x, self.corner_y])
+        placed: NDArray[np.float64] = np.subtract(vertices, corner, dtype=np.float64)
+        placed /= np.array([self.scale_x, self.scale_y])
         return placed

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def parse_points(text: bytes) -> Any:
     if b"P" in nesting or b"[]" in nesting:
         raise ValueError("its points are not lists of as many numbers each")
     values = _parse_numbers(text.translate(_BRACKETS)).reshape(-1, leaf.count(b",") + 1)
-    return _arrange(json.loads(nesting), np.split(values, np.cumsum(sizes)[:-1]))
+    bounds = [0, *accumulate(sizes)]
+    return _arrange(json.loads(nesting), [values[a:b] for a, b in pairwise(bounds)])
 
 
 def _parse_numbers(text: bytes) -> NDArray[np.float64]:

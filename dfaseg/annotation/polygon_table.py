@@ -65,7 +65,7 @@ class PolygonBlock:
 
     def shifted(self, dx: float, dy: float) -> "PolygonBlock":
         """Return the same polygons at another place."""
-        return replace(self, vertices=_pack(self.vertices + np.array([dx, dy], np.float64)))
+        return replace(self, vertices=_pack(np.add(self.vertices, (dx, dy), dtype=np.float64)))
 
 
 class PolygonTable(Sequence[AnnotatedPolygon]):

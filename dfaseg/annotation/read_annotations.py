@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
 from dfaseg.annotation.annotated import Annotations
 from dfaseg.annotation.read_json import read_json
@@ -47,18 +48,22 @@ def read_annotations(path: Path) -> Annotations:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, unpacked if it is packed."""
     with path.open("rb") as plain:
-        if plain.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
+        is_packed = plain.read(len(_GZIP)) == _GZIP
+        plain.seek(0)
+        if is_packed:
+            with gzip.open(plain) as packed, BufferedReader(packed) as file:
+                yield file
+        else:
             yield plain
-            return
-        with gzip.open(plain) as packed, BufferedReader(packed) as file:
-            yield file
 
 
-def _read(file: BufferedReader) -> Annotations:
-    start = file.peek(_PEEKED_BYTES)[:_PEEKED_BYTES].lstrip(_BYTE_ORDER_MARKS).strip(b"\0 \t\r\n")
+def _read(file: IO[bytes]) -> Annotations:
+    start = file.read(_PEEKED_BYTES)
+    file.seek(0)
+    start = start.lstrip(_BYTE_ORDER_MARKS).strip(b"\0 \t\r\n")
     if not start:
         raise ValueError("the file is empty; export it again")
     if start.startswith(b"<"):

@@ -63,6 +63,8 @@ def add_element(
 
 def end_annotation(collector: ShapeCollector, annotation: Mapping[str, Any]) -> None:
     """Name the shapes of an annotation that have no name of their own after it."""
+    attributes = annotation.get("attributes")
+    collector.note_facts(attributes.get("dfaseg") if isinstance(attributes, dict) else None)
     name = annotation.get("name")
     collector.rename(_NAMELESS, name.strip() if isinstance(name, str) else "")
 

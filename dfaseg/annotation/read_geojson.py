@@ -5,7 +5,6 @@ of the finest level. The class of an object is its classification
 (https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from dfaseg.annotation.json_stream import points_of
@@ -58,23 +57,6 @@ def add_geometry(collector: ShapeCollector, geometry: Any, class_name: str) -> N
         collector.skip(str(kind).lower())
     else:
         raise ValueError(f"geometry of type {kind!r} is unknown")
-
-
-def add_file_facts(collector: ShapeCollector, collection: Mapping[str, Any]) -> None:
-    """Note what dfaseg wrote about a file: its slide, and the level-0 px that is (0, 0)."""
-    facts = collection.get("dfaseg")
-    if not isinstance(facts, dict):
-        return
-    slide, origin = facts.get("slide"), facts.get("origin")
-    if isinstance(slide, str) and slide:
-        collector.slide_name = slide
-    if origin is None:
-        return
-    try:
-        x, y = map(float, origin)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"its origin {origin!r} is no place on a slide") from error
-    collector.origin = (x, y)
 
 
 def _add_polygon(collector: ShapeCollector, class_name: str, rings: Any) -> None:

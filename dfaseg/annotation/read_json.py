@@ -61,7 +61,7 @@ def _take_object(collector: ShapeCollector, value: Any, number: int) -> str:
 def _take_geojson(collector: ShapeCollector, value: dict[str, Any], number: int) -> None:
     kind = value.get("type")
     if kind == "FeatureCollection" and "features" in value:
-        read_geojson.add_file_facts(collector, value)
+        collector.note_facts(value.get("dfaseg"))
     elif kind == "Feature" or (kind is None and "geometry" in value):
         _add_feature(collector, value, number)
     elif kind in read_geojson.GEOMETRIES:

@@ -33,7 +33,8 @@ class RowIndex:
         last = len(self._bounds) - 1
         first = min(max(top // _BUCKET_ROWS, 0), last)
         end = min(max(-(-bottom // _BUCKET_ROWS), first), last)
-        found = self._things[self._bounds[first] : self._bounds[end]]
+        found: NDArray[np.int32] = self._things[self._bounds[first] : self._bounds[end]]
         if end > first + 1:  # things may be in several buckets
             found = np.unique(found)
-        return found[(self._tops[found] < bottom) & (self._bottoms[found] > top)]
+        touches = (self._tops[found] < bottom) & (self._bottoms[found] > top)
+        return found[touches]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,30 @@ class ShapeCollector:
     def rename(self, name: str, new_name: str) -> None:
         """Give the shapes of a name another one."""
         self._builder.rename(name, new_name)
+
+    def note_facts(self, facts: Any) -> None:
+        """Note what dfaseg writes about its own polygons: their slide, and what is (0, 0).
+
+        Args:
+            facts: As read; None where the file has nothing of the kind.
+
+        Raises:
+            ValueError: The origin is no place, or not that of polygons read before.
+        """
+        if not isinstance(facts, dict):
+            return
+        slide, origin = facts.get("slide"), facts.get("origin")
+        if isinstance(slide, str) and slide:
+            self.slide_name = slide
+        if origin is None:
+            return
+        try:
+            x, y = map(float, origin)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"its origin {origin!r} is no place on a slide") from error
+        if self.origin not in {None, (x, y)}:
+            raise ValueError("its annotations have different origins; read them one by one")
+        self.origin = (x, y)
 
     def finish(self, format_name: str) -> Annotations:
         """Return all that was taken."""
