@@ -141,6 +141,7 @@ def _report_predictions(
     """Score predictions against their truth, and write and print what was found."""
     from dfaseg.cli.evaluate_runs import report_evaluation
     from dfaseg.cli.progress import report_progress
+    from dfaseg.evaluation.album import Album
     from dfaseg.evaluation.drawn_truth import Drawing
     from dfaseg.evaluation.predictions import (
         PredictionsSpec,
@@ -157,6 +158,7 @@ def _report_predictions(
         object_class=options["object_class"],
         drawing=Drawing(options["background"], options["truth_origin"], options["level0_scale"]),
     )
+    album = Album()
     with report_progress(truth.name, "rows") as progress:
-        result = evaluate_predictions(spec, progress=progress)
-    report_evaluation(result, out, notes_on_coverage(result))
+        result = evaluate_predictions(spec, progress=progress, album=album)
+    report_evaluation(result, out, notes_on_coverage(result), album.choose(result))

@@ -131,7 +131,7 @@ def _warm_start(method: Method) -> FloatArray | None:
     """Return delta0 minus its mean, ``(runs, k)``; None where delta began at zero."""
     settings = method.settings
     rule = BIAS_RULES.get(settings.get("bias.mode", _NO_BIAS))
-    frequencies = [run.result.facts.get("frequencies") for run in method.runs]
+    frequencies: list[Any] = [run.result.facts.get("frequencies") for run in method.runs]
     if rule is None or not rule.starts_warm or not all(frequencies):
         return None
     if not {"bias.prior", "bias.gamma", "bias.alpha"} <= settings.keys():

@@ -40,7 +40,8 @@ def choose_cases(
     """Choose the best, the median and the worst case by macro Dice, and one per rare class.
 
     A class is rare if it has less than half of an equal share of the training pixels. Its case is
-    the one with most true pixels of it, however well that one went; none is shown twice.
+    the one with most true pixels of it, however well that one went; none is shown twice. A case
+    that is alone is neither best nor worst.
 
     Args:
         confusions: One matrix per case of the split.
@@ -52,6 +53,8 @@ def choose_cases(
     ranking = [int(index) for index in np.argsort(-dice, kind="stable") if np.isfinite(dice[index])]
     if not ranking:
         return []
+    if len(ranking) == 1:
+        return [ChosenCase(ranking[0], "the only one", float(dice[ranking[0]]))]
     reasons = {"best": ranking[0], "median": ranking[(len(ranking) - 1) // 2], "worst": ranking[-1]}
     chosen: dict[int, str] = {}
     for reason, index in reasons.items():

@@ -16,7 +16,7 @@ from dfaseg.evaluation.align import Frame
 from dfaseg.evaluation.tiff_mask import open_tiff_mask
 from dfaseg.geometry import Rect
 from dfaseg.slide.pillow import PILLOW_ERRORS, tamed_pillow
-from dfaseg.stitcher.mask_reader import MaskReader, open_mask
+from dfaseg.stitcher.mask_reader import MaskReader, open_mask, read_overview
 from dfaseg.stitcher.store_errors import mapped_errors
 
 STORE_SUFFIX = ".zarr"
@@ -60,6 +60,19 @@ def stated_slide_id(path: Path) -> str | None:
         OutputError: The mask store is missing or damaged.
     """
     return _slide_id(open_mask(path).record) if path.suffix.lower() == STORE_SUFFIX else None
+
+
+def overview_beside(path: Path, longest_px: int) -> NDArray[np.uint8] | None:
+    """Return the slide's picture that a mask store holds, RGB ``(h, w, 3)``; None for other files.
+
+    Args:
+        path: The mask.
+        longest_px: Longer side that is wanted.
+
+    Raises:
+        OutputError: The mask store is damaged.
+    """
+    return read_overview(path, longest_px) if path.suffix.lower() == STORE_SUFFIX else None
 
 
 def open_mask_file(path: Path) -> MaskFile:

@@ -179,7 +179,7 @@ def _choose_pictures(
     network: Network, result: EvalResult, split: Split, windows: WindowSpec
 ) -> tuple[PanelCase, ...]:
     """Predict the chosen images again, rather than hold the masks of all."""
-    confusions = [_matrix(case) for case in result.cases]
+    confusions = [case.matrix() for case in result.cases]
     in_truth = result.confusion().sum(axis=1)
     shares = network.card.pixel_frequencies or tuple(in_truth / max(in_truth.sum(), 1))
     chosen = choose_cases(confusions, result.class_map, shares)
@@ -195,12 +195,6 @@ def _choose_pictures(
         )
         for case, mask in zip(chosen, masks, strict=True)
     )
-
-
-def _matrix(case: CaseResult) -> ConfusionMatrix:
-    matrix = ConfusionMatrix(len(case.confusion))
-    matrix.counts = case.confusion
-    return matrix
 
 
 def _facts(network: Network, data: Dataset, split_name: SplitName) -> dict[str, Any]:

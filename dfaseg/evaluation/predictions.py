@@ -8,14 +8,16 @@ from typing import Any
 
 from dfaseg.classmap import ClassMap, comparable_name, read_class_map
 from dfaseg.errors import EvaluationError
+from dfaseg.evaluation.album import Album
 from dfaseg.evaluation.align import Alignment, Frame, align
 from dfaseg.evaluation.class_names import ScoredClasses, choose_class_map, read_as
 from dfaseg.evaluation.drawn_truth import Drawing, is_drawing_path, read_drawn_truth
-from dfaseg.evaluation.mask_files import MaskFile, open_mask_file
+from dfaseg.evaluation.mask_files import MaskFile, open_mask_file, overview_beside
 from dfaseg.evaluation.pair_meter import MeasureSpec, PairMeter
 from dfaseg.evaluation.pairs import Pair, file_stem, find_pairs
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.stream import OnRows, OverlaidPair, scan
+from dfaseg.evaluation.thumbnail import LONGEST_PX, ThumbnailMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class ScoredPair:
     classes: ClassMap
 
 
-def evaluate_predictions(spec: PredictionsSpec, *, progress: OnRows | None = None) -> EvalResult:
+def evaluate_predictions(
+    spec: PredictionsSpec, *, progress: OnRows | None = None, album: Album | None = None
+) -> EvalResult:
     """Score predictions pixel by pixel, at the full resolution of their truth.
 
     Polygons have none: they are filled on the pixels of the prediction.
@@ -58,6 +62,7 @@ def evaluate_predictions(spec: PredictionsSpec, *, progress: OnRows | None = Non
     Args:
         spec: What is scored.
         progress: Told how far each pair is.
+        album: Keeps small pictures of each pair, where some are to be shown.
 
     Raises:
         EvaluationError: Files are missing, do not fit each other, or do not name their classes.
@@ -72,7 +77,7 @@ def evaluate_predictions(spec: PredictionsSpec, *, progress: OnRows | None = Non
     for pair in pairing.pairs:
         with _opened(spec, pair, classes, is_given=given is not None) as scored:
             classes = scored.classes
-            case, coverage[pair.name] = _measure(scored, spec, progress)
+            case, coverage[pair.name] = _measure(scored, spec, progress, album)
             cases.append(case)
             resolutions.add(scored.overlaid.truth_frame.mean_mpp)
     assert classes is not None  # there is a pair
@@ -119,7 +124,7 @@ def notes_on_coverage(result: EvalResult) -> tuple[str, ...]:
 
 
 def _measure(
-    scored: ScoredPair, spec: PredictionsSpec, on_rows: OnRows | None
+    scored: ScoredPair, spec: PredictionsSpec, on_rows: OnRows | None, album: Album | None
 ) -> tuple[CaseResult, dict[str, Any]]:
     """Go through a pair once; return its result, and how much of its truth was scored."""
     pair, classes = scored.pair, scored.classes
@@ -128,7 +133,11 @@ def _measure(
         (index,) = ScoredClasses(classes).find("--objects", [spec.object_class])
     measures = MeasureSpec(spec.tolerance_um, index)
     meter = PairMeter(scored.overlaid.truth_frame, len(classes), measures)
-    scan(scored.overlaid, [meter], on_rows)
+    thumbnail = ThumbnailMeter(scored.overlaid.truth_frame)
+    scan(scored.overlaid, [meter, thumbnail], on_rows)
+    if album is not None:
+        overview = overview_beside(pair.prediction, LONGEST_PX)
+        album.keep(pair.name, thumbnail, scored.overlaid, overview)
     left_out = meter.pixels.left_out
     return meter.finish(pair.name, pair.case), {
         "prediction": str(pair.prediction),

@@ -45,6 +45,10 @@ class CaseResult:
         """Return the scores of this image alone."""
         return _scores_of(self.confusion)
 
+    def matrix(self) -> ConfusionMatrix:
+        """Return the counts as a matrix that scores are computed from."""
+        return _matrix_of(self.confusion)
+
     def to_record(self) -> dict[str, Any]:
         """Return a plain table for JSON that ``from_record`` reads back."""
         parts = {"surface": self.surface, "objects": self.objects, "calibration": self.calibration}
@@ -181,6 +185,10 @@ def result_of_training(
 
 
 def _scores_of(counts: CountArray) -> Scores:
+    return compute_scores(_matrix_of(counts))
+
+
+def _matrix_of(counts: CountArray) -> ConfusionMatrix:
     confusion = ConfusionMatrix(len(counts))
     confusion.counts = counts
-    return compute_scores(confusion)
+    return confusion

@@ -21,27 +21,30 @@ class PanelCase:
 
     Attributes:
         name: Name of the image.
-        image: RGB, uint8 ``(h, w, 3)``.
+        image: RGB, uint8 ``(h, w, 3)``; None where only truth and mask are known.
         truth: True class indices, uint8 ``(h, w)``, 255 = ignore.
         mask: Predicted class indices, uint8 ``(h, w)``, 255 = not analysed.
         caption: Why the case is shown, and how well it went.
     """
 
     name: str
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | None
     truth: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     caption: str = ""
 
     def __post_init__(self) -> None:
-        if not self.image.shape[:2] == self.truth.shape == self.mask.shape:
+        shown = self.truth if self.image is None else self.image
+        if not shown.shape[:2] == self.truth.shape == self.mask.shape:
             raise ConfigError(
                 f"panel: image, truth and mask of '{self.name}' differ in size; give one frame"
             )
 
 
 def draw_pictures(case: PanelCase, class_map: ClassMap, longest_px: int) -> list[NDArray[np.uint8]]:
-    """Return image, truth and prediction as RGB of one size, uint8 ``(h, w, 3)`` each.
+    """Return image, if there is one, truth and prediction as RGB of one size.
+
+    Each is uint8 ``(h, w, 3)``.
 
     Args:
         case: The case.
@@ -52,11 +55,14 @@ def draw_pictures(case: PanelCase, class_map: ClassMap, longest_px: int) -> list
     scale = longest_px / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     shrinking = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    image = np.asarray(cv2.resize(case.image, size, interpolation=shrinking), np.uint8)
+    images = [] if case.image is None else [case.image]
     indices = [
         cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in (case.truth, case.mask)
     ]
-    return [image, *(_coloured(np.asarray(m, np.uint8), class_map) for m in indices)]
+    return [
+        *(np.asarray(cv2.resize(i, size, interpolation=shrinking), np.uint8) for i in images),
+        *(_coloured(np.asarray(m, np.uint8), class_map) for m in indices),
+    ]
 
 
 def _coloured(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]:

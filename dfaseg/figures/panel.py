@@ -71,7 +71,8 @@ def _lay_out(cases: Sequence[PanelCase], class_map: ClassMap, handles: Sequence[
     for case, height in zip(cases, heights, strict=True):
         top -= _CAPTION_IN
         top -= height
-        for column, picture in enumerate(draw_pictures(case, class_map, _CELL_PX)):
+        pictures = draw_pictures(case, class_map, _CELL_PX)
+        for column, picture in enumerate(pictures, len(_COLUMNS) - len(pictures)):
             left = _MARGIN_IN + column * (width + _GAP_IN)
             box = (left / WIDTH_IN, top / total, width / WIDTH_IN, height / total)
             axes = figure.add_axes(box)

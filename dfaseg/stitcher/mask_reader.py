@@ -62,6 +62,31 @@ class MaskReader:
         return labels
 
 
+def read_overview(path: Path, longest_px: int) -> NDArray[np.uint8] | None:
+    """Read the slide's picture that lies below a mask, no larger than needed.
+
+    Args:
+        path: The ``*.zarr`` folder.
+        longest_px: Longer side that is wanted: the coarsest level that has it is read.
+
+    Returns:
+        RGB, uint8 ``(h, w, 3)``, of the mask's whole area; None where the store has no picture.
+
+    Raises:
+        OutputError: The store is damaged.
+    """
+    with mapped_errors(path):
+        multiscales = _attributes(path).get("ome", {}).get("multiscales", [])
+        if not multiscales:
+            return None
+        levels = [
+            zarr.open_array(path / dataset["path"], mode="r")
+            for dataset in multiscales[0]["datasets"]
+        ]
+        fine_enough = [level for level in levels if max(level.shape[1:]) >= longest_px]
+        return np.moveaxis(np.asarray((fine_enough or levels[:1])[-1][:], np.uint8), 0, -1)
+
+
 def open_mask(path: Path, task: str | None = None) -> MaskReader:
     """Open a mask store.
 

@@ -104,6 +104,31 @@ def test_several_slides_are_pooled_and_kept_apart(tmp_path: Path) -> None:
     assert scores["pooled"]["macro_dice"] == 1.0
 
 
+def test_report_shows_the_best_and_the_worst_slide(tmp_path: Path) -> None:
+    """Slide, truth and prediction of a mask store; truth and prediction of a picture."""
+    (tmp_path / "p").mkdir()
+    (tmp_path / "t").mkdir()
+    for name, shift in (("good", 1), ("bad", 9)):
+        mask = blotches(30, 40)
+        write_picture(tmp_path / "t" / f"{name}.png", np.roll(mask, shift, axis=1))
+        if name == "good":
+            write_store(tmp_path / "p" / f"{name}.zarr", mask, slide_id=name)
+        else:
+            write_picture(tmp_path / "p" / f"{name}.png", mask)
+
+    result = run_eval(
+        tmp_path / "p", "--truth", tmp_path / "t", "--out", tmp_path / "out",
+        "--class-map", write_classes(tmp_path / "classes.toml"),
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg") == 1
+    assert page.count("data:image/png") == 4
+    assert "Best, macro Dice" in page
+    assert "Worst, macro Dice" in page
+
+
 def test_results_are_not_replaced_unasked(place: Path) -> None:
     """Only with --overwrite."""
     arguments = (

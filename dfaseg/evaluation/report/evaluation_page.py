@@ -221,14 +221,14 @@ def _picture_section(result: EvalResult, shown: Sequence[PanelCase]) -> Markup |
 
 
 def _case_pictures(case: PanelCase, result: EvalResult) -> Markup:
-    image, truth, mask = draw_pictures(case, result.class_map, _PICTURE_PX)
+    *images, truth, mask = draw_pictures(case, result.class_map, _PICTURE_PX)
     caption = f"{case.caption[:1].upper()}{case.caption[1:]}"
     return element(
         "div",
         element("h3", caption, element("span", case.name, class_="name")),
         element(
             "div",
-            picture(image, "Image", exact=False),
+            *(picture(image, "Image", exact=False) for image in images),
             picture(truth, "Truth", exact=True),
             picture(mask, "Prediction", exact=True),
             class_="triple",

@@ -41,7 +41,7 @@ def test_best_median_worst_and_rare_are_chosen() -> None:
     [
         ([], []),
         ([ConfusionMatrix(3)], []),
-        ([_confusion(9, 1)], ["best"]),
+        ([_confusion(9, 1)], ["the only one"]),
         ([_confusion(1, 9), _confusion(9, 1)], ["best", "worst"]),
     ],
     ids=["none", "all ignored", "one", "two"],
