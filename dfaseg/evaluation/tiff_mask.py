@@ -12,6 +12,7 @@ from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
 from dfaseg.slide.tiff_metadata import read_metadata
+from dfaseg.stitcher.ome_xml import LabelFacts, parse_label_xml
 
 _BLACK_IS_ZERO, _PALETTE = 1, 3
 """Tag 262: what a sample means. Palette indices are codes, as grey values are."""
@@ -32,9 +33,10 @@ class TiffMask:
     def __init__(self, path: Path, tiff: TiffFile) -> None:
         page = tiff.pages.first
         self.path = path
-        self.classes: ClassMap | None = None
-        self.slide_id: str | None = None
-        self.frame = Frame(page.imagewidth, page.imagelength, mpp=_mpp(tiff))
+        facts = parse_label_xml(page.description) if tiff.is_ome else None
+        self.classes: ClassMap | None = facts and facts.classes
+        self.slide_id: str | None = (facts and facts.slide_id) or None
+        self.frame = _frame(tiff, facts)
         self._tiff = tiff
         self._page = page
         self._chunk_height, self._chunk_width = page.chunks[:2]
@@ -133,6 +135,15 @@ def _is_readable(page: TiffPage) -> bool:
         and page.photometric in {_BLACK_IS_ZERO, _PALETTE}
         and page.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
     )
+
+
+def _frame(tiff: TiffFile, facts: LabelFacts | None) -> Frame:
+    """Return where the pixels lie; all of it is known of what ``dfaseg export`` wrote."""
+    page, mpp = tiff.pages.first, _mpp(tiff)
+    if facts is None or mpp is None:
+        return Frame(page.imagewidth, page.imagelength, mpp=mpp)
+    x, y = (centre - side / 2 for centre, side in zip(facts.origin_um, mpp, strict=True))
+    return Frame(page.imagewidth, page.imagelength, mpp, (x, y), facts.level0_scale)
 
 
 def _mpp(tiff: TiffFile) -> tuple[float, float] | None:

@@ -25,7 +25,7 @@ class MaskSource:
     Attributes:
         path: Where it lies.
         reader: It.
-        progress: Told after each strip how many of the rows that are wanted are done.
+        progress: Told at each strip how many of the rows that are wanted have been read.
         stop: Set from elsewhere to stop before the next strip.
     """
 
@@ -57,8 +57,9 @@ class MaskSource:
             bottom = min(top + CHUNK_PX, height)
             with mapped_errors(self.path):
                 rows = self.reader.read(level, Rect(0, top, width, bottom - top))
-            yield rows
+            # Told before: some consumers ask for no more than they know there is.
             self.progress(before + bottom, total or height)
+            yield rows
 
 
 def open_source(path: Path, progress: Progress, stop: threading.Event) -> MaskSource:
