@@ -1,6 +1,8 @@
 """Slides cut into tiles in tests: small slides in memory or on disk, and what a run has written."""
 
 import csv
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +67,23 @@ def written_files(out: Path) -> dict[str, bytes]:
         for path in sorted(out.rglob("*"))
         if path.is_file() and not path.name.endswith(".tiles.json")
     }
+
+
+def write_annotations(path: Path, shapes: Sequence[tuple[str, Sequence[Sequence[float]]]]) -> Path:
+    """Write polygons, each of one open ring, as QuPath would; return the path."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+            "properties": {"objectType": "annotation", "classification": {"name": name}},
+        }
+        for name, ring in shapes
+    ]
+    content = {"type": "FeatureCollection", "features": features}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def box(left: float, top: float, right: float, bottom: float) -> list[list[float]]:
+    """Return the corners of a rectangle."""
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]

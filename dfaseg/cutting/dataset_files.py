@@ -66,6 +66,7 @@ def write_dataset(
             with different classes or resolutions.
         OutputError: A file cannot be read or written.
     """
+    slides = [slide for slide in slides if "labels" in slide.content["recipe"]]
     classes = _common_classes(slides)
     pairs = [pair for slide in slides for pair in read_pairs(slide, len(classes))]
     cases = _cases(labels, slides, pairs)
@@ -86,7 +87,18 @@ def write_dataset(
     chosen = [splits.get(case, "") for case in cases]
     _write_classes(spec, labels, classes)
     _write_manifest(spec.out / MANIFEST_FILE, classes, zip(pairs, cases, chosen, strict=True))
-    return _summarise(classes, pairs, cases, chosen)
+    summary = _summarise(classes, pairs, cases, chosen)
+    absent = [
+        name for name, count in zip(classes.names, summary.pixels[:, 0], strict=True) if not count
+    ]
+    if pairs and absent:
+        log.warning(
+            "data set '%s': nothing to learn %s from; annotate more, leave the class out of the"
+            " class map, or try another --seed",
+            spec.out,
+            ", ".join(f"'{name}'" for name in absent),
+        )
+    return summary
 
 
 def _common_classes(slides: Sequence[SlideRecord]) -> ClassMap:

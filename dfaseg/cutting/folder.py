@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import OutputError, OutputExistsError
-from dfaseg.files import explain, write_json
+from dfaseg.files import explain, locked, write_json
 
 RECORD_ENDING = ".tiles.json"
 SHARED_FOLDERS = ("patches", "images", "masks")
@@ -130,9 +130,14 @@ class SlideFolder:
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def finish_publishing(self) -> None:
-        """Put in place what a run had finished when it was killed."""
+        """Put in place what a run had finished when it was killed.
+
+        Raises:
+            OutputError: A file cannot be put in place, or another run is at it.
+        """
         if (self.partial / _PUBLISHING).exists():
-            self.publish()
+            with locked(self.partial):
+                self.publish()
 
     def publish(self) -> None:
         """Give all files their places and remove the hidden folder; may be called again.

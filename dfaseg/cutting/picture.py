@@ -24,6 +24,7 @@ FILL_OPACITY = 0.45
 MARGIN_PX = 20
 FONT_PX = 18
 FOOTER_PX = 62
+LINE_PX = 24
 INK = (45, 45, 45)
 
 
@@ -58,6 +59,8 @@ def draw_tiles(
     _draw_outline(picture, survey.tissue.mask)
     mpp = survey.plan.mpp * width / size[0]
     page = _page(picture, places, cut, mpp)
+    if labels is not None:
+        page = _with_classes(page, labels[1])
     page.save(path, format="PNG", compress_level=2, compress_type=3)
 
 
@@ -113,6 +116,25 @@ def _page(picture: NDArray[np.uint8], places: TilePlaces, cut: CutPlan, mpp: flo
     draw.text((x, top + 26), "outline: tissue", fill=TISSUE_COLOUR, font=small)
     _draw_scale_bar(draw, page.width - MARGIN_PX, top + 4, mpp)
     return page
+
+
+def _with_classes(page: Image.Image, classes: ClassMap) -> Image.Image:
+    """Add lines that name the colours of the classes below a page."""
+    font = ImageFont.load_default(FONT_PX - 4)
+    places, x, y = [], MARGIN_PX, page.height - MARGIN_PX + 4
+    for entry in classes:
+        width = 26 + int(font.getlength(entry.name)) + 22
+        if x + width > page.width - MARGIN_PX and x > MARGIN_PX:
+            x, y = MARGIN_PX, y + LINE_PX
+        places.append((x, y))
+        x += width
+    longer = Image.new("RGB", (page.width, y + LINE_PX + 8), "white")
+    longer.paste(page)
+    draw = ImageDraw.Draw(longer)
+    for (left, top), entry in zip(places, classes, strict=True):
+        draw.rectangle((left, top + 1, left + 16, top + 17), fill=entry.colour, outline=INK)
+        draw.text((left + 24, top), entry.name, fill=INK, font=font)
+    return longer
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, top: int, mpp: float) -> None:

@@ -18,14 +18,14 @@ from dfaseg.annotation import (
 )
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting.labelling import is_picture
-from dfaseg.datasets.pictures import CodeTable, read_codes
+from dfaseg.datasets.label_files import read_painted
+from dfaseg.datasets.pictures import CodeTable
 from dfaseg.datasets.slide_labels import PaintedLabel, SlideLabel, frame_of
 from dfaseg.errors import AnnotationError
 from dfaseg.geometry import Rect, TileGrid
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.tiler.plan import ReadPlan
 
-_REMEDY = "save it again as an 8-bit grey PNG"
 _QUPATH_FORM = "GeoJSON"
 
 
@@ -121,7 +121,7 @@ def read_cut_label(
 
 
 def _painted(path: Path, info: SlideInfo, rules: ClassRules, plan: ReadPlan) -> CutLabel:
-    picture = CodeTable(rules.codes).to_label(read_codes(path, _REMEDY), path)
+    picture = read_painted(path, CodeTable(rules.codes))
 
     def label_on(plan: ReadPlan) -> SlideLabel:
         return PaintedLabel(picture, info.levels[0], frame_of(plan))

@@ -42,7 +42,7 @@ def read_label(
             return _read_drawn(entry.label_path, info, rules, frame)
         except AnnotationError as error:
             raise DatasetError(str(error)) from error
-    label = _read_painted(entry.label_path, CodeTable(rules.codes))
+    label = read_painted(entry.label_path, CodeTable(rules.codes))
     try:
         return PaintedLabel(label, info.levels[0], frame)
     except ValueError as error:
@@ -51,8 +51,13 @@ def read_label(
         ) from error
 
 
-def _read_painted(path: Path, table: CodeTable) -> NDArray[np.uint8]:
-    """Return class indices; rows are translated a few at a time, as a mask may fill the memory."""
+def read_painted(path: Path, table: CodeTable) -> NDArray[np.uint8]:
+    """Return the class indices of a picture; its rows are translated a few at a time.
+
+    Raises:
+        DatasetError: The picture cannot be read or holds an unknown code.
+    """
+    # A second copy of a mask may be more than there is memory for.
     codes = read_codes(path, _REMEDY)
     label = codes if codes.dtype == np.uint8 else np.empty(codes.shape, np.uint8)
     for row in range(0, len(codes), 1024):

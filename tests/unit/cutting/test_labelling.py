@@ -1,0 +1,102 @@
+"""Each slide gets the annotations that are named after it."""
+
+from pathlib import Path
+
+import pytest
+
+from dfaseg.cutting.labelling import find_labelling
+from dfaseg.cutting.spec import LabelSpec
+from dfaseg.errors import AnnotationError, ConfigError
+from dfaseg.slide.inputs import SlideInput
+from tests.cutting import write_annotations
+
+SLIDES = (SlideInput("a", "/slides/a.svs"), SlideInput("b.1", "/slides/b.1.tiff"))
+SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10]]
+
+
+def _find(path: Path, slides: tuple[SlideInput, ...] = SLIDES) -> dict[str, str]:
+    found = find_labelling(LabelSpec(annotations=path), slides)
+    return {slide_id: file.name for slide_id, file in found.files.items()}
+
+
+def test_files_are_found_by_id_and_by_file_name(tmp_path: Path) -> None:
+    """QuPath proposes the image's whole name."""
+    write_annotations(tmp_path / "a.svs.geojson", [("Tumor", SQUARE)])
+    write_annotations(tmp_path / "b.1.json", [("Tumor", SQUARE)])
+    (tmp_path / "notes.txt").write_text("x", "utf-8")
+
+    assert _find(tmp_path) == {"a": "a.svs.geojson", "b.1": "b.1.json"}
+
+
+def test_slides_without_and_files_of_others_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is left out in silence."""
+    write_annotations(tmp_path / "a.geojson", [("Tumor", SQUARE)])
+    write_annotations(tmp_path / "stranger.geojson", [("Tumor", SQUARE)])
+
+    found = _find(tmp_path)
+
+    assert found == {"a": "a.geojson"}
+    assert "nothing for 1 slides, which are left out; the first is 'b.1'" in caplog.text
+    assert "1 files belong to no slide; the first is 'stranger.geojson'" in caplog.text
+
+
+def test_two_files_of_one_slide_are_refused(tmp_path: Path) -> None:
+    """Nobody can say which one is meant."""
+    write_annotations(tmp_path / "a.geojson", [("Tumor", SQUARE)])
+    write_annotations(tmp_path / "a.svs.geojson", [("Tumor", SQUARE)])
+
+    with pytest.raises(AnnotationError, match=r"both 'a\.geojson' and 'a\.svs\.geojson'"):
+        _find(tmp_path)
+
+
+def test_one_file_is_of_one_slide(tmp_path: Path) -> None:
+    """For several slides a folder is needed."""
+    path = write_annotations(tmp_path / "any.geojson", [("Tumor", SQUARE)])
+
+    assert _find(path, SLIDES[:1]) == {"a": "any.geojson"}
+    with pytest.raises(ConfigError, match="one file for 2 slides"):
+        _find(path)
+
+
+def test_folder_without_any_of_the_slides_is_refused(tmp_path: Path) -> None:
+    """The message says what a file should be called."""
+    with pytest.raises(ConfigError, match=r"e\.g\. 'a\.geojson'"):
+        _find(tmp_path)
+    with pytest.raises(AnnotationError, match="no such file"):
+        _find(tmp_path / "missing")
+
+
+def test_names_of_all_files_make_the_classes(tmp_path: Path) -> None:
+    """Without a class map, a class has the same index in every slide."""
+    write_annotations(tmp_path / "a.geojson", [("Tumor", SQUARE)])
+    write_annotations(tmp_path / "b.1.geojson", [("Stroma", SQUARE), ("Ignore*", SQUARE)])
+
+    rules = find_labelling(LabelSpec(annotations=tmp_path), SLIDES).rules
+
+    assert rules.class_map.names == ("Stroma", "Tumor")
+
+
+def test_picture_needs_a_class_map(tmp_path: Path) -> None:
+    """Codes have no names."""
+    (tmp_path / "a.png").write_bytes(b"")
+
+    with pytest.raises(ConfigError, match="pass --class-map"):
+        _find(tmp_path)
+
+
+def test_recipe_changes_with_the_file_and_with_what_names_mean(tmp_path: Path) -> None:
+    """What was cut with other annotations is not taken for finished."""
+    path = write_annotations(tmp_path / "a.geojson", [("Tumor", SQUARE)])
+    class_map = tmp_path / "classes.toml"
+    entry = '[[class]]\nindex = 0\nname = "Tumor"\ncolour = "#ff0000"\n'
+    recipes = []
+    for text, name in ((entry, "Tumor"), (entry, "tumor"), (entry + 'names = ["T"]\n', "tumor")):
+        class_map.write_text(text, "utf-8")
+        write_annotations(path, [(name, SQUARE)])
+        spec = LabelSpec(annotations=path, class_map=class_map)
+        recipes.append(find_labelling(spec, SLIDES[:1]).recipe_of("a"))
+
+    assert recipes[0]["annotations"] != recipes[1]["annotations"] == recipes[2]["annotations"]
+    assert recipes[0]["meaning"] == recipes[1]["meaning"] != recipes[2]["meaning"]
