@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "train": "Train a network on annotated images.",
         "eval": "Score predictions, a model or whole runs against the truth.",
         "export": "Write a mask for QuPath, the Digital Slide Archive or Bio-Formats.",
+        "status": "Say how a folder of predictions stands.",
     }
 )
 """Commands and their short help; the modules are imported only when they run."""

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,14 @@ Guard = Callable[[], None]
 """Raises ClaimLostError where another process has taken the slide over."""
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedSlide:
+    """An open slide and what is planned for it; who has it closes the slide."""
+
+    slide: Slide
+    job: Job
+
+
 def predict_slide(
     spec: PredictSpec,
     *,
@@ -87,9 +96,15 @@ def predict_slide(
     started = time.monotonic()
     prepare_outputs(spec)
     network = load_network_of(spec)
-    with closing(open_any_slide(spec)) as slide:
+    prepared = prepare_slide(network, spec)
+    with closing(prepared.slide):
         return run_slide(
-            slide, network, spec, progress=progress, stop=stop or threading.Event(), started=started
+            prepared,
+            network,
+            spec,
+            progress=progress,
+            stop=stop or threading.Event(),
+            started=started,
         )
 
 
@@ -120,8 +135,23 @@ def load_network_of(spec: PredictSpec) -> Network:
     )
 
 
+def prepare_slide(network: Network, spec: PredictSpec) -> PreparedSlide:
+    """Open a slide and look it over; nothing is written.
+
+    Raises:
+        SlideError: The slide cannot be used.
+        ConfigError: A setting is impossible for this slide or model.
+    """
+    slide = open_any_slide(spec)
+    try:
+        return PreparedSlide(slide, prepare_job(slide, network, spec))
+    except BaseException:
+        slide.close()
+        raise
+
+
 def run_slide(
-    slide: Slide,
+    prepared: PreparedSlide,
     network: Network,
     spec: PredictSpec,
     *,
@@ -130,10 +160,10 @@ def run_slide(
     started: float,
     guard: Guard = lambda: None,
 ) -> PredictResult:
-    """Segment an open slide with a loaded network, after ``prepare_outputs``.
+    """Segment a prepared slide with a loaded network, after ``prepare_outputs``.
 
     Args:
-        slide: Open slide; stays open.
+        prepared: The slide; stays open.
         network: Loaded network.
         spec: What to do.
         progress: Told after each batch how far the run is.
@@ -147,11 +177,10 @@ def run_slide(
     paths = OutputPaths.beside(spec.out, spec.geojson)
     with locked(paths.partial):
         try:
-            job = prepare_job(slide, network, spec)
-            run = PredictRun(slide, network, job, spec, guard)
+            run = PredictRun(prepared, network, spec, guard)
             if not run.restore():
                 # A run that could be restored only in part is of no use.
-                run = PredictRun(slide, network, job, spec, guard)
+                run = PredictRun(prepared, network, spec, guard)
                 run.begin()
             run.go(progress, stop)
             result = run.report(started)
@@ -184,16 +213,16 @@ class PredictRun:
     """The parts of one run and the loop that moves data through them.
 
     Args:
-        slide: Open slide; stays open.
+        prepared: Open slide and what was planned for it; stays open.
         network: Loaded network.
-        job: What was planned for the two.
         spec: What the user asked for.
         guard: Asked before a state is saved.
     """
 
     def __init__(
-        self, slide: Slide, network: Network, job: Job, spec: PredictSpec, guard: Guard
+        self, prepared: PreparedSlide, network: Network, spec: PredictSpec, guard: Guard
     ) -> None:
+        slide, job = prepared.slide, prepared.job
         self._slide = slide
         self._network = network
         self._job = job

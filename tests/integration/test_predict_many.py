@@ -15,6 +15,7 @@ from dfaseg.inference.batch.events import read_events
 from dfaseg.inference.batch.outcome import Outcome
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.pipeline import PreparedSlide
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import find_slide_inputs
 from tests.factories import tissue_like_image, write_tiff_slide
@@ -121,7 +122,7 @@ def test_first_failure_ends_the_run_where_that_is_asked_for(tmp_path: Path, slid
 
     assert result.exit_code == 1
     assert "error: slide 'broken.svs': no reader understands it" in result.stderr
-    assert events_of(tmp_path / "out") == [("broken", "started"), ("broken", "failed")]
+    assert events_of(tmp_path / "out") == [("broken", "failed")]
 
 
 def test_unexpected_error_stops_no_other_slide(
@@ -130,10 +131,10 @@ def test_unexpected_error_stops_no_other_slide(
     """The traceback is in the log, a line in the table."""
     run_slide = batch_run.run_slide
 
-    def fail_once(slide: Any, *arguments: Any, **more: Any) -> Any:
-        if slide.info.slide_id == "s1":
+    def fail_once(prepared: PreparedSlide, *arguments: Any, **more: Any) -> Any:
+        if prepared.slide.info.slide_id == "s1":
             raise RuntimeError("a mistake\nof ours")
-        return run_slide(slide, *arguments, **more)
+        return run_slide(prepared, *arguments, **more)
 
     monkeypatch.setattr(batch_run, "run_slide", fail_once)
 

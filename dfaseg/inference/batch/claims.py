@@ -64,10 +64,17 @@ class HolderState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A slide that somebody else holds."""
+    """A slide that somebody else holds.
+
+    Attributes:
+        owner: Who; None where that cannot be read.
+        state: Whether the owner lives.
+        changed: When it last gave a sign of life, in seconds since 1970 by the disk's clock.
+    """
 
     owner: Owner | None
     state: HolderState
+    changed: float
 
     def __str__(self) -> str:
         return str(self.owner) if self.owner else "another process"
@@ -178,7 +185,7 @@ class Claims:
             raise OutputError(
                 f"claims in '{self.folder}': cannot be read or written ({explain(error)})"
             ) from error
-        return Held(None, HolderState.ALIVE)
+        return Held(None, HolderState.ALIVE, time.time())
 
     def release(self, claim: Claim) -> None:
         """Let go of a slide, so that others may take it."""
@@ -202,7 +209,7 @@ class Claims:
         state = None if number is None else read_claim(claim_path(self.folder, slide_id, number))
         if number is None or state is None or state.is_released:
             return None
-        return Held(state.owner, self._judge(slide_id, number, state))
+        return Held(state.owner, self._judge(slide_id, number, state), state.changed / 1e9)
 
     def _attempt(self, slide_id: str, *, from_dead: bool) -> Claim | Held | None:
         """Try once; None where another process was faster and it is worth another look."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dfaseg.errors import ClaimLostError, DfasegError, StoppedError
 from dfaseg.inference.batch.areas import agreed_areas
-from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState, Timing
+from dfaseg.inference.batch.begin import Ahead, Beginning, Begun, begin_slide
+from dfaseg.inference.batch.claims import Claims, Timing
 from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, STARTED, STOPPED, EventLog
-from dfaseg.inference.batch.finished import is_finished
 from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.shares import deal_out
@@ -21,11 +21,8 @@ from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.pipeline import (
     Progress,
     load_network_of,
-    open_any_slide,
-    prepare_outputs,
     run_slide,
 )
-from dfaseg.inference.spec import PredictSpec
 from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput
 
@@ -110,32 +107,41 @@ class _Batch:
         self._show = show
         self._stop = stop
         self._events = EventLog(spec.folder / EVENTS_FILE, Owner.of_this_process())
+        self._ahead = Ahead(self._begin, claims)
         self._outcomes: dict[str, SlideOutcome] = {}
         self._count = 0
+        self._is_last = False
 
     def go(self, slides: Sequence[SlideInput]) -> BatchReport:
         """Do all slides: first those that are free, then those whose holder turns out dead."""
         self._count = len(slides)
-        waiting = self._pass(slides, is_last=False)
-        self._claims.forget()
-        while waiting:
-            left = self._pass(waiting, is_last=True)
-            if len(left) == len(waiting):
-                self._stop.wait(self._claims.timing.look)
-            waiting = left
+        try:
+            waiting = self._pass(slides)
+            self._is_last = True
+            self._claims.forget()
+            while waiting:
+                left = self._pass(waiting)
+                if len(left) == len(waiting):
+                    self._stop.wait(self._claims.timing.look)
+                waiting = left
+        finally:
+            self._ahead.close()
         return BatchReport(tuple(self._outcomes[slide.id] for slide in slides))
 
-    def _pass(self, slides: Sequence[SlideInput], *, is_last: bool) -> list[SlideInput]:
+    def _pass(self, slides: Sequence[SlideInput]) -> list[SlideInput]:
         """Go through slides once; return those of which it is not known who does them."""
         waiting = []
-        for slide in slides:
+        for slide, following in zip(slides, [*slides[1:], None], strict=True):
             self._check_stop()
-            outcome = self._attempt(slide, is_last=is_last)
+            outcome = self._attempt(slide, following)
             if outcome is None:
                 waiting.append(slide)
             else:
                 self._outcomes[slide.id] = outcome
         return waiting
+
+    def _begin(self, slide: SlideInput) -> Beginning:
+        return begin_slide(slide, self._spec, self._network, self._claims, is_last=self._is_last)
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -144,11 +150,12 @@ class _Batch:
                 "command again to go on"
             )
 
-    def _attempt(self, slide: SlideInput, *, is_last: bool) -> SlideOutcome | None:
-        """Deal with one slide, whatever happens to it; None where somebody else holds it."""
+    def _attempt(self, slide: SlideInput, following: SlideInput | None) -> SlideOutcome | None:
+        """Deal with one slide, whatever happens to it; None where somebody may hold it."""
         started = time.monotonic()
         try:
-            return self._deal_with(slide, is_last=is_last)
+            begun = self._ahead.take(slide)
+            return self._run(slide, begun, following) if isinstance(begun, Begun) else begun
         except StoppedError as error:
             self._note(STOPPED, slide, started, reason=str(error))
             raise
@@ -163,47 +170,27 @@ class _Batch:
             log.warning("%s", reason, exc_info=None if isinstance(error, DfasegError) else error)
             return SlideOutcome(slide, Outcome.FAILED, reason)
 
-    def _deal_with(self, slide: SlideInput, *, is_last: bool) -> SlideOutcome | None:
-        """Skip a finished slide, leave one that is held, do one that is free.
-
-        Raises:
-            DfasegError: The slide cannot be done.
-        """
-        spec = self._spec.spec_of(slide)
-        if is_finished(spec, self._network):
-            return SlideOutcome(slide, Outcome.SKIPPED, "finished before")
-        # Slides whose process died come last: where one kills its process, the others are done.
-        claim = self._claims.take(slide.id, from_dead=is_last)
-        if isinstance(claim, Held):
-            is_elsewhere = is_last and claim.state is HolderState.ALIVE
-            return SlideOutcome(slide, Outcome.ELSEWHERE, str(claim)) if is_elsewhere else None
-        try:
-            # Its last holder may have finished it between the two lines above.
-            if is_finished(spec, self._network):
-                return SlideOutcome(slide, Outcome.SKIPPED, "finished by another process")
-            return self._run(slide, spec, claim)
-        finally:
-            self._claims.release(claim)
-
-    def _run(self, slide: SlideInput, spec: PredictSpec, claim: Claim) -> SlideOutcome:
-        """Segment one slide that this process holds."""
+    def _run(self, slide: SlideInput, begun: Begun, following: SlideInput | None) -> SlideOutcome:
+        """Segment a slide that this process holds, then let go of it."""
         started = time.monotonic()
         place = len(self._outcomes) + 1
-        self._events.add(STARTED, slide.id, path=slide.path)
-        prepare_outputs(spec)
-        with (
-            closing(open_any_slide(spec)) as opened,
-            self._show(slide, place, self._count) as progress,
-        ):
-            result = run_slide(
-                opened,
-                self._network,
-                spec,
-                progress=progress,
-                stop=self._stop,
-                started=started,
-                guard=claim.check,
-            )
+        try:
+            with (
+                closing(begun.prepared.slide),
+                self._show(slide, place, self._count) as progress,
+            ):
+                self._events.add(STARTED, slide.id, path=slide.path)
+                result = run_slide(
+                    begun.prepared,
+                    self._network,
+                    begun.spec,
+                    progress=self._ahead.during(progress, following),
+                    stop=self._stop,
+                    started=started,
+                    guard=begun.claim.check,
+                )
+        finally:
+            self._claims.release(begun.claim)
         self._note(
             DONE,
             slide,

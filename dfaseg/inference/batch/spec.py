@@ -11,6 +11,8 @@ from dfaseg.slide.inputs import SlideInput
 
 HIDDEN_FOLDER = ".dfaseg"
 """Folder in the output folder for what processes must know of each other."""
+CLAIMS_FOLDER = f"{HIDDEN_FOLDER}/claims"
+"""Folder that says which process does which slide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class BatchSpec:
     @property
     def claims(self) -> Path:
         """Folder that says which process does which slide."""
-        return self.hidden / "claims"
+        return self.folder / CLAIMS_FOLDER
 
     def spec_of(self, slide: SlideInput) -> PredictSpec:
         """Return what is done to one slide; what a list says of it wins."""

@@ -1,0 +1,35 @@
+"""``dfaseg status``: how a folder of predictions stands."""
+
+from pathlib import Path
+
+import click
+
+from dfaseg.cli import options
+
+_LISTED = ("in work", "interrupted", "failed")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("folder", type=options.mask_path)
+def status(folder: Path) -> None:
+    """Say which slides in FOLDER are done, in work, interrupted or failed.
+
+    FOLDER is the --out of `dfaseg predict` for many slides. Nothing is changed or waited for, so
+    that it can be asked at any time, from any machine. Slides that no process has begun are not
+    listed; `dfaseg predict ... --dry-run` tells those.
+    """
+    from dfaseg.inference.batch.status import read_status
+
+    found = read_status(folder)
+    for word in ("done", *_LISTED):
+        click.echo(f"{word:<11}  {len(found.of(word)):>6}")
+    if found.seconds:
+        speed = found.tiles / found.seconds
+        click.echo(f"{found.tiles} patches in {found.seconds:.0f} s of work ({speed:.1f} per s)")
+    listed = [slide for word in _LISTED for slide in found.of(word)]
+    if not listed:
+        return
+    width = max(len(slide.slide_id) for slide in listed)
+    click.echo()
+    for slide in listed:
+        click.echo(f"{slide.slide_id:<{width}}  {slide.word:<11}  {slide.detail}".rstrip())
