@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 _NUMBER_TEXT = b"0123456789+-.eE \t\r\n"
 _BRACKETS = bytes.maketrans(b"[]", b"  ")
 _RING = re.compile(rb"\[P(?:,P)*\]")
+_EMPTY = re.compile(rb"\[\s*\]\s*,|,?\s*\[\s*\]")
+"""An empty list and the comma that parts it from its neighbour."""
 _PIECE_BYTES = 1 << 20
 """Text made into numbers at a time, by way of Python's own."""
 
@@ -23,14 +25,20 @@ def parse_points(text: bytes) -> Any:
 
     Returns:
         Float arrays ``(n, d)`` of points, in lists as in the text; a point alone is ``(1, d)``.
-        What holds no point at all is an empty list.
+        Empty lists are left out; what holds no point at all is one.
 
     Raises:
         ValueError: It is something else.
     """
+    if not text.lstrip().startswith(b"["):
+        raise ValueError("a list of points is something else")
     structure = text.translate(None, _NUMBER_TEXT)
     if not text.strip(b"[], \t\r\n"):
         return []
+    if b"[]" in structure:
+        text, num_empty = _EMPTY.subn(b"", text)
+        if num_empty:
+            return parse_points(text)
     leaf = structure[structure.rfind(b"[", 0, structure.find(b"]")) : structure.find(b"]") + 1]
     points = structure.replace(leaf, b"P")
     if leaf.strip(b"[,]") or points.strip(b"[,]P"):

@@ -44,11 +44,12 @@ def add_region(collector: ShapeCollector, layer: Layer, region: Element) -> None
     """
     stated = (region.get("Type") or "0").strip().lower()
     kind = _KINDS.get(stated, stated)
-    if kind not in _AREAS or (region.get("GeoShape") or "").lower() == "points":
-        collector.skip(f"region of type {stated}" if stated.isdigit() else stated)
-        return
     if kind == "polygon" and region.get("HasEndcaps") == "1":
-        collector.skip(OPEN_LINE)
+        kind = OPEN_LINE
+    elif (region.get("GeoShape") or "").lower() == "points":
+        kind = "points"
+    if kind not in _AREAS:
+        collector.skip(f"region of type {kind}" if kind.isdigit() else kind)
         return
     try:
         points = read_points([*region.iterfind("Vertices/Vertex"), *region.iterfind("Vertices/V")])
@@ -74,7 +75,10 @@ def end_layer(collector: ShapeCollector, layer: Layer, annotation: Element) -> N
     name = _layer_name(annotation)
     holes = _holes_of(layer)
     for number, (text, ring) in enumerate(layer.areas):
-        collector.add(name or text or _colour(annotation), ring, holes.get(number, ()))
+        try:
+            collector.add(name or text or _colour(annotation), ring, holes.get(number, ()))
+        except ValueError as error:
+            raise ValueError(f"layer '{name}': {error}; correct or remove it") from error
     taken = {id(hole) for some in holes.values() for hole in some}
     for hole in layer.holes:
         if id(hole) not in taken:

@@ -1,6 +1,5 @@
-"""Annotations of ASAP, and the choice of a reader by a file's ending."""
+"""Annotations of ASAP."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -100,18 +99,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         read_annotations(tmp_path / "no.xml")
 
 
-def test_ending_decides_the_reader(tmp_path: Path) -> None:
-    """XML, JSON of the Digital Slide Archive, GeoJSON."""
-    read(tmp_path, annotation())
-    points = [[*point, 0] for point in SQUARE]
-    element = {"type": "polyline", "closed": True, "points": points, "group": "tumour"}
-    (tmp_path / "a.json").write_text(json.dumps({"elements": [element]}))
-    ring = [*SQUARE, SQUARE[0]]
-    geometry = {"type": "Polygon", "coordinates": [ring]}
-    feature = {"type": "Feature", "geometry": geometry, "properties": {"name": "tumour"}}
-    (tmp_path / "a.geojson").write_text(json.dumps(feature))
-
-    found = [read_annotations(tmp_path / f"a.{end}") for end in ("xml", "json", "geojson")]
-
-    assert [one.polygons[0].class_name for one in found] == ["tumour"] * 3
-    assert [one.polygons[0].exterior.shape for one in found] == [(4, 2)] * 3
+def test_decimal_commas_are_read(tmp_path: Path) -> None:
+    """ASAP writes numbers as the computer's language does."""
+    text = annotation(points=((0, 0), (4, 0), (4, 4.5))).replace("4.5", "4,5")
+    assert read(tmp_path, text).polygons[0].exterior[2].tolist() == [4, 4.5]
