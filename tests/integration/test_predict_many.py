@@ -1,24 +1,34 @@
 """``dfaseg predict`` with a folder: shares, resuming, failures, and what is printed."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from dfaseg.cli.main import cli
 from dfaseg.errors import SlideError, StoppedError
 from dfaseg.inference.batch import run as batch_run
-from dfaseg.inference.batch.claims import Claims
-from dfaseg.inference.batch.events import read_events
+from dfaseg.inference.batch.claim_files import create_claim
+from dfaseg.inference.batch.claims import Claims, Timing
+from dfaseg.inference.batch.events import EventLog, read_events
 from dfaseg.inference.batch.outcome import Outcome
+from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
-from dfaseg.inference.pipeline import PreparedSlide
+from dfaseg.inference.pipeline import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
-from dfaseg.slide.inputs import find_slide_inputs
+from dfaseg.slide.inputs import SlideInput, find_slide_inputs
 from tests.factories import tissue_like_image, write_tiff_slide
+from tests.model_files import write_tiny_model
 from tests.predicting import everything_below, identity_network, predict, run_command, use
 from tests.predicting import written_bytes as bytes_of
 
@@ -330,3 +340,111 @@ def test_missing_slide_of_a_list_is_one_failure(tmp_path: Path, slides: Path) ->
     assert done.outcome is Outcome.DONE
     with pytest.raises(SlideError, match="no such file"):
         find_slide_inputs([str(slides / "gone.tif")])
+
+
+def test_next_slide_is_begun_before_the_last_has_finished(tmp_path: Path, slides: Path) -> None:
+    """And let go of when the run is stopped then."""
+    held = []
+    stop = threading.Event()
+
+    @contextmanager
+    def show(slide: SlideInput, _place: int, _count: int) -> Iterator[Progress]:
+        def progress(done: int, total: int) -> None:
+            if done == total:
+                stop.set()
+
+        yield progress
+        # The thread that begins the next slide has had the whole end of this one.
+        held.append((slide.id, Claims(spec.claims).holder("s1") is not None))
+
+    spec = BatchSpec(
+        slides=find_slide_inputs([str(slides)]), folder=tmp_path, settings=settings(tmp_path)
+    )
+
+    with pytest.raises(StoppedError, match="stopped after 1 of 3 slides"):
+        predict_slides(spec, show=show, stop=stop)
+
+    assert held == [("s0", True)]
+    assert Claims(spec.claims).holder("s1") is None
+    assert events_of(tmp_path) == [("s0", "started"), ("s0", "done")]
+
+
+def test_slide_whose_process_died_is_done_last(tmp_path: Path, slides: Path) -> None:
+    """If it was the slide that killed it, the others are done before."""
+    dead = replace(Owner.of_this_process(), born="1")
+    (tmp_path / ".dfaseg" / "claims").mkdir(parents=True)
+    create_claim(tmp_path / ".dfaseg" / "claims", "s0", 0, dead)
+
+    result = run(slides, "--out", tmp_path)
+
+    assert counts_of(result)["done"] == 3
+    assert [slide for slide, event in events_of(tmp_path) if event == "done"] == ["s1", "s2", "s0"]
+
+
+def test_slide_of_a_silent_machine_is_taken_after_a_time(tmp_path: Path, slides: Path) -> None:
+    """And one of a machine that shows life is left to it."""
+    spec = BatchSpec(
+        slides=find_slide_inputs([str(slides)]), folder=tmp_path, settings=settings(tmp_path)
+    )
+    spec.claims.mkdir(parents=True)
+    far = replace(Owner.of_this_process(), machine="node7", host="node7")
+    for name in ("s0", "s1"):
+        create_claim(spec.claims, name, 0, far)
+    end = threading.Event()
+
+    def live() -> None:
+        while not end.wait(0.01):
+            os.utime(spec.claims / "s1.0")
+
+    node = threading.Thread(target=live)
+    node.start()
+    try:
+        report = predict_slides(spec, timing=Timing(beat=0.05, look=0.05, stale=0.3))
+    finally:
+        end.set()
+        node.join()
+
+    s0, s1, s2 = report.slides
+    assert (s0.outcome, s2.outcome) == (Outcome.DONE, Outcome.DONE)
+    assert (s1.outcome, s1.reason[-8:]) == (Outcome.ELSEWHERE, "on node7")
+
+
+def test_status_says_how_a_folder_stands(tmp_path: Path, slides: Path) -> None:
+    """Done, in work and failed; nothing is written."""
+    (tmp_path / "broken.svs").touch()
+    out = tmp_path / "out"
+    run(slides / "s0.tif", tmp_path / "broken.svs", "--out", out)
+    events = EventLog(out / "run.jsonl", Owner.of_this_process())
+    events.add("started", "s1")
+    events.add("started", "s2")
+    with Claims(out / ".dfaseg" / "claims") as claims:
+        claims.take("s1")
+        before = everything_below(out)
+        result = CliRunner().invoke(cli, ["status", str(out)])
+        assert everything_below(out) == before
+
+    assert result.exit_code == 0, result.output
+    head, table = result.stdout.split("\n\n")
+    assert [line.split()[-1] for line in head.splitlines()[:4]] == ["1", "1", "1", "1"]
+    s1, s2, broken = table.splitlines()
+    assert broken.startswith("broken  failed       slide 'broken.svs': no reader")
+    assert s1.startswith(f"s1      in work      process {os.getpid()} on ")
+    assert s2 == "s2      interrupted"
+    missing = CliRunner().invoke(cli, ["status", str(tmp_path / "no")])
+    assert missing.exit_code == 1
+    assert "does not exist; give the --out" in missing.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_slides_of_a_folder(tmp_path: Path, slides: Path) -> None:
+    """Neither does what the other does or has done."""
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    command = [sys.executable, "-m", "dfaseg", "predict", slides, "--out", tmp_path / "out"]
+    command += ["--model", model, "--tissue", "none", "--device", "cpu", "--workers", "1"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    runs = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in "ab"]
+
+    assert [run.wait() for run in runs] == [0, 0]
+    done = [slide for slide, event in events_of(tmp_path / "out") if event == "done"]
+    assert sorted(done) == ["s0", "s1", "s2"]
