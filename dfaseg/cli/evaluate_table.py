@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from dfaseg.evaluation.wording import p_value, signed
+from dfaseg.evaluation.wording import named, p_value, signed
 
 if TYPE_CHECKING:
     from dfaseg.evaluation.differences import Difference
@@ -135,7 +135,7 @@ def _class_width(name: str) -> int:
 
 
 def _reference_table(comparison: "RunComparison") -> Table:
-    table = _table(f"Macro Dice against {comparison.reference}", "method")
+    table = _table(f"Macro Dice against {named(str(comparison.reference))}", "method")
     table.caption, table.caption_justify = "* beyond chance: both p < 0.05, corrected", "left"
     for name in ("difference", "95 %", "p bootstrap", "p Wilcoxon"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -168,7 +168,7 @@ def _say_pairs(comparison: "RunComparison") -> list[str]:
 
 def _say_pair(pair: "Difference") -> str:
     return (
-        f"{pair.first} is ahead of {pair.second} by {pair.estimate.value:.4f}"
+        f"{named(pair.first)} is ahead of {named(pair.second)} by {pair.estimate.value:.4f}"
         f" (corrected p: bootstrap {p_value(pair.p_bootstrap)},"
         f" Wilcoxon {p_value(pair.p_ranks)})"
     )

@@ -101,6 +101,18 @@ def baseline_of(method: Method, methods: Sequence[Method]) -> Method | None:
     return max(plain, key=lambda other: _num_shared(other, method))
 
 
+def baseline_dice(method: Method, baseline: Method) -> FloatArray:
+    """Return the Dice that a baseline has with the seed of each run of a method, ``(runs, k)``.
+
+    Where it was not trained with that seed, its mean over all seeds stands in.
+    """
+    dice = baseline.dice()
+    place = {seed: index for index, seed in enumerate(baseline.seeds) if seed is not None}
+    return np.stack([
+        dice[place[seed]] if seed in place else dice.mean(axis=0) for seed in method.seeds
+    ])  # fmt: skip
+
+
 def correlate(first: FloatArray, second: FloatArray) -> Correlation:
     """Correlate two numbers of each class.
 
@@ -151,7 +163,7 @@ def _relations(
     found = []
     baseline = baseline_of(method, methods)
     if baseline is not None:
-        dice = _dice_by_seed(method, baseline)
+        dice = baseline_dice(method, baseline)
         found.append(_relation(method, measured, values, "baseline_dice", dice, baseline.name))
     shares = [run.result.facts.get("frequencies") for run in method.runs]
     if all(shares):
@@ -173,15 +185,6 @@ def _relation(
     by_seed = tuple(correlate(*pair) for pair in zip(values, others, strict=True))
     of_means = correlate(values.mean(axis=0), others.mean(axis=0))
     return BiasRelation(method.name, measured, against, baseline, by_seed, of_means)
-
-
-def _dice_by_seed(method: Method, baseline: Method) -> FloatArray:
-    """Return the baseline's Dice with the seed of each run, ``(runs, k)``; else its mean."""
-    dice = baseline.dice()
-    place = {seed: index for index, seed in enumerate(baseline.seeds) if seed is not None}
-    return np.stack([
-        dice[place[seed]] if seed in place else dice.mean(axis=0) for seed in method.seeds
-    ])  # fmt: skip
 
 
 def _num_shared(first: Method, second: Method) -> int:

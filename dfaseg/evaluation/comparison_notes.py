@@ -7,7 +7,7 @@ from dfaseg.evaluation.differences import LEVEL, can_find, smallest_rank_p
 from dfaseg.evaluation.methods import Method
 from dfaseg.evaluation.paired import NUM_DRAWS
 from dfaseg.evaluation.summary import FEW_CASES
-from dfaseg.evaluation.wording import count
+from dfaseg.evaluation.wording import count, named
 
 ENOUGH_SEEDS = 3
 """With fewer, runs rather than methods are compared."""
@@ -16,8 +16,8 @@ _MANY_SEEDS = 10
 EXPLANATIONS = (
     "Runs with the same settings but the seed are one method. “±” is the standard deviation over"
     " its seeds.",
-    "A case is what images belong together by: the patient where the data set names it (GlaS,"
-    " EBHI-Seg, BCSS), else the slide or the image. Images of one case are pooled, are drawn"
+    "A case is what images belong together by: the patient on GlaS and BCSS, the case of the"
+    " biopsy on EBHI-Seg, else the slide or the image. Images of one case are pooled, are drawn"
     " together and make one pair of a paired test.",
     f"Intervals: cases and seeds were drawn again {NUM_DRAWS} times; of two methods the same cases"
     " and, where they have the same seeds, the same seeds.",
@@ -78,5 +78,5 @@ def _limits_of_tests(
                 f" {num_others} tests, which could find something."
             )
     if reference is not None and num_pairs and not can_find(num_cases, num_others):
-        said.append(f"There are too few cases to find a difference from {reference}, too.")
+        said.append(f"There are too few cases to find a difference from {named(reference)}, too.")
     return said

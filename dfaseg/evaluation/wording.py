@@ -37,6 +37,11 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def named(name: str) -> str:
+    """Return the name of a method for a sentence, quoted where it holds a comma itself."""
+    return f"“{name}”" if ", " in name else name
+
+
 def count(amount: int, noun: str) -> str:
     """Return a number of things, e.g. "1 case", "20 cases"."""
     return f"{amount:,} {noun}" + ("" if amount == 1 else "s")

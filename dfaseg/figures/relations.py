@@ -59,7 +59,7 @@ def draw_dice_against_frequency(
 
 
 def draw_bias_against_dice(
-    styles: Sequence[ClassStyle], delta: FloatArray, baseline_dice: Sequence[float]
+    styles: Sequence[ClassStyle], delta: FloatArray, baseline_dice: Sequence[float] | FloatArray
 ) -> Figure | None:
     """Draw one point per class: does the learned delta follow difficulty?
 

@@ -11,6 +11,7 @@ from dfaseg.evaluation.bias_relations import (
     MIN_CLASSES,
     BiasRelation,
     Correlation,
+    baseline_dice,
     baseline_of,
 )
 from dfaseg.evaluation.methods import Method
@@ -64,7 +65,8 @@ def _relation_table(comparison: RunComparison) -> Markup | None:
         f"Correlations over {num_classes} classes: so few points show strong relations only, and"
         " more seeds do not make them more, because they repeat the same classes. Means over seeds"
         " are correlated; p is exact and not corrected for the number of rows. A warm start makes δ"
-        " follow the frequency before anything is learned: there, look at what training added."
+        " follow the frequency before anything is learned: there, look at what training added. If δ"
+        " marked the hard classes, it would fall with their Dice: ρ below 0."
     )
     said = element("p", hint, class_="hint")
     return element("div", said, table(header, rows, class_="wide"), class_="relations")
@@ -114,7 +116,7 @@ def _bias_figures(
         if baseline is None or delta is None:
             continue
         with house_style():
-            dice = _class_means(baseline)
+            dice = baseline_dice(method, baseline).mean(axis=0)
             figure = draw_bias_against_dice(styles, delta.mean(axis=0), dice)
             if figure is not None:
                 said = f"δ of {method.name} against Dice of {baseline.name}"

@@ -21,7 +21,7 @@ from dfaseg.evaluation.report.page import (
 )
 from dfaseg.evaluation.report.pair_section import pair_section, reference_section
 from dfaseg.evaluation.run_comparison import Row, RunComparison
-from dfaseg.evaluation.wording import count, number
+from dfaseg.evaluation.wording import count, named, number
 
 _BEST_COLOUR, _OTHER_COLOUR = "#2a8c93", "#a9c9cc"
 _MOST_NAMES = 4
@@ -68,7 +68,7 @@ def _opening(comparison: RunComparison) -> Markup:
 def _sentences(comparison: RunComparison) -> list[str]:
     best = comparison.rows[0]
     said = [
-        f"{best.method.name} has the highest macro Dice: {_mean_and_spread(best)},"
+        f"{named(best.method.name)} has the highest macro Dice: {_mean_and_spread(best)},"
         f" over {count(len(best.method.runs), 'run')}."
     ]
     rivals = [entry for entry in comparison.differences if _is_of(entry, best)]
@@ -100,7 +100,7 @@ def _against_reference(comparison: RunComparison) -> list[str]:
     surely = [entry for entry in comparison.gains if entry.is_beyond_chance]
     ahead = [entry.first for entry in surely if entry.estimate.value > 0]
     behind = [entry.first for entry in surely if entry.estimate.value < 0]
-    said = [f" Against {comparison.reference}, chosen as the reference,"]
+    said = [f" Against {named(comparison.reference)}, chosen as the reference,"]
     if ahead:
         said.append(f" {_listed(ahead, 'and')} {_are(ahead)} ahead")
     if behind:
@@ -123,7 +123,8 @@ def _other(entry: Difference, best: Row) -> str:
 def _listed(names: Sequence[str], word: str = "or") -> str:
     if len(names) > _MOST_NAMES:
         return f"{len(names)} others"
-    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} {word} {names[-1]}"
+    said = [named(name) for name in names]
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} {word} {said[-1]}"
 
 
 def _mean_and_spread(entry: Row) -> str:

@@ -8,7 +8,7 @@ from dfaseg.evaluation.report.markup import Markup, element, row, table
 from dfaseg.evaluation.report.page import number_cell, section
 from dfaseg.evaluation.run_comparison import RunComparison
 from dfaseg.evaluation.summary import Estimate
-from dfaseg.evaluation.wording import ABSENT, count, interval, p_value, signed
+from dfaseg.evaluation.wording import ABSENT, count, interval, named, p_value, signed
 
 _MOST_LISTED = 15
 """Pairs that are listed one below the other; more of them are laid out as a square."""
@@ -18,9 +18,10 @@ def reference_section(comparison: RunComparison) -> Markup | None:
     """Return every method against the reference; None without one or without tests."""
     if not comparison.gains:
         return None
+    reference = named(str(comparison.reference))
     return section(
-        f"Against {comparison.reference}",
-        f"Macro Dice of each method minus that of {comparison.reference} on the same cases, with"
+        f"Against {reference}",
+        f"Macro Dice of each method minus that of {reference} on the same cases, with"
         f" 95 % intervals; p-values are corrected for these {len(comparison.gains)} comparisons."
         f" Tinted: both are below {LEVEL}.",
         _table(comparison.gains, with_second=False),

@@ -1,0 +1,69 @@
+"""What ``dfaseg eval`` prints fits a terminal of 80 columns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfaseg.classmap import ClassMap
+from dfaseg.cli.evaluate_table import show_comparison, show_evaluation
+from dfaseg.evaluation.results import CaseResult, EvalResult
+from dfaseg.evaluation.run_comparison import compare_runs
+from dfaseg.evaluation.runs import Run
+from dfaseg.evaluation.summary import summarise
+
+NAMES = ("Background", "Normal", "Polyp", "Low-grade IN", "High-grade IN", "Adenocarcinoma",
+         "Serrated adenoma")  # fmt: skip
+CLASSES = ClassMap.from_records(
+    [{"index": i, "name": name, "colour": "#123456"} for i, name in enumerate(NAMES)]
+)
+METHODS = ("none", "dfa", "dfa_anchored", "frozen_init", "cffa", "hcfa", "cold")
+
+
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def result(wrong: int, seed: int = 0) -> EvalResult:
+    """Return twelve cases with all classes, of which so many pixels in 1000 are wrong."""
+    k = len(CLASSES)
+    counts = [
+        np.diag([1000 - wrong - i] * k) + np.roll(np.diag([wrong + i] * k), 1, axis=1)
+        for i in range(12)
+    ]
+    cases = tuple(CaseResult(f"c{i}", f"c{i}", matrix) for i, matrix in enumerate(counts))
+    return EvalResult("twelve cases", CLASSES, None, cases, {"seed": seed})
+
+
+def test_comparison_of_many_classes_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    """No line is wider, every class has its name whole, and many pairs are counted, not listed."""
+    runs = [
+        Run(Path(f"{mode}-{seed}"), {"bias.mode": mode}, seed, result(9 + 30 * place + seed, seed))
+        for place, mode in enumerate(METHODS)
+        for seed in range(3)
+    ]
+
+    show_comparison(compare_runs(runs, reference="none"))
+
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    assert all(word in said for name in NAMES for word in name.split())
+    assert all(method in said for method in METHODS)
+    assert "Macro Dice against none" in said
+    assert "So do 13 other pairs" in said
+    assert "21 of 21 pairs differ by more than chance explains." in said
+
+
+def test_scores_of_one_evaluation_are_one_line_per_class(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Dice with its interval, the other scores without."""
+    evaluation = result(20)
+
+    show_evaluation(evaluation, summarise(evaluation), ())
+
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = [line for line in lines if "Serrated adenoma" in line]
+    assert line.count("0.97") >= 4
