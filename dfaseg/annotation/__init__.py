@@ -16,10 +16,11 @@ from dfaseg.annotation.polygon_file import PolygonSpec
 from dfaseg.annotation.polygon_table import AnnotatedPolygon, PolygonTable, make_table
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.annotation.rasterize import rasterize
-from dfaseg.annotation.read_annotations import read_annotations
+from dfaseg.annotation.read_annotations import ANNOTATION_SUFFIXES, read_annotations
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 
 __all__ = [
+    "ANNOTATION_SUFFIXES",
     "AnnotatedPolygon",
     "Annotations",
     "ClassRules",

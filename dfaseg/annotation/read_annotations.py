@@ -16,6 +16,8 @@ from dfaseg.errors import AnnotationError
 
 logger = logging.getLogger(__name__)
 
+ANNOTATION_SUFFIXES = frozenset({".geojson", ".json", ".xml", ".annotations", ".gz"})
+"""Endings that such files usually have, for those who look for them in folders."""
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARKS = b"\xef\xbb\xbf\xff\xfe"
 _PEEKED_BYTES = 512

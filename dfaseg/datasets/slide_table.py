@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dfaseg.annotation import ANNOTATION_SUFFIXES
 from dfaseg.datasets.checks import find_pictures
 from dfaseg.datasets.holdout import hold_out
 from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES
@@ -14,7 +15,6 @@ from dfaseg.geometry import is_plausible_mpp
 SLIDE_SUFFIXES = PICTURE_SUFFIXES | {
     *(".svs", ".svslide", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".dcm", ".czi")
 }
-ANNOTATION_SUFFIXES = frozenset({".json", ".geojson", ".gz"})
 TABLE = "splits.csv"
 HELD_OUT = 0.2
 """Share of the slides that tests, and of the rest that validates, where no table says so."""
@@ -88,7 +88,8 @@ def find_slides(root: Path) -> list[SlideEntry]:
 def _find_annotations(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for stem, path in find_pictures(folder, ANNOTATION_SUFFIXES).items():
-        name = stem.removesuffix(".geojson")
+        inner = Path(stem)  # of "name.geojson.gz"
+        name = inner.stem if inner.suffix.lower() in ANNOTATION_SUFFIXES else stem
         if name in found:
             raise DatasetError(
                 f"folder '{folder}': '{found[name].name}' and '{path.name}' belong to one slide;"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.annotation import (
+    ANNOTATION_SUFFIXES,
     ClassRules,
     DrawnLabels,
     LabelFrame,
@@ -16,8 +17,6 @@ from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
 from dfaseg.evaluation.class_names import ScoredClasses
 from dfaseg.evaluation.mask_files import MaskFile
-
-DRAWING_SUFFIXES = frozenset({".geojson", ".json", ".xml", ".annotations", ".gz"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class DrawnTruth:
 
 def is_drawing_path(path: Path) -> bool:
     """Tell by its ending whether a file can hold polygons."""
-    return path.suffix.lower() in DRAWING_SUFFIXES
+    return path.suffix.lower() in ANNOTATION_SUFFIXES
 
 
 def read_drawn_truth(

@@ -14,7 +14,10 @@ logger = logging.getLogger(__name__)
 
 _SIDE_FILES = (".overlay.png", ".run.json")
 """Endings of what ``dfaseg predict`` writes beside a mask and that is no mask."""
-_DOUBLE_SUFFIXES = (".geojson.gz", ".json.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
+_DOUBLE_SUFFIXES = (
+    *(".geojson.gz", ".json.gz", ".xml.gz"),
+    *(".ome.tif", ".ome.tiff", ".ome.zarr"),
+)
 _NAMES_SHOWN = 5
 
 

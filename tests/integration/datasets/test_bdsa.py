@@ -21,6 +21,7 @@ from dfaseg.errors import DatasetError
 from dfaseg.slide import open_slide
 from dfaseg.tiler.overview import read_overview
 from dfaseg.tiler.plan import plan_reading
+from tests.drawings import WRITERS, square
 from tests.factories import corrupt_tile, tissue_like_image, write_tiff_slide
 
 WIDTH, HEIGHT = 256, 192
@@ -168,18 +169,22 @@ def test_drawings_are_labels(tree: Path) -> None:
     assert not label[:32].any()
 
 
-def test_geojson_is_read_too(tree: Path) -> None:
-    """Compressed or not, as QuPath or a server exports it."""
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.geojson.gz", "GeoJSON"),
+        ("a.xml", "Aperio ImageScope XML"),
+        ("a.annotations", "Halo XML"),
+        ("a.xml.gz", "ASAP XML"),
+    ],
+)
+def test_other_forms_are_read_too(tree: Path, name: str, form: str) -> None:
+    """Compressed or not, as QuPath, a server or a vendor's viewer exports it."""
     (tree / "masks" / "a.png").unlink()
     (tree / "annotations").mkdir()
-    ring = [[0, 0], [64, 0], [64, 64], [0, 64], [0, 0]]
-    feature = {
-        "type": "Feature",
-        "properties": {"classification": {"name": "leptomeninges"}},
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
-    }
-    data = gzip.compress(json.dumps([feature]).encode())
-    (tree / "annotations" / "a.geojson.gz").write_bytes(data)
+    data = WRITERS[form]([square(0, 0, 64, "leptomeninges")]).encode()
+    packed = gzip.compress(data) if name.endswith(".gz") else data
+    (tree / "annotations" / name).write_bytes(packed)
 
     label = only_region(read_bdsa(tree)).label
 
