@@ -24,6 +24,7 @@ from dfaseg.inference.batch.outcome import Outcome
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.outputs import PUBLISHING, OutputPaths
 from dfaseg.inference.pipeline import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
@@ -448,3 +449,23 @@ def test_two_processes_share_the_slides_of_a_folder(tmp_path: Path, slides: Path
     assert [run.wait() for run in runs] == [0, 0]
     done = [slide for slide, event in events_of(tmp_path / "out") if event == "done"]
     assert sorted(done) == ["s0", "s1", "s2"]
+
+
+def test_slide_killed_while_its_files_were_renamed_is_finished(
+    tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is computed again, nor is it taken for somebody's file."""
+    monkeypatch.setattr(OutputPaths, "publish", lambda _paths: None)
+    run(slides / "s0.tif", "--out", tmp_path)
+    monkeypatch.undo()
+    paths = OutputPaths.beside(tmp_path / "s0.zarr")
+    (paths.partial / PUBLISHING).touch()
+    paths.made(paths.mask).rename(paths.mask)
+    use(monkeypatch, network=identity_network(2))
+
+    result = run(slides / "s0.tif", "--out", tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert counts_of(result)["finished before"] == 1
+    assert paths.record.exists()
+    assert not paths.partial.exists()

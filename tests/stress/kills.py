@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dfaseg.inference import pipeline
+from dfaseg.inference import outputs, pipeline
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import OutputPaths
@@ -39,6 +39,8 @@ from tests.predicting import identity_network, written_bytes
 NUM_SLIDES = 3
 LONGEST_LIFE = 0.6
 """Of the time that an undisturbed run takes."""
+PUBLISHING_PAUSE = 0.01
+"""Seconds between two renames, so that some kills come between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
         os.write(handle, f"{word} {current[0]} {row}\n".encode())
 
     add, save, publish = Canvas.add, pipeline.save_state, OutputPaths.publish
+    replace = outputs._replace
+
+    def slow_replace(made: Path, final: Path, old: Path) -> None:
+        replace(made, final, old)
+        time.sleep(PUBLISHING_PAUSE)
 
     def noted_add(canvas: Canvas, tiles: Any, logits: torch.Tensor) -> None:
         note("row", tiles[0].row)
@@ -91,6 +98,7 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
 
     Canvas.add = noted_add  # type: ignore[method-assign]
     OutputPaths.publish = noted_publish  # type: ignore[method-assign]
+    outputs._replace = slow_replace
     pipeline.save_state = noted_save
     pipeline.resolve_model = lambda _name: Path("memory")
     pipeline.load_network = lambda _path, **_options: identity_network(2)

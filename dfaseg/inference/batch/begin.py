@@ -8,6 +8,7 @@ from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState
 from dfaseg.inference.batch.finished import is_finished
 from dfaseg.inference.batch.outcome import Outcome, SlideOutcome
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.pipeline import PreparedSlide, Progress, prepare_outputs, prepare_slide
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.model.network import Network
@@ -61,7 +62,9 @@ def begin_slide(
         is_elsewhere = is_last and claim.state is HolderState.ALIVE
         return SlideOutcome(slide, Outcome.ELSEWHERE, str(claim)) if is_elsewhere else None
     try:
-        # Its last holder may have finished it between the two looks.
+        # Its last holder may have finished it between the two looks, or died while it gave the
+        # files their names.
+        OutputPaths.beside(slide_spec.out).finish_publishing(overwrite=slide_spec.overwrite)
         if is_finished(slide_spec, network):
             claims.release(claim)
             return SlideOutcome(slide, Outcome.SKIPPED)
