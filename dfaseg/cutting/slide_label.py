@@ -151,7 +151,7 @@ def _boxes(
     drawn_region = is_region[table.name_numbers]
     if drawn_region.any():
         wanted = drawn_region
-    elif rules.background is not None:
+    elif rules.background is not None and not rules.regions_of_interest:
         return None
     else:
         indices = np.array([rules.index_of(name) for name in table.names])

@@ -16,7 +16,7 @@ from dfaseg.cli.main import cli
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([*REPOSITORY.glob("README.md"), *REPOSITORY.glob("docs/**/*.md")])
 EXECUTED_PAGES = sorted(
-    [*REPOSITORY.glob("docs/tutorial.md"), *REPOSITORY.glob("docs/how-to/*.md")]
+    [*REPOSITORY.glob("docs/tutorial*.md"), *REPOSITORY.glob("docs/how-to/*.md")]
 )
 NEEDS_MODEL = "<!-- needs the default model -->"
 """Stands on pages whose examples run the model inside the package."""

@@ -1,13 +1,19 @@
 """``dfaseg tile``: what it writes, skips, refuses and says."""
 
 import json
+import os
+import signal
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from dfaseg.cutting import folder, patches, slide_run
+from dfaseg.cutting.encoding import encode_patch
 from dfaseg.cutting.slide_run import tile_slide
+from dfaseg.cutting.spec import PatchFormat
 from dfaseg.errors import StoppedError
 from dfaseg.slide.inputs import SlideInput
 from tests.cutting import picture_of, run_tile, slide_file, spec_of, table_of, written_files
@@ -173,6 +179,55 @@ def test_stopped_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     assert seen[0] > 0
     assert written_files(halves) == written_files(whole)
     assert not [path for path in halves.iterdir() if path.name.startswith(".")]
+
+
+def test_signal_stops_after_the_row_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code says that running the same command again goes on, and it does."""
+    out, slide = tmp_path / "out", slide_file(tmp_path)
+    arguments = (slide, "--out", out, "--save", "png", "--patch-size", 64)
+
+    def encode_once(pixels: NDArray[np.uint8], save: PatchFormat) -> bytes:
+        monkeypatch.setattr(patches, "encode_patch", encode_patch)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return encode_patch(pixels, save)
+
+    monkeypatch.setattr(patches, "encode_patch", encode_once)
+    stopped = run_tile(*arguments)
+    finished = run_tile(*arguments)
+
+    assert stopped.exit_code == 75, stopped.output
+    assert "run the same command again" in stopped.stderr
+    assert finished.exit_code == 0, finished.output
+    assert len(list((out / "a" / "patches").iterdir())) == len(table_of(out)) == 10 * 7
+
+
+def test_killed_while_putting_in_place_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made is not made again, whichever file was the last that found its place."""
+    out, slide = tmp_path / "out", slide_file(tmp_path)
+    whole = tmp_path / "whole"
+    run_tile(slide, "--out", whole, "--hdf5", "clam")
+    monkeypatch.setattr(folder, "_move_files", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tile_slide(
+            SlideInput("a", str(slide)),
+            spec_of(_made(out), tissue="none", patch_px=128, hdf5="clam"),
+        )
+    monkeypatch.undo()
+    monkeypatch.setattr(slide_run, "choose_tiles", lambda *_: 1 / 0)
+
+    result = run_tile(slide, "--out", out, "--hdf5", "clam")
+
+    assert result.exit_code == 0, result.output
+    assert [*written_files(out)] == [*written_files(whole)]
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_resolution_of_the_slide_can_be_given(tmp_path: Path) -> None:
