@@ -34,8 +34,8 @@ class TiffMask:
         page = tiff.pages.first
         self.path = path
         facts = parse_label_xml(page.description) if tiff.is_ome else None
-        self.classes: ClassMap | None = facts and facts.classes
-        self.slide_id: str | None = (facts and facts.slide_id) or None
+        self.classes: ClassMap | None = None if facts is None else facts.classes
+        self.slide_id: str | None = None if facts is None else facts.slide_id or None
         self.frame = _frame(tiff, facts)
         self._tiff = tiff
         self._page = page
