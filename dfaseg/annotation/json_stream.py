@@ -36,7 +36,7 @@ class JsonStream:
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._lists: deque[bytes] = deque()
+        self._lists: deque[bytearray] = deque()
         self._num_dropped = self._num_seen = 0
         self._chunks = self._take_points_out(file)
         self._text, self._at = "", 0
@@ -181,7 +181,7 @@ class JsonStream:
                 at = end.start() if end else len(held)
                 if end is None:
                     break
-                parts.append(self._keep(bytes(points)))
+                parts.append(self._keep(points))
                 points = None
             cut = max(at, len(held) - _LONGEST_KEY)
             parts.append(held[at:cut])
@@ -189,21 +189,22 @@ class JsonStream:
             yield decoder.decode(b"".join(parts))
         yield decoder.decode(held, final=True)
 
-    def _keep(self, text: bytes) -> bytes:
+    def _keep(self, points: bytearray) -> bytes:
         """Keep a list for later, and return what stands for it until then."""
-        points = text.rstrip(b", \t\r\n")
         if points.count(b"[") != points.count(b"]"):
-            return text  # a list of something else
+            return bytes(points)  # a list of something else
+        end = points.rindex(b"]") + 1
+        rest = bytes(points[end:])
+        del points[end:]  # in place: it may fill much of the memory
         self._lists.append(points)
-        mark = b'"\\u0000%d"' % (self._num_dropped + len(self._lists) - 1)
-        return mark + text[len(points) :]
+        return b'"\\u0000%d"' % (self._num_dropped + len(self._lists) - 1) + rest
 
 
 @dataclass(frozen=True, slots=True)
 class PointText:
     """A list of points, or of such lists, as it stands in the file."""
 
-    text: bytes
+    text: bytes | bytearray
 
 
 def points_of(value: Any) -> Any:

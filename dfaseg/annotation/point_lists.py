@@ -17,7 +17,7 @@ _PIECE_BYTES = 1 << 20
 """Text made into numbers at a time, by way of Python's own."""
 
 
-def parse_points(text: bytes) -> Any:
+def parse_points(text: bytes | bytearray) -> Any:
     """Parse a list of points, or lists of such lists in any depth.
 
     Args:
@@ -52,17 +52,18 @@ def parse_points(text: bytes) -> Any:
     nesting = _RING.sub(number, b"[P]" if points == b"P" else points)
     if b"P" in nesting or b"[]" in nesting:
         raise ValueError("its points are not lists of as many numbers each")
-    values = _parse_numbers(text.translate(_BRACKETS)).reshape(-1, leaf.count(b",") + 1)
+    values = _parse_numbers(text).reshape(-1, leaf.count(b",") + 1)
     bounds = [0, *accumulate(sizes)]
     return _arrange(json.loads(nesting), [values[a:b] for a, b in pairwise(bounds)])
 
 
-def _parse_numbers(text: bytes) -> NDArray[np.float64]:
+def _parse_numbers(text: bytes | bytearray) -> NDArray[np.float64]:
     parts, start = [], 0
     while start <= len(text):
         end = text.find(b",", start + _PIECE_BYTES)
         end = len(text) if end < 0 else end
-        parts.append(np.fromiter(map(float, text[start:end].split(b",")), np.float64))
+        numbers = text[start:end].translate(_BRACKETS).split(b",")
+        parts.append(np.fromiter(map(float, numbers), np.float64, len(numbers)))
         start = end + 1
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -63,10 +63,15 @@ def add_element(
 
 def end_annotation(collector: ShapeCollector, annotation: Mapping[str, Any]) -> None:
     """Name the shapes of an annotation that have no name of their own after it."""
-    attributes = annotation.get("attributes")
-    collector.note_facts(attributes.get("dfaseg") if isinstance(attributes, dict) else None)
+    collector.note_facts(facts_of(annotation))
     name = annotation.get("name")
     collector.rename(_NAMELESS, name.strip() if isinstance(name, str) else "")
+
+
+def facts_of(annotation: Mapping[str, Any]) -> Any:
+    """Return what dfaseg wrote about an annotation of its own; None for others."""
+    attributes = annotation.get("attributes")
+    return attributes.get("dfaseg") if isinstance(attributes, dict) else None
 
 
 def _class_name(element: Mapping[str, Any]) -> str:

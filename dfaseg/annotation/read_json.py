@@ -25,6 +25,8 @@ def read_json(file: IO[bytes]) -> Annotations:
     names: set[str] = set()
     number = 0
     for kind, value, members in JsonStream(file).events():
+        if kind and number == 0:
+            collector.note_facts(members.get("dfaseg") or read_dsa.facts_of(members))
         if kind == "features":
             _add_feature(collector, value, number)
             number += 1

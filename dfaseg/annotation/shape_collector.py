@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.annotation.annotated import Annotations
-from dfaseg.annotation.polygon_table import PolygonTableBuilder
+from dfaseg.annotation.polygon_table import AnnotatedPolygon, PolygonTableBuilder
 from dfaseg.annotation.repair import NO_AREA, repair
 
 Ring = NDArray[np.float64]
@@ -21,12 +21,14 @@ class ShapeCollector:
         origin: Where the (0, 0) of the file lies on the slide, (x, y) in level-0 px, if it says so.
         slide_name: The slide that the file names, if any.
         mpp: The resolution that it states, if any.
+        are_valid: Whether shapes are known to be valid, which takes long to find out.
     """
 
     def __init__(self) -> None:
         self.origin: tuple[float, float] | None = None
         self.slide_name: str | None = None
         self.mpp: float | None = None
+        self.are_valid = False
         self._builder = PolygonTableBuilder()
         self._skipped: Counter[str] = Counter()
         self._num_repaired = 0
@@ -38,6 +40,9 @@ class ShapeCollector:
             ValueError: A coordinate is not a finite number.
         """
         rings = [_open_ring(ring) for ring in (exterior, *holes)]
+        if self.are_valid and min(map(len, rings)) >= 3:
+            self._builder.add(AnnotatedPolygon(class_name, rings[0], tuple(rings[1:])))
+            return
         polygons, was_repaired = repair(class_name, rings[0], rings[1:])
         for polygon in polygons:
             self._builder.add(polygon)
@@ -56,12 +61,15 @@ class ShapeCollector:
     def note_facts(self, facts: Any) -> None:
         """Note what dfaseg writes about its own polygons: their slide, and what is (0, 0).
 
+        Those that were not simplified are valid.
+
         Args:
             facts: As read; None where the file has nothing of the kind.
 
         Raises:
             ValueError: The origin is no place, or not that of polygons read before.
         """
+        self.are_valid = isinstance(facts, dict) and facts.get("simplify_px") == 0
         if not isinstance(facts, dict):
             return
         slide, origin = facts.get("slide"), facts.get("origin")
