@@ -1,5 +1,6 @@
 """Which device and which number format a network runs in, checked before anything is loaded."""
 
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -45,6 +46,14 @@ def resolve_device(name: str) -> torch.device:
     if index >= num_gpus:
         raise ConfigError(f"device '{name}': not there; available: {_list_devices(num_gpus)}")
     return torch.device("cuda", index)
+
+
+def own_device(name: str) -> str:
+    """Return the device of this process: with torchrun, each takes the GPU of its local rank."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    if local_rank is None or name not in {"auto", "cuda"} or not torch.cuda.is_available():
+        return name
+    return f"cuda:{local_rank}"
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:

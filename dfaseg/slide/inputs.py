@@ -18,7 +18,8 @@ SLIDE_ENDINGS = frozenset(
 there, and naming one of them opens all."""
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
 """Taken in folders without whole-slide files; beside those they are labels and previews."""
-
+_OVERLAY = ".overlay.png"
+"""Results may lie beside the slides; those are no slides."""
 _LISTS: Mapping[str, Callable[[Path], tuple[ListedSlide, ...]]] = MappingProxyType(
     {".txt": read_slide_list, ".csv": read_slide_table}
 )
@@ -100,7 +101,7 @@ def _slides_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"folder '{folder}': cannot be read ({error.strerror})") from error
     for endings in (SLIDE_ENDINGS, PICTURE_ENDINGS):
-        slides = [path for path in files if path.suffix.lower() in endings]
+        slides = [p for p in files if p.suffix.lower() in endings and not p.name.endswith(_OVERLAY)]
         if slides:
             return slides
     raise ConfigError(

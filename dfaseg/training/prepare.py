@@ -9,13 +9,14 @@ from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.readers import read_dataset
 from dfaseg.datasets.resample import at_mpp
 from dfaseg.errors import ConfigError
+from dfaseg.model.device import own_device
 from dfaseg.training.baseline import read_baseline_dice
 from dfaseg.training.config import RUN_TABLE, Tables, override, parse_spec, read_config
 from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
 from dfaseg.training.run_folder import RunFolder
 from dfaseg.training.spec import TrainSpec
-from dfaseg.training.world import World, own_device
+from dfaseg.training.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.autograd import Function
 
-from dfaseg.model.device import resolve_device
+from dfaseg.model.device import own_device, resolve_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,6 @@ def join_world(device_name: str) -> Iterator[World]:
         yield World(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()
-
-
-def own_device(name: str) -> str:
-    """Return the device of this process: with torchrun, each takes the GPU of its local rank."""
-    local_rank = os.environ.get("LOCAL_RANK")
-    if local_rank is None or name not in {"auto", "cuda"} or not torch.cuda.is_available():
-        return name
-    return f"cuda:{local_rank}"
 
 
 class _SumOverProcesses(Function):

@@ -70,8 +70,8 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
     handle = os.open(journal, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     current = [""]
 
-    def note(word: str, row: object) -> None:
-        os.write(handle, f"{word} {current[0]} {row}\n".encode())
+    def note(word: str, slide_id: str, row: int) -> None:
+        os.write(handle, f"{word} {slide_id} {row}\n".encode())
 
     add, save, publish = Canvas.add, pipeline.save_state, OutputPaths.publish
     replace = outputs._replace
@@ -81,16 +81,16 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
         time.sleep(PUBLISHING_PAUSE)
 
     def noted_add(canvas: Canvas, tiles: Any, logits: torch.Tensor) -> None:
-        note("row", tiles[0].row)
+        note("row", current[0], tiles[0].row)
         add(canvas, tiles, logits)
 
     def noted_save(folder: Path, state: Any) -> None:
         save(folder, state)
-        note("saved", int(state["next_row"]))
+        note("saved", current[0], int(state["next_row"]))
 
     def noted_publish(paths: OutputPaths) -> None:
         publish(paths)
-        note("finished", 0)
+        note("finished", paths.mask.stem, 0)
 
     def show(slide: SlideInput, _place: int, _count: int) -> Any:
         current[0] = slide.id

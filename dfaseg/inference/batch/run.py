@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from dfaseg.errors import ClaimLostError, DfasegError, StoppedError
@@ -23,6 +24,7 @@ from dfaseg.inference.pipeline import (
     load_network_of,
     run_slide,
 )
+from dfaseg.model.device import own_device
 from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput
 
@@ -69,7 +71,9 @@ def predict_slides(
         slides = slides_of_share(spec)
         if not slides:
             return BatchReport(())
-        return _Batch(spec, load_network_of(spec.settings), claims, show, stop).go(slides)
+        device = own_device(spec.settings.device)
+        network = load_network_of(replace(spec.settings, device=device))
+        return _Batch(spec, network, claims, show, stop).go(slides)
 
 
 def slides_of_share(spec: BatchSpec, *, keep: bool = True) -> Sequence[SlideInput]:

@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dfaseg.model.device import own_device
 from dfaseg.training.runlog import read_log
-from dfaseg.training.world import World, join_world, own_device
+from dfaseg.training.world import World, join_world
 from tests.labelled import write_ebhi_tree
 
 COMMON = (

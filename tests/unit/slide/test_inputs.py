@@ -42,7 +42,7 @@ def test_folder_gives_its_slides_by_name(tmp_path: Path) -> None:
 
 def test_folder_of_pictures_gives_pictures(tmp_path: Path) -> None:
     """Where there is nothing better."""
-    touch(tmp_path, "b.png", "a.jpg", "notes.docx")
+    touch(tmp_path, "b.png", "a.jpg", "notes.docx", "b.overlay.png")
 
     assert ids(tmp_path) == ["a", "b"]
 
