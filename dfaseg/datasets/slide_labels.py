@@ -44,7 +44,8 @@ class PaintedLabel:
 
     def __init__(self, label: NDArray[np.uint8], level0: Level, frame: LabelFrame) -> None:
         self._label, self._frame = label, frame
-        self._scale_x, self._scale_y = _downsamples(label, level0)
+        height, width = label.shape
+        self._scale_x, self._scale_y = find_downsamples(width, height, level0)
 
     def read_rect(self, rect: Rect) -> NDArray[np.uint8]:
         """Return class indices; see ``SlideLabel``. What lies outside the frame is 255."""
@@ -64,9 +65,12 @@ class PaintedLabel:
         return self._label[np.ix_(rows, cols)]
 
 
-def _downsamples(label: NDArray[np.uint8], level0: Level) -> tuple[float, float]:
-    """Return level-0 px per label px, horizontally and vertically."""
-    height, width = label.shape
+def find_downsamples(width: int, height: int, level0: Level) -> tuple[float, float]:
+    """Return level-0 px per px of a picture that covers the slide, ``(x, y)``.
+
+    Raises:
+        ValueError: The picture does not have the slide's shape, or is larger.
+    """
     factor = whole_factor(level0.width, level0.height, width, height)
     if factor is not None:
         return factor, factor
