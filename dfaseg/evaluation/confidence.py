@@ -5,27 +5,25 @@ from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dfaseg.evaluation.calibration import CalibrationCounts, count_calibration
+from dfaseg.evaluation.windows import ImageLogits
 
 _STRIP_PX = 1 << 20
 """Pixels whose probabilities are in memory at a time."""
 
 
-def count_confidence(logits: Tensor, label: NDArray[np.uint8]) -> CalibrationCounts:
+def count_confidence(logits: ImageLogits, label: NDArray[np.uint8]) -> CalibrationCounts:
     """Sort the pixels of an image by the probability of the class they were given.
 
     Args:
-        logits: Of each class, ``(k, h, w)``.
+        logits: What the network says of the image.
         label: True class indices, uint8 ``(h, w)``, 255 = ignore.
     """
     height, width = label.shape
     step = max(1, _STRIP_PX // width)
     strips = (
-        count_calibration(
-            logits[:, top : top + step].softmax(dim=0).cpu().numpy(), label[top : top + step]
-        )
+        count_calibration(logits.probabilities(top, top + step), label[top : top + step])
         for top in range(0, height, step)
     )
     return reduce(add, strips)

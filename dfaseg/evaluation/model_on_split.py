@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from torch import Tensor
 
 from dfaseg.datasets.dataset import Dataset, Example
 from dfaseg.datasets.load import Split, load_split
@@ -19,8 +18,8 @@ from dfaseg.evaluation.confusion import ConfusionMatrix
 from dfaseg.evaluation.objects import score_objects
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.windows import (
+    ImageLogits,
     WindowSpec,
-    mask_of,
     predict_logits,
     predict_masks,
     run_network,
@@ -153,14 +152,14 @@ def _object_index(card: ModelCard, name: str | None) -> int | None:
 def _measure(
     split: Split,
     index: int,
-    logits: Tensor,
+    logits: ImageLogits,
     card: ModelCard,
     spec: ModelEvalSpec,
     object_index: int | None,
 ) -> CaseResult:
     """Count and measure one image, of which only the counts are kept."""
     label, num_classes = np.asarray(split.labels[index]), len(card.classes)
-    mask = mask_of(logits)
+    mask = logits.mask()
     confusion = ConfusionMatrix(num_classes)
     confusion.update(label, mask)
     return CaseResult(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,26 @@ class WindowSpec:
         return np.ceil(np.linspace(0, cells, number)).astype(np.int64) * self.logit_stride
 
 
+@dataclass(frozen=True, slots=True)
+class ImageLogits:
+    """What a network says of one image, for those who know no tensors.
+
+    Attributes:
+        values: Logits of each class at each pixel, ``(k, h, w)``.
+    """
+
+    values: Tensor
+
+    def mask(self) -> NDArray[np.uint8]:
+        """Return the class of the highest logit at each pixel, uint8 ``(h, w)``."""
+        return self.values.argmax(dim=0).to(torch.uint8).cpu().numpy()
+
+    def probabilities(self, top: int, bottom: int) -> NDArray[np.floating[Any]]:
+        """Return the probability of each class in some rows, ``(k, bottom - top, w)``."""
+        found: NDArray[np.floating[Any]] = self.values[:, top:bottom].softmax(dim=0).cpu().numpy()
+        return found
+
+
 @dataclass(slots=True)
 class _OpenImage:
     """An image some of whose windows are still on their way."""
@@ -83,15 +104,15 @@ class _Stitcher:
         image.weights[row : row + cells, col : col + cells] += profile
         image.waiting -= 1
 
-    def finish(self, image: _OpenImage) -> Tensor:
-        """Return the logits of an image whose windows are all there, ``(k, h, w)``."""
+    def finish(self, image: _OpenImage) -> "ImageLogits":
+        """Return the logits of an image whose windows are all there."""
         assert image.weighted is not None
         assert image.weights is not None
         logits = (image.weighted / image.weights).unsqueeze(0)
         stride = self.spec.logit_stride
         size = (logits.shape[-2] * stride, logits.shape[-1] * stride)
         full = functional.interpolate(logits, size, mode="bilinear", align_corners=False)
-        return full[0, :, : image.height, : image.width]
+        return ImageLogits(full[0, :, : image.height, : image.width])
 
     def _cells(self, length: int) -> int:
         last = int(self.spec.starts(length)[-1])
@@ -106,22 +127,13 @@ def predict_masks(
     Yields:
         Masks in the order of the images, uint8 ``(h, w)``.
     """
-    return map(mask_of, predict_logits(logits_of, images, spec))
-
-
-def mask_of(logits: Tensor) -> NDArray[np.uint8]:
-    """Return the class of the highest logit at each pixel, uint8 ``(h, w)``.
-
-    Args:
-        logits: Of each class, ``(k, h, w)``.
-    """
-    return logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return (logits.mask() for logits in predict_logits(logits_of, images, spec))
 
 
 @torch.no_grad()
 def predict_logits(
     logits_of: LogitsOf, images: Sequence[NDArray[np.uint8]], spec: WindowSpec
-) -> Iterator[Tensor]:
+) -> Iterator[ImageLogits]:
     """Predict whole images of any size, one after the other.
 
     Windows of several images share a forward pass. Overlapping windows are blended before any
@@ -133,7 +145,7 @@ def predict_logits(
         spec: Size and number of windows.
 
     Yields:
-        Logits at the image's own pixels, in the order of the images, ``(k, h, w)``.
+        Logits at each image's own pixels, in the order of the images.
     """
     stitcher = _Stitcher(spec)
     opened: dict[int, _OpenImage] = {}

@@ -19,7 +19,7 @@ from dfaseg.evaluation.records import FloatArray
 from dfaseg.evaluation.report.markup import Markup, element, join, row, table
 from dfaseg.evaluation.report.page import data_uri, number_cell, section, swatch
 from dfaseg.evaluation.run_comparison import RunComparison
-from dfaseg.evaluation.wording import p_value, signed
+from dfaseg.evaluation.wording import named, p_value, signed
 from dfaseg.figures.relations import draw_bias_against_dice, draw_dice_against_frequency
 from dfaseg.figures.style import class_styles, house_style
 
@@ -73,7 +73,7 @@ def _relation_table(comparison: RunComparison) -> Markup | None:
 
 
 def _relation_row(entry: BiasRelation) -> Markup:
-    against = f"Dice of {entry.baseline}" if entry.baseline else "log pixel frequency"
+    against = f"Dice of {named(entry.baseline)}" if entry.baseline else "log pixel frequency"
     what = "δ" if entry.measured == "delta" else "δ minus its warm start"
     found: Correlation = entry.of_means
     return row(
@@ -84,7 +84,7 @@ def _relation_row(entry: BiasRelation) -> Markup:
         number_cell(signed(found.spearman, 2)),
         number_cell(p_value(found.spearman_p)),
         number_cell(signed(found.pearson, 2)),
-        number_cell(" ".join(signed(one.spearman, 2) for one in entry.by_seed)),
+        number_cell(", ".join(signed(one.spearman, 2) for one in entry.by_seed)),
     )
 
 
@@ -119,7 +119,7 @@ def _bias_figures(
             dice = baseline_dice(method, baseline).mean(axis=0)
             figure = draw_bias_against_dice(styles, delta.mean(axis=0), dice)
             if figure is not None:
-                said = f"δ of {method.name} against Dice of {baseline.name}"
+                said = f"δ of {named(method.name)} against Dice of {named(baseline.name)}"
                 figures.append(_inline(figure, said))
     return figures
 
@@ -136,7 +136,7 @@ def _frequency_figure(comparison: RunComparison) -> list[Markup]:
         figure = draw_dice_against_frequency(styles, frequencies, _class_means(best), split)
         if figure is None:
             return []
-        return [_inline(figure, f"Dice of {best.name} against pixel frequency")]
+        return [_inline(figure, f"Dice of {named(best.name)} against pixel frequency")]
 
 
 def _class_means(method: Method) -> list[float]:

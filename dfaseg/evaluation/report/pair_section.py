@@ -62,7 +62,7 @@ def _row(entry: Difference, *, with_second: bool) -> Markup:
     return row(
         *names,
         number_cell(signed(entry.estimate.value), _signed_interval(entry.estimate)),
-        number_cell(" ".join(signed(value) for value in entry.by_seed) or ABSENT),
+        number_cell(", ".join(signed(value) for value in entry.by_seed) or ABSENT),
         number_cell(signed(entry.effect, 2)),
         number_cell(p_value(entry.p_bootstrap)),
         number_cell(p_value(entry.p_ranks)),

@@ -7,6 +7,7 @@ import torch
 from dfaseg.evaluation import confidence
 from dfaseg.evaluation.calibration import count_calibration
 from dfaseg.evaluation.confidence import count_confidence
+from dfaseg.evaluation.windows import ImageLogits
 
 
 def test_strips_count_what_the_whole_image_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +18,7 @@ def test_strips_count_what_the_whole_image_counts(monkeypatch: pytest.MonkeyPatc
     whole = count_calibration(logits.softmax(dim=0).numpy(), label)
     monkeypatch.setattr(confidence, "_STRIP_PX", 12)
 
-    counts = count_confidence(logits, label)
+    counts = count_confidence(ImageLogits(logits), label)
 
     assert counts.pixels.sum() == 65
     assert np.array_equal(counts.pixels, whole.pixels)
@@ -29,11 +30,9 @@ def test_confidence_is_that_of_softmax() -> None:
     """Logits of 0 and ln 3 make the second class 75 % sure."""
     logits = torch.tensor([0.0, np.log(3)]).reshape(2, 1, 1)
 
-    (filled,) = [
-        entry for entry in count_confidence(logits, np.array([[1]], np.uint8)).bins()
-        if entry.pixels
-    ]  # fmt: skip
+    counts = count_confidence(ImageLogits(logits), np.array([[1]], np.uint8))
 
+    (filled,) = [entry for entry in counts.bins() if entry.pixels]
     assert filled.confidence == pytest.approx(0.75)
     assert (filled.pixels, filled.accuracy) == (1, 1.0)
     assert filled.low < 0.75 <= filled.high
