@@ -469,3 +469,34 @@ def test_slide_killed_while_its_files_were_renamed_is_finished(
     assert counts_of(result)["finished before"] == 1
     assert paths.record.exists()
     assert not paths.partial.exists()
+
+
+def test_slide_that_was_taken_over_is_left_alone(tmp_path: Path, slides: Path) -> None:
+    """Nothing more of it is written here; it goes on if its new holder dies, too."""
+    inputs = find_slide_inputs([str(slides / "s1.tif")])
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    predict_slides(BatchSpec(slides=inputs, folder=whole, settings=settings(whole)))
+    far = replace(Owner.of_this_process(), machine="node7", host="node7")
+    lives = []
+
+    @contextmanager
+    def show(_slide: SlideInput, _place: int, _count: int) -> Iterator[Progress]:
+        lives.append(read_events(parts / "run.jsonl"))
+
+        def progress(done: int, _total: int) -> None:
+            if done > 5 and len(lives) == 1:
+                create_claim(spec.claims, "s1", 1, far)
+
+        yield progress
+
+    spec = BatchSpec(
+        slides=inputs,
+        folder=parts,
+        settings=settings(parts, batch_size=1, checkpoint_seconds=0.0),
+    )
+
+    report = predict_slides(spec, show=show, timing=Timing(beat=0.05, look=0.02, stale=0.1))
+
+    assert report.slides[0].outcome is Outcome.DONE
+    assert events_of(parts) == [("s1", "started"), ("s1", "started"), ("s1", "done")]
+    assert bytes_of(parts / "s1.zarr") == bytes_of(whole / "s1.zarr")

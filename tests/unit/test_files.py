@@ -1,9 +1,14 @@
 """Files appear whole or not at all."""
 
+import errno
+import fcntl
+import os
+from pathlib import Path
+
 import pytest
 
 from dfaseg.errors import OutputError
-from dfaseg.files import write_aside
+from dfaseg.files import locked, write_aside
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -51,3 +56,22 @@ def test_file_gets_the_permissions_of_an_ordinary_file(tmp_path):
         aside.touch(mode=0o600)
 
     assert path.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_disk_without_locks_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network disks are mounted so; any other refusal counts."""
+
+    def refuse(number: int) -> None:
+        def flock(_handle: int, _operation: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    refuse(errno.ENOLCK)
+    with locked(tmp_path / "partial"):
+        assert (tmp_path / "partial").is_dir()
+    refuse(errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"), locked(tmp_path / "partial"):
+        pass
