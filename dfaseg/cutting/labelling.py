@@ -7,16 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfaseg.annotation import ClassRules, read_annotations, read_class_rules, rules_from_names
+from dfaseg.annotation import (
+    ANNOTATION_SUFFIXES,
+    ClassRules,
+    read_annotations,
+    read_class_rules,
+    rules_from_names,
+)
 from dfaseg.cutting.spec import LabelSpec
 from dfaseg.errors import AnnotationError, ConfigError
+from dfaseg.evaluation.mask_files import STORE_SUFFIX
 from dfaseg.slide.inputs import SlideInput
 
 log = logging.getLogger(__name__)
 
-PICTURE_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
-"""Pictures of class codes over a whole slide."""
-_ENDINGS = (".geojson.gz", ".json.gz", ".xml.gz", ".geojson", ".json", ".xml", *PICTURE_ENDINGS)
+PICTURE_ENDINGS = (".png", ".tif", ".tiff", ".bmp", STORE_SUFFIX)
+"""Masks and pictures of class codes over a whole slide."""
+_ENDINGS = (
+    *(".geojson.gz", ".json.gz", ".xml.gz", ".ome.tif", ".ome.tiff"),
+    *sorted(ANNOTATION_SUFFIXES - {".gz"}),
+    *PICTURE_ENDINGS,
+)
+"""Of annotations; longer ones first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +84,9 @@ def is_picture(path: Path) -> bool:
 
 
 def _find_files(path: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
-    if path.is_dir():
+    if path.is_dir() and not is_picture(path):
         return _match(path, sources)
-    if not path.is_file():
+    if not path.exists():
         raise AnnotationError(f"annotations '{path}': no such file or folder; check the path")
     if len(sources) > 1:
         raise ConfigError(
@@ -132,7 +144,8 @@ def _stem(path: Path) -> str | None:
     """Return a file's name without the ending of annotations; None for other files."""
     lower = path.name.lower()
     ending = next((one for one in _ENDINGS if lower.endswith(one)), None)
-    return path.name[: -len(ending)] if ending and path.is_file() else None
+    is_whole = path.is_file() or ending == STORE_SUFFIX
+    return path.name[: -len(ending)] if ending and is_whole else None
 
 
 def _file_name(source: SlideInput) -> str:
@@ -161,8 +174,10 @@ def _read_rules(spec: LabelSpec, files: Iterable[Path]) -> ClassRules:
 
 
 def _hash_file(path: Path) -> str:
+    # What a mask store says of its making decides its content.
+    file_path = path / "zarr.json" if path.is_dir() else path
     try:
-        with path.open("rb") as file:
+        with file_path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise AnnotationError(f"annotations '{path}': cannot be read ({error.strerror})") from error

@@ -18,10 +18,9 @@ from dfaseg.annotation import (
 )
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting.labelling import is_picture
-from dfaseg.datasets.label_files import read_painted
-from dfaseg.datasets.pictures import CodeTable
-from dfaseg.datasets.slide_labels import PaintedLabel, SlideLabel, frame_of
+from dfaseg.datasets.slide_labels import SlideLabel, frame_of
 from dfaseg.errors import AnnotationError
+from dfaseg.evaluation.stored_labels import open_stored_labels
 from dfaseg.geometry import Rect, TileGrid
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.tiler.plan import ReadPlan
@@ -86,7 +85,7 @@ def read_cut_label(
     """Read the annotations of a slide.
 
     Args:
-        path: Annotations in any form, or a picture of class codes.
+        path: Annotations in any form, or a mask or picture of class codes.
         info: Facts about the slide.
         slide_id: Its name in the results.
         rules: What names and codes mean.
@@ -95,7 +94,7 @@ def read_cut_label(
 
     Raises:
         AnnotationError: The file cannot be read, belongs to another slide or has unknown names.
-        DatasetError: A picture cannot be read or has unknown codes.
+        DfasegError: A mask or picture cannot be read, or has unknown codes.
     """
     if is_picture(path):
         return _painted(path, info, rules, plan)
@@ -121,18 +120,8 @@ def read_cut_label(
 
 
 def _painted(path: Path, info: SlideInfo, rules: ClassRules, plan: ReadPlan) -> CutLabel:
-    picture = read_painted(path, CodeTable(rules.codes))
-
-    def label_on(plan: ReadPlan) -> SlideLabel:
-        return PaintedLabel(picture, info.levels[0], frame_of(plan))
-
-    try:
-        return CutLabel(rules, label_on(plan), None, label_on)
-    except ValueError as error:
-        raise AnnotationError(
-            f"annotations '{path}': {error}; the picture must cover the whole slide"
-            f" '{info.slide_id}'"
-        ) from error
+    label = open_stored_labels(path, info, rules, frame_of(plan))
+    return CutLabel(rules, label, None, lambda plan: label.on(frame_of(plan)))
 
 
 def _shifted_frame(plan: ReadPlan, corner: tuple[int, int]) -> LabelFrame:

@@ -11,6 +11,7 @@ from click.testing import Result
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.datasets.folder import read_folder
 from tests.cutting import box, picture_of, run_tile, slide_file, table_of, write_annotations
+from tests.evaluating import CLASSES, write_classes, write_picture, write_store
 from tests.factories import corrupt_tile
 
 SHAPES = [("Stroma", box(0, 0, 600, 256)), ("Tumor", box(100, 50, 300, 200))]
@@ -221,3 +222,22 @@ def test_impossible_settings_are_refused(
 
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("name", ["s0.png", "s0.tif", "s0.zarr"])
+def test_masks_are_labels_too(tmp_path: Path, name: str) -> None:
+    """Pictures and TIFFs by their codes, a mask store by the names of its classes."""
+    drawn = _slides(tmp_path, 1)
+    (drawn / "s0.geojson").unlink()
+    mask = np.tile(np.repeat(np.array([0, 1, 2], np.uint8), 100), (200, 1))  # of 2 × 2 level-0 px
+    if name.endswith(".zarr"):
+        write_store(drawn / name, mask, mpp=0.5, slide_id="s0")
+    else:
+        write_picture(drawn / name, mask)
+    rules = write_classes(tmp_path / "classes.toml", CLASSES)
+
+    out, result = _cut(tmp_path, drawn, "--class-map", rules)
+
+    assert result.exit_code == 0, result.output
+    label = picture_of(out / "masks" / "s0_x128_y0.png")
+    assert label[0].tolist() == [0] * 72 + [1] * 56
