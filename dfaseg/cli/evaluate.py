@@ -47,7 +47,7 @@ _PATH = click.Path(path_type=Path)
     type=(float, float),
     default=(0.0, 0.0),
     metavar="X Y",
-    help="Where on the slide the truth's polygons have (0, 0), in level-0 px.",
+    help="Where on the slide polygons that do not say so have (0, 0), in level-0 px.",
 )
 @click.option(
     "--level0-scale",

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.errors import DatasetError, EvaluationError
+from dfaseg.errors import AnnotationError, DatasetError, EvaluationError
 from dfaseg.evaluation.drawn_truth import Drawing
 from dfaseg.evaluation.mask_files import open_mask_file
 from dfaseg.evaluation.predictions import PredictionsSpec, evaluate_predictions
@@ -126,6 +126,26 @@ def test_origin_and_scale_of_polygons_can_be_given(tmp_path: Path) -> None:
 
     assert result.confusion().tolist() == [[0, 0, 0], [0, 100, 0], [0, 0, 0]]
     assert result.facts["pairs"]["p"]["left_out_px"] == 0
+
+
+def test_polygons_that_state_their_origin_lie_there(tmp_path: Path) -> None:
+    """Whatever the option says, which is for those that do not; another slide's are refused."""
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 10:20] = 1
+    prediction = write_store(tmp_path / "p.zarr", mask, mpp=2.0)
+    ring = [[60, 40], [140, 40], [140, 120], [60, 120], [60, 40]]
+    truth = draw(tmp_path / "t.geojson", {"tumour": ring})
+    content = json.loads(truth.read_text())
+    content["dfaseg"] = {"origin": [20, 0], "slide": "slide"}
+    truth.write_text(json.dumps(content))
+
+    result = evaluate(prediction, truth, drawing=Drawing(None, (500.0, 500.0)))
+
+    assert result.confusion().tolist() == [[0, 0, 0], [0, 100, 0], [0, 0, 0]]
+    content["dfaseg"]["slide"] = "other"
+    truth.write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match=r"t\.geojson': are of slide 'other', not of 'slide'"):
+        evaluate(prediction, truth)
 
 
 def test_ignored_polygons_lie_over_all_others(tmp_path: Path) -> None:
