@@ -56,6 +56,12 @@ def cautions(
             "Seeds that are drawn again from a few vary less than new ones would: by a fifth with"
             " three. Look at the differences seed by seed, too."
         )
+    if len({method.seeds for method in methods}) > 1:
+        said.append(
+            "Methods were not all trained with the same seeds: a difference between methods may be"
+            " one between seeds. Compare runs of the same seeds, or look at the differences seed by"
+            " seed."
+        )
     if num_cases < FEW_CASES:
         said.append(f"There are {num_cases} cases only: intervals are likely too narrow.")
     return (*said, *_limits_of_tests(len(methods), len(tests.tests), num_cases, reference))

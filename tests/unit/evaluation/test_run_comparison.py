@@ -95,6 +95,17 @@ def test_few_cases_are_said_to_show_nothing() -> None:
     assert not any("signed-rank" in said for said in two_of_six.cautions)
 
 
+@pytest.mark.parametrize(("seeds", "expected"), [((0, 1), False), ((0, 2), True), ((0,), True)])
+def test_other_seeds_are_pointed_out(seeds: tuple[int, ...], expected: bool) -> None:
+    """A lucky seed is not to be taken for a better method."""
+    runs = [run({"bias.mode": "none"}, seed) for seed in (0, 1)]
+    runs += [run({"bias.mode": "dfa"}, seed, 20) for seed in seeds]
+
+    said = " ".join(compare_runs(runs).cautions)
+
+    assert ("not all trained with the same seeds" in said) is expected
+
+
 def test_methods_are_held_against_a_reference() -> None:
     """Beside all pairs, each other method minus the reference."""
     runs = [run({"bias.mode": mode}, seed, wrong + seed)
