@@ -1,12 +1,7 @@
 """Polygons: masks to GeoJSON, and what people drew to labels."""
 
 from dfaseg.annotation.annotated import Annotations
-from dfaseg.annotation.class_rules import (
-    ClassRules,
-    read_class_rules,
-    rules_for,
-    rules_from_names,
-)
+from dfaseg.annotation.class_rules import ClassRules, rules_for, rules_from_names
 from dfaseg.annotation.coordinates import MaskFrame
 from dfaseg.annotation.drawn_labels import DrawnLabels, check_place, check_slide
 from dfaseg.annotation.dsa import DsaWriter
@@ -17,6 +12,7 @@ from dfaseg.annotation.polygon_table import AnnotatedPolygon, PolygonTable, make
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.annotation.rasterize import rasterize
 from dfaseg.annotation.read_annotations import ANNOTATION_SUFFIXES, read_annotations
+from dfaseg.annotation.read_class_rules import read_class_rules
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 
 __all__ = [
