@@ -15,8 +15,9 @@ from dfaseg.errors import ConfigError
 from dfaseg.evaluation.records import CountArray, to_number
 
 CAVEAT = (
-    "Computed as SAM-Path does, to be held against its own tables and nothing else. These are no"
-    " Dice and no IoU of a class, nor their mean: not comparable with the scores above."
+    "Computed as SAM-Path does, to be held against its own tables and nothing else: “micro” sums"
+    " the classes before it divides, and “IoU” without background leaves out all pixels whose truth"
+    " is background. These figures are not comparable with the scores above."
 )
 _BACKGROUND_NAMES = frozenset({"background", "non gland"})
 """As ``comparable_name`` returns them."""
