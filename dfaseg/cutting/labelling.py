@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dfaseg.annotation import (
     ANNOTATION_SUFFIXES,
+    Annotations,
     ClassRules,
     read_annotations,
     read_class_rules,
@@ -38,10 +39,20 @@ class Labelling:
     Attributes:
         files: Annotations of each slide, by its id.
         rules: What the names in all of them mean.
+        only: Annotations of the only slide, where they had to be read for their names.
     """
 
     files: Mapping[str, Path]
     rules: ClassRules
+    only: Annotations | None = None
+
+    def read(self, slide_id: str) -> Annotations:
+        """Read what is drawn on a slide.
+
+        Raises:
+            AnnotationError: The file cannot be read.
+        """
+        return self.only or read_annotations(self.files[slide_id])
 
     def recipe_of(self, slide_id: str) -> dict[str, Any]:
         """Return what decides the labels of a slide.
@@ -74,8 +85,20 @@ def find_labelling(spec: LabelSpec, sources: Sequence[SlideInput]) -> Labelling:
         ClassMapError: The class map says something impossible.
     """
     files = _find_files(spec.annotations, sources)
-    rules = _read_rules(spec, files.values())
-    return Labelling(files, rules)
+    if spec.class_map is not None:
+        return Labelling(files, read_class_rules(spec.class_map))
+    names: set[str] = set()
+    annotations = None
+    for path in files.values():
+        annotations = _read_drawn(path)
+        names |= set(annotations.polygons.names)
+    if not names:
+        raise AnnotationError(
+            f"annotations '{spec.annotations}': nothing with an area is drawn; export them again"
+        )
+    rules = rules_from_names(names)
+    log.info("classes: %s (from the annotations)", ", ".join(rules.class_map.names))
+    return Labelling(files, rules, annotations if len(files) == 1 else None)
 
 
 def is_picture(path: Path) -> bool:
@@ -153,24 +176,18 @@ def _file_name(source: SlideInput) -> str:
     return source.path.rpartition("/")[2]
 
 
-def _read_rules(spec: LabelSpec, files: Iterable[Path]) -> ClassRules:
-    """Read the class map, or gather the names of all files."""
-    if spec.class_map is not None:
-        return read_class_rules(spec.class_map)
-    names: set[str] = set()
-    for path in files:
-        if is_picture(path):
-            raise ConfigError(
-                f"annotations '{path}': a picture has codes and no names; pass --class-map"
-            )
-        names |= set(read_annotations(path).polygons.names)
-    if not names:
-        raise AnnotationError(
-            f"annotations '{spec.annotations}': nothing with an area is drawn; export them again"
+def _read_drawn(path: Path) -> Annotations:
+    """Read annotations for the names in them.
+
+    Raises:
+        ConfigError: They have none.
+        AnnotationError: They cannot be read.
+    """
+    if is_picture(path):
+        raise ConfigError(
+            f"annotations '{path}': a picture has codes and no names; pass --class-map"
         )
-    rules = rules_from_names(names)
-    log.info("classes: %s (from the annotations)", ", ".join(rules.class_map.names))
-    return rules
+    return read_annotations(path)
 
 
 def _hash_file(path: Path) -> str:

@@ -14,10 +14,9 @@ from dfaseg.annotation import (
     LabelFrame,
     check_place,
     check_slide,
-    read_annotations,
 )
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.cutting.labelling import is_picture
+from dfaseg.cutting.labelling import Labelling, is_picture
 from dfaseg.datasets.slide_labels import SlideLabel, frame_of
 from dfaseg.errors import AnnotationError
 from dfaseg.evaluation.stored_labels import open_stored_labels
@@ -75,31 +74,30 @@ class CutLabel:
 
 
 def read_cut_label(
-    path: Path,
-    info: SlideInfo,
+    labelling: Labelling,
     slide_id: str,
-    rules: ClassRules,
+    info: SlideInfo,
     plan: ReadPlan,
     origin: tuple[int, int],
 ) -> CutLabel:
     """Read the annotations of a slide.
 
     Args:
-        path: Annotations in any form, or a mask or picture of class codes.
-        info: Facts about the slide.
-        slide_id: Its name in the results.
-        rules: What names and codes mean.
-        plan: How the slide is read.
+        labelling: Annotations of all slides, and what names and codes mean.
+        slide_id: The slide's name in the results.
+        info: Facts about it.
+        plan: How it is read.
         origin: Where GeoJSON has (0, 0), in level-0 px, unless the file says so itself.
 
     Raises:
         AnnotationError: The file cannot be read, belongs to another slide or has unknown names.
-        DfasegError: A mask or picture cannot be read, or has unknown codes.
+        DatasetError: A picture cannot be read or has unknown codes.
     """
+    path, rules = labelling.files[slide_id], labelling.rules
     if is_picture(path):
         return _painted(path, info, rules, plan)
     what = f"annotations '{path}'"
-    annotations = read_annotations(path)
+    annotations = labelling.read(slide_id)
     if not annotations.polygons:
         raise AnnotationError(f"{what}: nothing with an area is drawn; export it again")
     known_as = slide_id if annotations.slide_name == slide_id else info.slide_id

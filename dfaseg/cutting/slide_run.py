@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,15 +122,16 @@ class SlideRun:
     def go(self, labelling: Labelling | None, progress: Progress, stop: threading.Event) -> None:
         """Make all files of the slide in the hidden folder."""
         saved = self._folder.begin(self._cut.recipe)
-        choice, label = self._choose(labelling)
+        choice, labels = self._choose(labelling)
         state = CutState() if saved is None else CutState.from_record(saved)
         if self._spec.save != "none":
+            label = None if labels is None else labels.label
             state = self._cut_patches(choice, label, state, progress, stop)
         kept = _kept(choice.selected, state)
         places = place_tiles(self._cut, kept, choice.shares)
         try:
-            files = self._write_files(places, choice, label)
-            if label is not None:
+            files = self._write_files(places, choice, labels)
+            if labels is not None:
                 files += self._write_pairs(places, state)
         except OSError as error:
             raise OutputError(
@@ -139,20 +141,21 @@ class SlideRun:
         record |= {"files": files, "seconds": round(time.monotonic() - self._started, 3)}
         write_json(self._folder.made / f"{self._source.id}{RECORD_ENDING}", record)
 
-    def _choose(self, labelling: Labelling | None) -> tuple[TileChoice, CutLabel | None]:
+    def _choose(self, labelling: Labelling | None) -> tuple[TileChoice, "_SlideLabels | None"]:
         """Choose the tiles with tissue and, where labels are made, with labels."""
         info, cut, spec = self._slide.info, self._cut, self._spec
         label = None
         if labelling is not None:
-            path, origin = labelling.files[self._source.id], origin_of(info, spec.origin)
-            label = read_cut_label(path, info, self._source.id, labelling.rules, cut.plan, origin)
+            origin = origin_of(info, spec.origin)
+            label = read_cut_label(labelling, self._source.id, info, cut.plan, origin)
         choice = choose_tiles(self._slide, cut, spec, self._source.tissue or spec.tissue)
         if choice.survey.tissue.is_empty:
             log.warning("slide '%s': %s", self._source.id, choice.survey.tissue.note)
         if label is None:
             return choice, None
-        _warn_of_labels_on_glass(self._source.id, label, choice)
-        return choice.limited_to(label.touched_tiles(cut.grid)), label
+        labels = _SlideLabels(label, label.over(choice.survey.plan))
+        _warn_of_labels_on_glass(self._source.id, labels, choice)
+        return choice.limited_to(label.touched_tiles(cut.grid)), labels
 
     def _cut_patches(
         self,
@@ -174,7 +177,7 @@ class SlideRun:
         self._folder.save_state(state.to_record())
 
     def _write_files(
-        self, places: TilePlaces, choice: TileChoice, label: CutLabel | None
+        self, places: TilePlaces, choice: TileChoice, labels: "_SlideLabels | None"
     ) -> list[str]:
         """Write all but the patches; return the names of files in folders that slides share."""
         spec, info, slide_id = self._spec, self._slide.info, self._source.id
@@ -186,7 +189,7 @@ class SlideRun:
             fingerprint=info.fingerprint,
             origin=origin_of(info, spec.origin),
         )
-        shown = None if label is None else (label.over(choice.survey.plan), label.rules.class_map)
+        shown = None if labels is None else (labels.overview, labels.label.rules.class_map)
         draw_tiles(made / f"{slide_id}.tiles.png", places, choice.survey, self._cut, shown)
         if spec.hdf5 == "none":
             return []
@@ -218,12 +221,20 @@ def _kept(selected: NDArray[np.bool_], state: CutState) -> NDArray[np.bool_]:
     return kept
 
 
-def _warn_of_labels_on_glass(slide_id: str, label: CutLabel, choice: TileChoice) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _SlideLabels:
+    """What is labelled on a slide, and the same on its overview's pixels, ``(h, w)``."""
+
+    label: CutLabel
+    overview: NDArray[np.uint8]
+
+
+def _warn_of_labels_on_glass(slide_id: str, labels: _SlideLabels, choice: TileChoice) -> None:
     """Say how much is labelled where nothing is cut; nothing is left out in silence."""
-    if label.boxes is None:
+    if labels.label.boxes is None:
         return
     survey = choice.survey
-    lost = int(((label.over(survey.plan) != IGNORE_INDEX) & ~survey.tissue.mask).sum())
+    lost = int(((labels.overview != IGNORE_INDEX) & ~survey.tissue.mask).sum())
     mm2 = lost * survey.plan.mpp**2 / UM2_PER_MM2
     if mm2 >= MIN_WARNED_MM2:
         log.warning(

@@ -8,10 +8,11 @@ import pytest
 
 from dfaseg.annotation import ClassRules, rasterize, rules_from_names
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.cutting.slide_label import read_cut_label
+from dfaseg.cutting.labelling import Labelling
+from dfaseg.cutting.slide_label import CutLabel, read_cut_label
 from dfaseg.errors import AnnotationError
 from dfaseg.geometry import TileGrid
-from dfaseg.tiler.plan import plan_reading
+from dfaseg.tiler.plan import ReadPlan, plan_reading
 from tests.cutting import box, memory_slide, write_annotations
 
 SLIDE = memory_slide(width=300, height=200, mpp=0.5)
@@ -26,6 +27,12 @@ def _rules(**changes: object) -> ClassRules:
     return ClassRules(**(parts | changes))
 
 
+def _read(
+    path: Path, plan: ReadPlan, origin: tuple[int, int] = (0, 0), rules: ClassRules = RULES
+) -> CutLabel:
+    return read_cut_label(Labelling({"memory": path}, rules), "memory", SLIDE.info, plan, origin)
+
+
 @pytest.mark.parametrize("mpp", [0.4, 0.5, 0.7, 2.0], ids=str)
 def test_pixel_has_the_class_of_its_centre(tmp_path: Path, mpp: float) -> None:
     """At any resolution the label is what filling the polygon in its pixels gives."""
@@ -33,7 +40,7 @@ def test_pixel_has_the_class_of_its_centre(tmp_path: Path, mpp: float) -> None:
     path = write_annotations(tmp_path / "a.geojson", [("Tumor", ring)])
     plan = plan_reading(SLIDE.info, mpp)
 
-    label = read_cut_label(path, SLIDE.info, "memory", RULES, plan, (0, 0))
+    label = _read(path, plan)
 
     scaled = np.array(ring) / (plan.downsample_x, plan.downsample_y)
     assert np.array_equal(label.over(plan), rasterize([(0, [scaled])], plan.width, plan.height))
@@ -44,7 +51,7 @@ def test_geojson_is_moved_to_where_qupath_has_its_origin(tmp_path: Path) -> None
     path = write_annotations(tmp_path / "a.geojson", [("Tumor", box(0, 0, 30, 20))])
     plan = plan_reading(SLIDE.info, 0.5)
 
-    label = read_cut_label(path, SLIDE.info, "memory", RULES, plan, (100, 50)).over(plan)
+    label = _read(path, plan, (100, 50)).over(plan)
 
     assert np.argwhere(label == 0).min(axis=0).tolist() == [50, 100]
     assert int((label == 0).sum()) == 30 * 20
@@ -58,7 +65,7 @@ def test_touched_tiles_are_all_that_hold_labels(tmp_path: Path, overlap_px: int)
     plan = plan_reading(SLIDE.info, 0.5)
     grid = TileGrid(plan.width, plan.height, 64, overlap_px)
 
-    label = read_cut_label(path, SLIDE.info, "memory", RULES, plan, (0, 0))
+    label = _read(path, plan)
 
     touched = label.touched_tiles(grid)
     for tile in grid.tiles():
@@ -72,7 +79,7 @@ def test_only_tiles_of_regions_of_interest_are_touched(tmp_path: Path) -> None:
     path = write_annotations(tmp_path / "a.geojson", shapes)
     plan = plan_reading(SLIDE.info, 0.5)
 
-    label = read_cut_label(path, SLIDE.info, "memory", RULES, plan, (0, 0))
+    label = _read(path, plan)
 
     touched = label.touched_tiles(TileGrid(plan.width, plan.height, 64, 0))
     assert touched.sum() == 1
@@ -86,7 +93,7 @@ def test_background_labels_every_tile(tmp_path: Path) -> None:
     rules = _rules(background=0, regions_of_interest=frozenset())
     plan = plan_reading(SLIDE.info, 0.5)
 
-    label = read_cut_label(path, SLIDE.info, "memory", rules, plan, (0, 0))
+    label = _read(path, plan, rules=rules)
 
     assert label.touched_tiles(TileGrid(plan.width, plan.height, 64, 0)).all()
 
@@ -99,7 +106,7 @@ def test_picture_of_codes_is_read_at_any_downsample(tmp_path: Path) -> None:
     cv2.imwrite(str(path), codes)
     plan = plan_reading(SLIDE.info, 1.0)
 
-    label = read_cut_label(path, SLIDE.info, "memory", RULES, plan, (0, 0)).over(plan)
+    label = _read(path, plan).over(plan)
 
     assert np.array_equal(label, np.kron(codes, np.ones((2, 2), np.uint8)))
 
@@ -110,7 +117,7 @@ def test_annotations_of_another_slide_are_refused(tmp_path: Path) -> None:
     plan = plan_reading(SLIDE.info, 0.5)
 
     with pytest.raises(AnnotationError, match="another slide"):
-        read_cut_label(path, SLIDE.info, "memory", RULES, plan, (0, 0))
+        _read(path, plan)
 
 
 def test_picture_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -119,7 +126,7 @@ def test_picture_of_another_shape_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(path), np.zeros((100, 100), np.uint8))
 
     with pytest.raises(AnnotationError, match="must cover the whole slide"):
-        read_cut_label(path, SLIDE.info, "memory", RULES, plan_reading(SLIDE.info, 0.5), (0, 0))
+        _read(path, plan_reading(SLIDE.info, 0.5))
 
 
 def test_unknown_name_is_refused(tmp_path: Path) -> None:
@@ -127,4 +134,4 @@ def test_unknown_name_is_refused(tmp_path: Path) -> None:
     path = write_annotations(tmp_path / "a.geojson", [("Tumour bed", box(0, 0, 50, 50))])
 
     with pytest.raises(AnnotationError, match="Tumour bed"):
-        read_cut_label(path, SLIDE.info, "memory", RULES, plan_reading(SLIDE.info, 0.5), (0, 0))
+        _read(path, plan_reading(SLIDE.info, 0.5))
