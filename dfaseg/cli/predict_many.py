@@ -17,7 +17,7 @@ from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
 
 if TYPE_CHECKING:
-    from dfaseg.inference.pipeline import Progress
+    from dfaseg.inference.slide_run import Progress
     from dfaseg.inference.spec import PredictSpec
 
 EXIT_SOME_FAILED = 3

@@ -25,7 +25,7 @@ from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import PUBLISHING, OutputPaths
-from dfaseg.inference.pipeline import PreparedSlide, Progress
+from dfaseg.inference.slide_run import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
 from tests.factories import tissue_like_image, write_tiff_slide

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dfaseg.inference import outputs, pipeline
+from dfaseg.inference import outputs, pipeline, slide_run
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import OutputPaths
@@ -73,7 +73,7 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
     def note(word: str, slide_id: str, row: int) -> None:
         os.write(handle, f"{word} {slide_id} {row}\n".encode())
 
-    add, save, publish = Canvas.add, pipeline.save_state, OutputPaths.publish
+    add, save, publish = Canvas.add, slide_run.save_state, OutputPaths.publish
     replace = outputs._replace
 
     def slow_replace(made: Path, final: Path, old: Path) -> None:
@@ -99,7 +99,7 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
     Canvas.add = noted_add  # type: ignore[method-assign]
     OutputPaths.publish = noted_publish  # type: ignore[method-assign]
     outputs._replace = slow_replace
-    pipeline.save_state = noted_save
+    slide_run.save_state = noted_save
     pipeline.resolve_model = lambda _name: Path("memory")
     pipeline.load_network = lambda _path, **_options: identity_network(2)
     settings = PredictSpec(

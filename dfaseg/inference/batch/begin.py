@@ -9,7 +9,8 @@ from dfaseg.inference.batch.finished import is_finished
 from dfaseg.inference.batch.outcome import Outcome, SlideOutcome
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import OutputPaths
-from dfaseg.inference.pipeline import PreparedSlide, Progress, prepare_outputs, prepare_slide
+from dfaseg.inference.pipeline import prepare_outputs, prepare_slide
+from dfaseg.inference.slide_run import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput

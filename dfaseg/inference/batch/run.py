@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,8 @@ from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.shares import deal_out
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import OutputPaths
-from dfaseg.inference.pipeline import (
-    Progress,
-    load_network_of,
-    run_slide,
-)
+from dfaseg.inference.pipeline import load_network_of, run_slide
+from dfaseg.inference.slide_run import Progress
 from dfaseg.model.device import own_device
 from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput
@@ -225,7 +222,11 @@ def _reason(error: Exception) -> str:
 
 
 def _bytes_of(paths: OutputPaths) -> int:
-    """Add up the sizes of all files of a result."""
+    """Add up the sizes of a result's files that are still there."""
     files = [path for path in paths.finals if path.is_file()]
     files += [Path(folder, name) for folder, _, names in os.walk(paths.mask) for name in names]
-    return sum(path.stat().st_size for path in files)
+    total = 0
+    for path in files:
+        with suppress(FileNotFoundError):  # somebody may have moved it on already
+            total += path.stat().st_size
+    return total
