@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -24,7 +25,7 @@ from dfaseg.cutting.spec import PatchFormat
 from dfaseg.errors import StoppedError
 from dfaseg.geometry import Rect, Tile
 from dfaseg.slide.slide import Slide
-from dfaseg.tiler.stream import PatchBatch, PatchStream
+from dfaseg.tiler.stream import PatchStream
 
 BATCH_PX = 2**21
 """Pixels that are handed from the decoding threads to the encoding ones at a time."""
@@ -141,25 +142,30 @@ class PatchCutter:
         done, total, row = len(tiles), int(selected.sum()), state.next_row
         last_save = time.monotonic()
         progress(done, total)
-        with OrderedPool[CutTile](self._cut.num_workers, tiles.append) as pool:
-            for batch in stream:
-                for tile, pixels, is_readable in _with_readability(batch, stream):
-                    if tile.row != row:
-                        row = tile.row
-                        if stop.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES:
-                            pool.drain()
-                            save_state(CutState(row, tuple(tiles), stream.unreadable))
-                            last_save = time.monotonic()
-                        if stop.is_set():
-                            raise StoppedError(
-                                f"slide '{self._cut.slide_id}': stopped after {done} of {total}"
-                                " tiles; run the same command again to go on"
-                            )
-                    pool.submit(self._job(tile, pixels, is_readable=is_readable))
-                    done += 1
+        with (
+            OrderedPool[CutTile](self._cut.num_workers, tiles.append) as pool,
+            closing(_with_readability(stream)) as patches,
+        ):
+            for tile, pixels, is_readable in patches:
+                is_due = stop.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
+                if tile.row != row and is_due:
+                    pool.drain()
+                    save_state(CutState(tile.row, tuple(tiles), stream.unreadable))
+                    last_save = time.monotonic()
+                    if stop.is_set():
+                        raise self._stopped(done, total)
+                row = tile.row
+                pool.submit(self._job(tile, pixels, is_readable=is_readable))
+                done += 1
                 progress(done, total)
             pool.drain()
         return CutState(self._cut.grid.num_rows, tuple(tiles), stream.unreadable)
+
+    def _stopped(self, done: int, total: int) -> StoppedError:
+        return StoppedError(
+            f"slide '{self._cut.slide_id}': stopped after {done} of {total} tiles; run the same"
+            " command again to go on"
+        )
 
     def _stream(self, selected: NDArray[np.bool_], state: CutState) -> PatchStream:
         cut = self._cut
@@ -202,12 +208,13 @@ class PatchCutter:
 
 
 def _with_readability(
-    batch: PatchBatch, stream: PatchStream
-) -> Iterable[tuple[Tile, NDArray[np.uint8], bool]]:
+    stream: PatchStream,
+) -> Generator[tuple[Tile, NDArray[np.uint8], bool], None, None]:
     """Yield tiles and patches, and whether all of each patch could be decoded."""
-    unreadable = stream.unreadable_below(batch.tiles[0].mask_rect.y)
-    for tile, pixels in zip(batch.tiles, batch.pixels, strict=True):
-        yield tile, pixels, not any(tile.mask_rect.intersection(one).area for one in unreadable)
+    for batch in stream:
+        unreadable = stream.unreadable_below(batch.tiles[0].mask_rect.y)
+        for tile, pixels in zip(batch.tiles, batch.pixels, strict=True):
+            yield tile, pixels, not any(tile.mask_rect.intersection(one).area for one in unreadable)
 
 
 def _count(label: NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
