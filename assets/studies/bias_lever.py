@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from dfaseg.datasets.load import load_split
 from dfaseg.datasets.readers import read_dataset
+from dfaseg.datasets.resample import at_mpp
 from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.device import choose_placement
+
+STRIDE_PX = 32
+"""The network takes sides that are a multiple of this."""
 
 
 def main() -> None:
@@ -30,13 +34,16 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60, help="validation images drawn at random")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    data = read_dataset(chosen.dataset, chosen.root)
+    loaded = load_checkpoint(chosen.model)
+    data = at_mpp(read_dataset(chosen.dataset, chosen.root), loaded.card.mpp)
     order = np.random.default_rng(0).permutation(len(data.val))[: chosen.images]
     split = load_split([data.val[index] for index in order])
-    network = load_checkpoint(chosen.model).model
+    network = loaded.model
     assert isinstance(network, DfaSegmenter)
+    shortest = min(min(label.shape) for label in split.labels)
+    side_px = min(loaded.card.patch_px, shortest // STRIDE_PX * STRIDE_PX)
     images, labels = (
-        [centre(array, data.info.patch_px) for array in arrays]
+        [centre(np.asarray(array), side_px) for array in arrays]
         for arrays in (split.images, split.labels)
     )
     bench = Bench(network, images, labels, choose_placement("cpu", "fp32"))

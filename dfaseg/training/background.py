@@ -80,7 +80,7 @@ def find_background(split: Split, background: int) -> BackgroundSquares:
         for number, (image, label) in enumerate(zip(split.images, split.labels, strict=True))
         if len(corners := _corners(image, label == background))
     ]
-    corners = np.concatenate(found) if found else np.empty((0, 3))
+    corners = np.concatenate(found) if found else np.empty((0, 3), np.int64)
     return BackgroundSquares(split, background, corners.astype(np.int32))
 
 
