@@ -101,12 +101,29 @@ class OutputPaths:
             for final in self.finals:
                 if self.made(final).exists():
                     _replace(self.made(final), final, self.partial / f"replaced-{final.name}")
-            shutil.rmtree(self.partial)
+            self._remove_partial()
         except OSError as error:
             raise OutputError(
                 f"output '{error.filename}': cannot be put in place ({explain(error)}); "
                 "run the same command again when it can"
             ) from error
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether a run was killed after it had made everything and before it had tidied up."""
+        if (self.partial / PUBLISHING).exists():
+            return True
+        return self.partial.is_dir() and not any(self.partial.iterdir())
+
+    def _remove_partial(self) -> None:
+        """Remove the hidden folder, and last in it what tells that it is of no use any more."""
+        for entry in self.partial.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != PUBLISHING:
+                entry.unlink()
+        (self.partial / PUBLISHING).unlink()
+        self.partial.rmdir()
 
     def finish_publishing(self, *, overwrite: bool) -> bool:
         """Put in place what a run had finished when it was killed; tell whether there was any.

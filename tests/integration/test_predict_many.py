@@ -451,16 +451,18 @@ def test_two_processes_share_the_slides_of_a_folder(tmp_path: Path, slides: Path
     assert sorted(done) == ["s0", "s1", "s2"]
 
 
+@pytest.mark.parametrize("kept", ["all but the mask", "nothing"])
 def test_slide_killed_while_its_files_were_renamed_is_finished(
-    tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch, kept: str
 ) -> None:
-    """Nothing of it is computed again, nor is it taken for somebody's file."""
+    """Nothing of it is computed again, taken for somebody's file, or left behind."""
     monkeypatch.setattr(OutputPaths, "publish", lambda _paths: None)
     run(slides / "s0.tif", "--out", tmp_path)
     monkeypatch.undo()
     paths = OutputPaths.beside(tmp_path / "s0.zarr")
     (paths.partial / PUBLISHING).touch()
-    paths.made(paths.mask).rename(paths.mask)
+    for final in [paths.mask] if kept == "all but the mask" else paths.finals:
+        paths.made(final).rename(final)
     use(monkeypatch, network=identity_network(2))
 
     result = run(slides / "s0.tif", "--out", tmp_path)

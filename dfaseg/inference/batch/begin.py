@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState
@@ -56,7 +57,8 @@ def begin_slide(
         DfasegError: The slide cannot be done.
     """
     slide_spec = spec.spec_of(slide)
-    if is_finished(slide_spec, network):
+    paths = OutputPaths.beside(slide_spec.out)
+    if is_finished(slide_spec, network) and not paths.is_left_over:
         return SlideOutcome(slide, Outcome.SKIPPED)
     claim = claims.take(slide.id, from_dead=is_last)
     if isinstance(claim, Held):
@@ -65,8 +67,10 @@ def begin_slide(
     try:
         # Its last holder may have finished it between the two looks, or died while it gave the
         # files their names.
-        OutputPaths.beside(slide_spec.out).finish_publishing(overwrite=slide_spec.overwrite)
+        paths.finish_publishing(overwrite=slide_spec.overwrite)
         if is_finished(slide_spec, network):
+            with suppress(OSError):
+                paths.partial.rmdir()  # only where it is empty
             claims.release(claim)
             return SlideOutcome(slide, Outcome.SKIPPED)
         prepare_outputs(slide_spec)
