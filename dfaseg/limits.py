@@ -13,8 +13,9 @@ _MEMINFO = Path("/proc/meminfo")
 def available_cores() -> int:
     """Count the cores this process may use.
 
-    The smallest of the process's affinity, the cgroup's quota (containers, systemd) and
-    ``SLURM_CPUS_PER_TASK`` counts; at least 1.
+    The smallest of the process's affinity, the cgroup's quota (containers, systemd) and what
+    SLURM has allocated to the task or, where it does not say, to the job on this node counts; at
+    least 1.
     """
     if hasattr(os, "sched_getaffinity"):
         limits = [len(os.sched_getaffinity(0))]
@@ -23,9 +24,11 @@ def available_cores() -> int:
     quota = _cgroup_quota()
     if quota is not None:
         limits.append(quota)
-    allocated = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if allocated.isdigit():
-        limits.append(int(allocated))
+    # The first is only there if the job asked for it; the second counts for all of its tasks.
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        allocated = _slurm_number(name)
+        if allocated is not None:
+            limits.append(allocated)
     return max(1, min(limits))
 
 
@@ -50,13 +53,28 @@ def available_memory_bytes() -> int:
     """Return the memory this job may still take without being stopped for it.
 
     The smallest of what the machine has free, what the cgroups on the way to the job (version 1
-    or 2) leave of their limits, and ``SLURM_MEM_PER_NODE`` less what this process holds.
+    or 2) leave of their limits, and what SLURM has allocated less what this process holds.
     """
     rooms = [_machine_memory(), *_cgroup_rooms()]
-    allocated = os.environ.get("SLURM_MEM_PER_NODE", "")  # MB; 0 stands for all of the node
-    if allocated.isdigit() and int(allocated) > 0:
-        rooms.append(int(allocated) * 1024**2 - peak_memory_bytes())
+    allocated = _slurm_memory()
+    if allocated is not None:
+        rooms.append(allocated - peak_memory_bytes())
     return max(0, min(rooms))
+
+
+def _slurm_memory() -> int | None:
+    """Bytes that a SLURM job may use on this node; None if it may use all."""
+    megabytes = _slurm_number("SLURM_MEM_PER_NODE")
+    if megabytes is None:  # a job states either its memory or that of each of its cores
+        per_core = _slurm_number("SLURM_MEM_PER_CPU") or 0
+        megabytes = per_core * (_slurm_number("SLURM_CPUS_ON_NODE") or 1)
+    return megabytes * 1024**2 or None  # 0 stands for all of the node
+
+
+def _slurm_number(name: str) -> int | None:
+    """Read a number that SLURM tells its jobs."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdigit() else None
 
 
 def _machine_memory() -> int:

@@ -11,7 +11,8 @@ from dfaseg import limits
 def machine(monkeypatch, tmp_path):
     """A machine with 16 cores, no quota and no SLURM."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
-    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    for name in ("CPUS_PER_TASK", "CPUS_ON_NODE", "MEM_PER_NODE", "MEM_PER_CPU"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
     own = tmp_path / "cgroup"
     own.write_text("0::/slurm/job_7\n", encoding="ascii")
     quota = tmp_path / "slurm" / "job_7" / "cpu.max"
@@ -20,7 +21,6 @@ def machine(monkeypatch, tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 9000000 kB\nMemAvailable:    8000 kB\n", encoding="ascii")
     monkeypatch.setattr(limits, "_MEMINFO", meminfo)
-    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
     monkeypatch.setattr(limits, "_CGROUP_ROOT", tmp_path)
     monkeypatch.setattr(limits, "_OWN_CGROUP", own)
     return quota
@@ -54,6 +54,32 @@ def test_slurm_allocation_counts(monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
 
     assert limits.available_cores() == 2
+
+
+@pytest.mark.usefixtures("machine")
+def test_slurm_job_that_asked_for_no_cores_uses_what_it_got(monkeypatch):
+    """SLURM then says only how many the job has on this node."""
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
+
+    assert limits.available_cores() == 1
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("allocation", "megabytes"),
+    [
+        ({"MEM_PER_NODE": "6"}, 6),
+        ({"MEM_PER_CPU": "3", "CPUS_ON_NODE": "2"}, 6),
+        ({"MEM_PER_NODE": "0"}, 8000 / 1024),
+    ],
+)
+def test_slurm_memory_counts(monkeypatch, allocation, megabytes):
+    """Whether it is stated for the node or for each core; 0 stands for all of the node."""
+    monkeypatch.setattr(limits, "peak_memory_bytes", lambda: 0)
+    for name, value in allocation.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+
+    assert limits.available_memory_bytes() == megabytes * 1024**2
 
 
 def _write_memory(folder, names, sizes):
