@@ -48,8 +48,8 @@ def gains(scores: dict[str, Any]) -> str:
                 signed(-gain["value"]),
                 f"{signed(-gain['high'])} to {signed(-gain['low'])}",
                 ", ".join(signed(-value) for value in entry["seed_differences"]),
-                f"{entry['bootstrap_p_holm']:.2f}",
-                f"{entry['wilcoxon_p_holm']:.2f}",
+                chance(entry["bootstrap_p_holm"]),
+                chance(entry["wilcoxon_p_holm"]),
                 signed(-entry["rank_biserial"], 2),
             ]
         )
@@ -91,6 +91,11 @@ def relations(scores: dict[str, Any]) -> str:
 def spread(values: Sequence[float]) -> str:
     """Return mean and standard deviation."""
     return f"{signed(fmean(values), 2)} ± {stdev(values):.2f}"
+
+
+def chance(p_value: float) -> str:
+    """Return a p-value with as many digits as tell something."""
+    return "< 0.001" if p_value < 1e-3 else f"{p_value:.3f}"
 
 
 def signed(value: float, digits: int = 3) -> str:
