@@ -140,12 +140,12 @@ def test_job_out_of_time_is_requeued_and_goes_on(cluster: Cluster, tiny_model: P
     """It stops before its limit, waits in the queue, and ends with the slide finished."""
     cluster.add_command("dfaseg", sys.executable, SLOW_START)
     slide = cluster.folder / "slide.tif"
-    write_tiff_slide(slide, tissue_like_image(64, 64 * 90), tile_px=64, downsamples=(1,))
+    write_tiff_slide(slide, tissue_like_image(64, 64 * 150), tile_px=64, downsamples=(1,))
     out = cluster.folder / "results"
 
-    # A minute is the shortest limit there is; SLURM looks at limits twice a minute.
+    # The signal comes up to half a minute early: between 60 and 90 s, when dfaseg is long at work.
     job = cluster.submit(
-        "--array=0", "--time=1", "--signal=B:USR1@10", "--cpus-per-task=1", "--mem=1G",
+        "--array=0", "--time=2", "--signal=B:USR1@30", "--cpus-per-task=1", "--mem=1G",
         SCRIPTS / "predict.sbatch", slide, "--out", out, "--model", tiny_model,
         "--tissue", "none", "--patch-size", 64, "--overlap", 0, "--batch-size", 1,
     )  # fmt: skip
@@ -153,7 +153,7 @@ def test_job_out_of_time_is_requeued_and_goes_on(cluster: Cluster, tiny_model: P
 
     said = Path(facts["StdOut"]).read_text("utf-8")
     assert (facts["JobState"], facts["Restarts"], facts["ExitCode"]) == ("COMPLETED", "1", "0:0")
-    assert re.search(r"stopped at row \d+ of 90", said)
+    assert re.search(r"stopped at row \d+ of 150", said)
     assert "back into the queue" in said
     assert "going on from row" in said
     assert events_of(out, "done") == ["slide"]
