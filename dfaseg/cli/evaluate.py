@@ -71,7 +71,9 @@ _PATH = click.Path(path_type=Path)
     help="Class whose connected parts are also counted one by one, such as glands.",
 )
 @click.option(
-    "--model", type=_PATH, metavar="FILE", help="Model that is scored on a data set's split."
+    "--model",
+    metavar="NAME|FILE|URL",
+    help="Model that is scored on a data set's split; 'default' is the built-in one.",
 )
 @click.option("--dataset", type=click.Choice(DATASETS), help="Data set for --model.")
 @click.option("--root", type=_PATH, metavar="DIR", help="Folder of the data set.")

@@ -23,17 +23,19 @@ def report_model(out: Path, options: dict[str, Any]) -> None:
     from dfaseg.evaluation.runs import settings_beside
     from dfaseg.limits import available_cores
     from dfaseg.model.network import load_network
+    from dfaseg.model.resolve import resolve_model
 
     cores = available_cores()
     data = read_dataset(options["dataset"], options["root"])
-    network = load_network(options["model"], device=options["device"], cores=cores)
+    model = resolve_model(options["model"])
+    network = load_network(model, device=options["device"], cores=cores)
     spec = ModelEvalSpec(
         options["split"],
         tolerance_um=options["tolerance_um"],
         object_class=options["object_class"],
         workers=options["workers"] or cores,
     )
-    settings = settings_beside(options["model"])
+    settings = settings_beside(model)
     evaluation = evaluate_model(network, data, spec, settings=settings)
     result = evaluation.result
     report_evaluation(result, out, notes_on_data(result), evaluation.shown)

@@ -28,7 +28,7 @@ from tests.stitching import stitch
 
 SIDE = 4
 """Images along each side of a composed picture."""
-CANDIDATES = ((224, 56), (224, 112), (320, 64), (448, 64), (448, 128))
+CANDIDATES = ((224, 56), (320, 64), (448, 64), (448, 128), (512, 72), (640, 92))
 
 
 def compose(split: Split, seed: int = 0) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:

@@ -100,6 +100,18 @@ def test_model_of_other_classes_is_refused(tmp_path: Path, run_eval: Callable[..
     assert "are not those of data set 'synthetic'" in said.output
 
 
+def test_model_may_be_named_as_for_predict(
+    tmp_path: Path, run_eval: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is looked for in the folder of models, as everywhere."""
+    write_tiny_model(tmp_path / "other.safetensors")
+    monkeypatch.setenv("DFASEG_MODEL_DIR", str(tmp_path))
+
+    said = run_eval("--model", "other", "--dataset", "synthetic", "--out", "scores")
+
+    assert "are not those of data set 'synthetic'" in said.output
+
+
 def test_what_is_no_form_of_the_command_is_refused(run_eval: Callable[..., Result]) -> None:
     """The message names the forms."""
     assert run_eval("--out", "scores").exit_code == 2
