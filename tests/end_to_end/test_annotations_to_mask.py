@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from dfaseg.annotation import rasterize
+from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cli.main import cli
 from dfaseg.slide import open_slide
 from dfaseg.tiler.overview import read_overview
@@ -113,3 +114,34 @@ def test_real_slide_is_cut_into_what_it_shows(real_data: Path, tmp_path: Path) -
         assert np.array_equal(picture_of(image)[: len(part), : part.shape[1]], part)
         mask = picture_of(tmp_path / "out" / "masks" / image.name)
         assert np.array_equal(mask[: len(label), : label.shape[1]], label)
+
+
+@pytest.mark.slow
+def test_real_slide_goes_the_whole_road(real_data: Path, tmp_path: Path) -> None:
+    """A few outlines on a real slide become tiles, a network, a mask of the same slide, scores."""
+    path = real_data / "slides" / "CMU-1-Small-Region.svs"
+    epidermis = [[1180, 1650], [1400, 1700], [1420, 2200], [1250, 2300], [1180, 2000]]
+    dermis = [[820, 1350], [1060, 1350], [1030, 2000], [780, 2500], [700, 2300]]
+    shapes = [("Epidermis", epidermis), ("Dermis", dermis)]
+    drawn = write_annotations(tmp_path / "drawn.geojson", shapes)
+    data, run, out = tmp_path / "data", tmp_path / "run", tmp_path / "mask.zarr"
+
+    _run(
+        "tile", path, "--out", data, "--annotations", drawn, "--group-by", "tile", "--mpp", 1,
+        "--patch-size", 64, "--tissue", "none",
+    )  # fmt: skip
+    _run("train", "--dataset", "folder", "--root", data, "--out", run, "--epochs", 3, *QUICK)
+    _run(
+        "predict", path, "--out", out, "--model", run / "model.safetensors", "--device", "cpu",
+        "--tissue", "none",
+    )  # fmt: skip
+    _run("eval", out, "--truth", drawn, "--out", tmp_path / "scores")
+
+    labelled = sum(
+        int((picture_of(mask) != IGNORE_INDEX).sum()) for mask in (data / "masks").iterdir()
+    )
+    scores = json.loads((tmp_path / "scores" / "scores.json").read_text("utf-8"))
+    counted = np.sum(scores["cases"][0]["confusion"])
+    # Both count the pixels whose centre is in an outline, glass or not.
+    assert labelled == counted
+    assert scores["pooled"]["pixel_accuracy"] > 0.7

@@ -1,0 +1,97 @@
+"""How near `dfaseg tile` with patches comes to what decoding and encoding cost.
+
+    python -m tests.benchmark.tile SLIDE [--save png|jpeg] [--mpp UM] [--patch-size PX]
+
+The whole slide is cut, glass and all, so that every native tile counts once. Decoding alone and
+encoding alone are core-seconds; the limit is their sum, over the cores. The ratio of core-seconds
+holds on a busy machine, the one of seconds on an idle one only.
+"""
+
+import argparse
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from dfaseg.cutting.encoding import encode_patch
+from dfaseg.cutting.job import plan_cutting
+from dfaseg.cutting.slide_run import tile_slide
+from dfaseg.cutting.spec import PatchFormat, TileSpec
+from dfaseg.slide import open_slide
+from dfaseg.slide.inputs import SlideInput
+from dfaseg.tiler.rows import tile_reader
+from dfaseg.tiler.stream import PatchStream
+
+
+def cost_of_decoding(path: str, spec: TileSpec) -> float:
+    """Return the core-seconds of decoding each native tile once."""
+    with closing(open_slide(path)) as slide:
+        cut = plan_cutting(slide.info, "slide", spec, "none")
+        read_tile = tile_reader(slide, cut.plan)
+        level = slide.info.levels[cut.plan.level]
+        places = np.indices((level.num_tile_rows, level.num_tile_cols)).reshape(2, -1)
+        rows, cols = places.tolist()
+        before = time.process_time()
+        with ThreadPoolExecutor(cut.num_workers) as pool:
+            for _ in pool.map(lambda col, row: read_tile(col, row) is None, cols, rows):
+                pass
+        return time.process_time() - before
+
+
+def cost_of_encoding(path: str, spec: TileSpec) -> float:
+    """Return the core-seconds of encoding the patches, which lie ready."""
+    seconds = 0.0
+    with closing(open_slide(path)) as slide:
+        cut = plan_cutting(slide.info, "slide", spec, "none")
+        selected = np.ones((cut.grid.num_rows, cut.grid.num_cols), np.bool_)
+        stream = PatchStream(
+            slide, cut.plan, cut.grid, selected, batch_size=4, num_workers=cut.num_workers
+        )
+        for batch in stream:
+            for pixels in batch.pixels:
+                before = time.thread_time()
+                encode_patch(pixels, spec.save)
+                seconds += time.thread_time() - before
+    return seconds
+
+
+def main() -> None:
+    """Measure the parts, then the whole, and print both ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("slide")
+    parser.add_argument("--save", choices=[*get_args(PatchFormat)], default="png")
+    parser.add_argument("--mpp", type=float, default=0.5)
+    parser.add_argument("--patch-size", type=int, default=512)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        spec = TileSpec(
+            out=Path(folder) / "tiles",
+            mpp=chosen.mpp,
+            patch_px=chosen.patch_size,
+            save=chosen.save,
+            tissue="none",
+        )
+        decoding = cost_of_decoding(chosen.slide, spec)
+        encoding = cost_of_encoding(chosen.slide, spec)
+        before, started = time.process_time(), time.perf_counter()
+        record = tile_slide(SlideInput("slide", chosen.slide), spec)
+        seconds, spent = time.perf_counter() - started, time.process_time() - before
+    with closing(open_slide(chosen.slide)) as slide:
+        cores = plan_cutting(slide.info, "slide", spec, "none").num_workers
+    limit = (decoding + encoding) / cores
+    print(f"patches               {record.num_tiles}")
+    print(f"decoding alone        {decoding:.2f} core-s")
+    print(f"encoding alone        {encoding:.2f} core-s")
+    print(f"whole run             {spent:.2f} core-s, {seconds:.2f} s")
+    print(f"ratio of core-seconds {spent / (decoding + encoding):.2f}")
+    print(f"ratio to the limit    {seconds / limit:.2f}   (limit {limit:.2f} s on {cores} cores)")
+
+
+if __name__ == "__main__":
+    main()
