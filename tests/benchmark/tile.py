@@ -71,7 +71,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         spec = TileSpec(
-            out=Path(folder) / "tiles",
+            out=Path(folder),
             mpp=chosen.mpp,
             patch_px=chosen.patch_size,
             save=chosen.save,
