@@ -27,8 +27,9 @@ from dfaseg.geometry import Rect, Tile
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.stream import PatchStream
 
-BATCH_PX = 2**21
-"""Pixels that are handed from the decoding threads to the encoding ones at a time."""
+BATCH_PX = 2**20
+"""Pixels handed from the decoding threads to the encoding ones at a time: few enough to be in the
+cache still when they are encoded."""
 SECONDS_BETWEEN_SAVES = 30.0
 
 Progress = Callable[[int, int], None]
