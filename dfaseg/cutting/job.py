@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dfaseg
-from dfaseg.cutting.spec import Origin, TileSpec
+from dfaseg.cutting.spec import TileSpec
 from dfaseg.errors import ConfigError
 from dfaseg.geometry import TileGrid
 from dfaseg.limits import available_cores
@@ -114,22 +114,6 @@ def choose_tiles(slide: Slide, cut: CutPlan, spec: TileSpec, tissue: str) -> Til
     shares = survey.tissue.tile_shares(cut.grid)
     touched = survey.tissue.select_tiles(cut.grid)
     return TileChoice(survey, shares, touched & (shares >= spec.min_tissue))
-
-
-def origin_of(info: SlideInfo, origin: Origin) -> tuple[int, int]:
-    """Return where QuPath has (0, 0) on a slide, in level-0 px.
-
-    Raises:
-        ConfigError: The bounds are asked for and the slide states none.
-    """
-    bounds = info.level0_bounds
-    if origin == "level0" or (origin == "auto" and bounds is None):
-        return 0, 0
-    if bounds is None:
-        raise ConfigError(
-            f"--origin bounds: slide '{info.slide_id}' states no bounds; use auto or level0"
-        )
-    return bounds.x, bounds.y
 
 
 def _recipe(info: SlideInfo, slide_id: str, spec: TileSpec, tissue: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dfaseg.cutting.coords_file import coords_name, write_coords
 from dfaseg.cutting.encoding import ENDINGS
 from dfaseg.cutting.folder import RECORD_ENDING, SlideFolder
 from dfaseg.cutting.grid_file import write_grid
-from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, origin_of, plan_cutting
+from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, plan_cutting
 from dfaseg.cutting.labelling import Labelling
 from dfaseg.cutting.pairs_file import PAIRS_ENDING, Pair, write_pairs
 from dfaseg.cutting.patches import CutState, PatchCutter, Progress
@@ -29,6 +29,7 @@ from dfaseg.files import explain, locked, write_json
 from dfaseg.slide import Slide, open_slide
 from dfaseg.slide.identity import SAMPLE
 from dfaseg.slide.inputs import SlideInput
+from dfaseg.slide.origin import origin_of
 from dfaseg.slide.sample import open_sample
 
 log = logging.getLogger(__name__)

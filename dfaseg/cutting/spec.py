@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from dfaseg.errors import ConfigError
+from dfaseg.slide.origin import Origin
 from dfaseg.tiler.plan import Decoding
 
 PatchFormat = Literal["none", "png", "jpeg"]
 TableFormat = Literal["csv", "parquet"]
 CoordsFormat = Literal["none", "clam", "trident"]
-Origin = Literal["auto", "level0", "bounds"]
-"""Where QuPath has (0, 0): the slide's corner (``level0``), the corner of its scanned part
-(``bounds``), or the latter where the slide states one (``auto``)."""
-
-
 GroupBy = Literal["auto", "patient", "slide", "tile"]
 """What must not lie in two splits: a patient, a slide, or only a tile; ``auto`` is the patient of
 slides for which one is stated, and the slide for all others."""

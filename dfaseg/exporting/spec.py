@@ -8,10 +8,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from dfaseg.errors import ConfigError
+from dfaseg.slide.origin import Origin
 
 Format = Literal["geojson", "dsa", "ome-tiff", "png"]
-Origin = Literal["auto", "level0", "bounds"]
-"""Where polygons have (0, 0), as ``predict`` has it."""
 
 ENDINGS: Mapping[str, Format] = MappingProxyType(
     {

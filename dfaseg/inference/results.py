@@ -12,14 +12,14 @@ from dfaseg.annotation.coordinates import MaskFrame
 from dfaseg.annotation.geojson import GeoJsonWriter
 from dfaseg.annotation.polygon_file import PolygonSpec
 from dfaseg.annotation.polygonize import Polygonizer
-from dfaseg.errors import ConfigError
 from dfaseg.inference.job import Job
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.report import mask_attributes
-from dfaseg.inference.spec import Origin, PredictSpec
+from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.state import SavedState, State, joined, part_of
 from dfaseg.model.network import Network
 from dfaseg.provenance import recipe_hash
+from dfaseg.slide.origin import origin_of
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.areas import AreaCounter
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
@@ -220,7 +220,7 @@ def make_results(
         Overview(job.overview, job.tissue.factor),
         mask_attributes(info, network, job),
     )
-    origin_x, origin_y = polygon_origin(info, spec.origin)
+    origin_x, origin_y = origin_of(info, spec.origin)
     polygons = PolygonResult(
         paths.polygons_text,
         paths.partial / "polygons.spool",
@@ -236,19 +236,3 @@ def make_results(
         ),
     )
     return Results(mask, polygons, AreaResult(AreaCounter(classes, mpp_x, mpp_y)))
-
-
-def polygon_origin(info: SlideInfo, origin: Origin) -> tuple[int, int]:
-    """Return the level-0 pixel at which polygons have (0, 0).
-
-    Raises:
-        ConfigError: The bounds are asked for and the slide states none.
-    """
-    bounds = info.level0_bounds
-    if origin == "level0" or (origin == "auto" and bounds is None):
-        return 0, 0
-    if bounds is None:
-        raise ConfigError(
-            f"--origin bounds: slide '{info.slide_id}' states no bounds; use auto or level0"
-        )
-    return bounds.x, bounds.y

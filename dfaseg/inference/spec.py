@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from dfaseg.errors import ConfigError
-
-Origin = Literal["auto", "level0", "bounds"]
-"""Where polygons have (0, 0): the slide's corner (``level0``), the corner of its scanned part
-(``bounds``), or whichever QuPath uses (``auto``: the bounds where the slide states them)."""
+from dfaseg.slide.origin import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

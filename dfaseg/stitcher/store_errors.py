@@ -15,7 +15,8 @@ def mapped_errors(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise OutputError(
-            f"mask '{path}': there is no dfaseg mask here, or it is damaged"
+            f"mask '{path}': there is no dfaseg mask here, or it is damaged; give the"
+            " .zarr folder that predict wrote, or predict again"
         ) from error
     except OSError as error:
         raise OutputError(f"mask '{path}': cannot be read or written ({explain(error)})") from error
