@@ -1,8 +1,6 @@
 """A bounded, ordered stream of patch batches, cut from a slide while it is decoded."""
 
-import queue
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,10 +10,12 @@ from numpy.typing import NDArray
 
 from dfaseg.geometry import Rect, Tile, TileGrid
 from dfaseg.slide.slide import Slide
-from dfaseg.tiler.boxes import Span, any_in_boxes
+from dfaseg.tiler.handover import made_ahead
+from dfaseg.tiler.needed import needed_native_tiles
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import RowReader, RowStrip
 from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.unreadable import Reasons, UnreadableTiles
 
 BATCHES_AHEAD = 3
 """Batches that wait for the device; more would only hold memory."""
@@ -61,36 +61,29 @@ class PatchStream:
         batch_size: int,
         num_workers: int,
         first_row: int = 0,
-        unreadable: Mapping[tuple[int, int], str] = MappingProxyType({}),
+        unreadable: Reasons = MappingProxyType({}),
     ) -> None:
         self._slide = slide
         self._plan = plan
+        self._level = slide.info.levels[plan.level]
         self._grid = grid
         self._selected = selected.copy()
         self._selected[:first_row] = False
         self._batch_size = batch_size
         self._num_workers = num_workers
-        self._first_row = first_row
-        self._unreadable: dict[tuple[int, int], str] = {}
-        self._unreadable_rects: list[Rect] = []
-        self._first_rect = 0
-        self._note_unreadable(unreadable)
+        self._unreadable = UnreadableTiles(plan, self._level, unreadable)
 
     @property
     def unreadable(self) -> dict[tuple[int, int], str]:
         """Reason for each native tile ``(column, row)`` that could not be decoded so far."""
-        return dict(self._unreadable)
+        return self._unreadable.reasons
 
     def unreadable_below(self, y: int) -> tuple[Rect, ...]:
         """Return the mask pixels of unreadable tiles that reach below a row, which only grows.
 
         Complete for all rows of the batches yielded so far.
         """
-        # Tiles fail strip by strip, so those that end above the row are the first ones.
-        rects = self._unreadable_rects
-        while self._first_rect < len(rects) and rects[self._first_rect].bottom <= y:
-            self._first_rect += 1
-        return tuple(rects[self._first_rect :])
+        return self._unreadable.below(y)
 
     def __iter__(self) -> Iterator[PatchBatch]:
         """Yield the batches in grid order.
@@ -98,34 +91,11 @@ class PatchStream:
         Raises:
             SlideError: The slide failed in a way that is not bound to single tiles.
         """
-        batches: queue.Queue[PatchBatch | BaseException | None] = queue.Queue(BATCHES_AHEAD)
-        stopped = threading.Event()
-        producer = threading.Thread(
-            target=self._produce, args=(batches, stopped), name="patch-stream", daemon=True
-        )
-        producer.start()
-        try:
-            while (item := batches.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            _drain(batches)
-            producer.join()
+        return made_ahead(self._make, BATCHES_AHEAD, name="patch-stream")
 
-    def _produce(
-        self, batches: "queue.Queue[PatchBatch | BaseException | None]", stopped: threading.Event
-    ) -> None:
-        """Fill the queue from a thread of its own; a failure travels to the consumer."""
-        try:
-            with ThreadPoolExecutor(self._num_workers, thread_name_prefix="decode") as executor:
-                for batch in self._batches(executor):
-                    if not _put(batches, batch, stopped):
-                        return
-            _put(batches, None, stopped)
-        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
-            _put(batches, error, stopped)
+    def _make(self) -> Generator[PatchBatch, None, None]:
+        with ThreadPoolExecutor(self._num_workers, thread_name_prefix="decode") as executor:
+            yield from self._batches(executor)
 
     def _batches(self, executor: ThreadPoolExecutor) -> Iterator[PatchBatch]:
         """Group the patches of consecutive tiles."""
@@ -159,9 +129,10 @@ class PatchStream:
         if not rows_left:
             return
         band = _RowBand(self._plan, self._grid)
-        reader = RowReader(self._slide, self._plan, executor, self.needed_native_tiles())
+        needed = needed_native_tiles(self._level, self._plan, self._grid, self._selected)
+        reader = RowReader(self._slide, self._plan, executor, needed)
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
-            self._note_unreadable(reader.take_unreadable())
+            self._unreadable.note(reader.take_unreadable())
             band.append(strip)
             while rows_left and band.has_tile_row(rows_left[0]):
                 row = rows_left.pop(0)
@@ -171,26 +142,6 @@ class PatchStream:
             if not rows_left:
                 return
             band.forget_before(rows_left[0] * self._grid.stride_px)
-
-    def _note_unreadable(self, tiles: Mapping[tuple[int, int], str]) -> None:
-        level = self._slide.info.levels[self._plan.level]
-        for (col, row), reason in tiles.items():
-            if (col, row) not in self._unreadable:
-                self._unreadable[col, row] = reason
-                rect = self._plan.mask_rect_of(level.tile_rect(col, row))
-                self._unreadable_rects.append(rect)
-
-    def needed_native_tiles(self) -> NDArray[np.bool_]:
-        """Tell which native tiles touch a selected tile."""
-        level = self._slide.info.levels[self._plan.level]
-        stride, side = self._grid.stride_px, self._grid.patch_px
-        rows = _touching(
-            level.num_tile_rows, level.tile_height / float(self._plan.scale_y), stride, side
-        )
-        cols = _touching(
-            level.num_tile_cols, level.tile_width / float(self._plan.scale_x), stride, side
-        )
-        return any_in_boxes(self._selected, rows, cols)
 
 
 class _RowBand:
@@ -224,44 +175,3 @@ class _RowBand:
     def forget_before(self, y: int) -> None:
         """Drop strips that end above a mask row."""
         self._strips = [strip for strip in self._strips if strip.y + len(strip.pixels) > y]
-
-
-def _touching(count: int, native_side: float, stride: int, side: int) -> Span:
-    """First and one past the last tile of the grid that touches each native tile, on one axis.
-
-    Args:
-        count: Native tiles on the axis.
-        native_side: Mask pixels per native tile.
-        stride: Mask pixels between tiles.
-        side: Mask pixels per tile.
-    """
-    index = np.arange(count)
-    start = np.floor(index * native_side).astype(np.int64)
-    stop = np.ceil((index + 1) * native_side).astype(np.int64)
-    first = np.maximum(0, -(-(start - side + 1) // stride))
-    last = (stop - 1) // stride + 1
-    return first, last
-
-
-def _put(
-    batches: "queue.Queue[PatchBatch | BaseException | None]",
-    item: PatchBatch | BaseException | None,
-    stopped: threading.Event,
-) -> bool:
-    """Wait for room in the queue; give up once nobody listens."""
-    while not stopped.is_set():
-        try:
-            batches.put(item, timeout=0.1)
-        except queue.Full:
-            continue
-        return True
-    return False
-
-
-def _drain(batches: "queue.Queue[PatchBatch | BaseException | None]") -> None:
-    """Make room, so that a producer waiting to put can see that it was stopped."""
-    while not batches.empty():
-        try:
-            batches.get_nowait()
-        except queue.Empty:
-            return

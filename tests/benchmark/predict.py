@@ -50,15 +50,13 @@ def measure_full_decode(arguments: argparse.Namespace) -> Figures:
 
 
 def _decoding(slide: Any, job: Any, plan: Any) -> Figures:
+    from dfaseg.tiler.needed import needed_native_tiles
     from dfaseg.tiler.rows import tile_reader
-    from dfaseg.tiler.stream import PatchStream
 
     with closing(slide):
         read_tile = tile_reader(slide, plan)
-        stream = PatchStream(
-            slide, job.plan, job.grid, job.selected, batch_size=1, num_workers=job.num_workers
-        )
-        rows, cols = stream.needed_native_tiles().nonzero()
+        level = slide.info.levels[job.plan.level]
+        rows, cols = needed_native_tiles(level, job.plan, job.grid, job.selected).nonzero()
         before = _cpu_seconds()
         with ThreadPoolExecutor(job.num_workers) as executor:
             # Pixels are dropped at once, as in a run, where they are copied on.
