@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Generic, TypeVar
 
@@ -18,7 +18,7 @@ class _End(Generic[Item]):
 
 def made_ahead(
     make: Callable[[], Generator[Item, None, None]], ahead: int, *, name: str
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """Yield what an iterator makes while it runs in a thread of its own.
 
     Leaving the iteration, even early, ends the thread. A failure travels to who iterates.

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 # The tiler spreads its blocks over its own threads; OpenCV's would only get in their way.
 cv2.setNumThreads(1)
 
-_FAST_IN_OPENCV = frozenset({Fraction(2), Fraction(4)})
+FAST_IN_OPENCV = frozenset({Fraction(2), Fraction(4)})
 """Scales at which OpenCV is faster than our own sums."""
-_MAX_WEIGHT = 256
+MAX_WEIGHT = 256
 """Largest sum of weights with which sums of pixel values, and half a weight to round them, fit into
 16 bits."""
 
@@ -37,7 +37,7 @@ def resample_block(
         out[...] = source
     elif min(scale_x, scale_y) < 1:
         _enlarge(source, scale_x, scale_y, out)
-    elif {scale_x, scale_y} <= _FAST_IN_OPENCV or scale_y.numerator > _MAX_WEIGHT:
+    elif {scale_x, scale_y} <= FAST_IN_OPENCV or scale_y.numerator > MAX_WEIGHT:
         cv2.resize(source, size, dst=out, interpolation=cv2.INTER_AREA)
     else:
         _shrink(source, scale_x, scale_y, out)
@@ -48,13 +48,13 @@ def _shrink(
 ) -> None:
     """Sum rows in 16-bit whole numbers, which lose nothing, then along them."""
     weight = scale_x.numerator * scale_y.numerator
-    if weight <= _MAX_WEIGHT:
+    if weight <= MAX_WEIGHT:
         # Sums along rows do not fit the vector units, sums over them do: the picture is turned.
         turned = cv2.transpose(_weighted_sums(source, scale_y))
         sums = _weighted_sums(np.asarray(turned, np.uint16), scale_x)
         out[...] = cv2.transpose(_divided(sums, weight))
     else:
-        factor = _MAX_WEIGHT // scale_y.numerator
+        factor = MAX_WEIGHT // scale_y.numerator
         sums = _weighted_sums(source, scale_y, factor)
         means = cv2.resize(sums, out.shape[1::-1], interpolation=cv2.INTER_AREA)
         out[...] = _divided(np.asarray(means, np.uint16), scale_y.numerator * factor)

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,42 @@ BATCHES_AHEAD = 3
 """Batches that wait for the device; more would only hold memory."""
 
 
+Pixels = TypeVar("Pixels")
+"""An array on the host or a tensor on a device."""
+
+
 @dataclass(frozen=True, slots=True)
-class PatchBatch:
+class PatchBatch(Generic[Pixels]):
     """Patches that go through the network together.
 
     Attributes:
         tiles: Their places, in grid order (row by row).
-        pixels: RGB, shape ``(n, patch_px, patch_px, 3)``; white outside the slide.
+        pixels: RGB, uint8 ``(n, patch_px, patch_px, 3)``; white outside the slide. May hold more
+            patches than there are tiles.
     """
 
     tiles: tuple[Tile, ...]
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
+
+
+class PatchSource(Protocol[Pixels]):
+    """Where batches come from: a stream that cuts patches on the host or on a device."""
+
+    @property
+    def unreadable(self) -> dict[tuple[int, int], str]:
+        """Reason for each native tile ``(column, row)`` that could not be decoded so far."""
+        ...
+
+    def unreadable_below(self, y: int) -> tuple[Rect, ...]:
+        """Return the mask pixels of unreadable tiles that reach below a row, which only grows.
+
+        Complete for all rows of the batches yielded so far.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[PatchBatch[Pixels]]:
+        """Yield the batches in grid order."""
+        ...
 
 
 class PatchStream:
@@ -85,7 +111,7 @@ class PatchStream:
         """
         return self._unreadable.below(y)
 
-    def __iter__(self) -> Iterator[PatchBatch]:
+    def __iter__(self) -> Iterator[PatchBatch[NDArray[np.uint8]]]:
         """Yield the batches in grid order.
 
         Raises:
@@ -93,11 +119,11 @@ class PatchStream:
         """
         return made_ahead(self._make, BATCHES_AHEAD, name="patch-stream")
 
-    def _make(self) -> Generator[PatchBatch, None, None]:
+    def _make(self) -> Generator[PatchBatch[NDArray[np.uint8]], None, None]:
         with ThreadPoolExecutor(self._num_workers, thread_name_prefix="decode") as executor:
             yield from self._batches(executor)
 
-    def _batches(self, executor: ThreadPoolExecutor) -> Iterator[PatchBatch]:
+    def _batches(self, executor: ThreadPoolExecutor) -> Iterator[PatchBatch[NDArray[np.uint8]]]:
         """Group the patches of consecutive tiles."""
         pixels, tiles = self._empty_batch(), list[Tile]()
         for tile, patch_rows in self._tiles_with_rows(executor):

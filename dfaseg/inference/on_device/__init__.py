@@ -1,0 +1,1 @@
+"""What a GPU does besides the network: shrink, cut, and label; only classes come back."""

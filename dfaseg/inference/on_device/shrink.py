@@ -1,0 +1,92 @@
+"""Exact area resampling of pixels that lie on a device, to the same bits as on the host."""
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from dfaseg.tiler.resample import FAST_IN_OPENCV, MAX_WEIGHT
+
+_BLOCK_PX = 1 << 25
+"""Most pixels turned into float32 at a time, which takes 12 bytes for each."""
+
+
+def can_shrink(scale_x: Fraction, scale_y: Fraction) -> bool:
+    """Tell whether the host's way of shrinking by these scales gives sums that are whole numbers.
+
+    Only those can be made again bit for bit elsewhere.
+    """
+    if min(scale_x, scale_y) < 1:
+        return False
+    weight = scale_x.numerator * scale_y.numerator
+    return weight <= MAX_WEIGHT or {scale_x, scale_y} <= FAST_IN_OPENCV
+
+
+class DeviceShrinker:
+    """Shrinks whole periods of rows, as ``tiler.resample`` does on the host.
+
+    Weights are whole numbers, as there, and all sums stay below 2**24: float32 holds them exactly
+    in whatever order they are made.
+
+    Args:
+        scale_x: Source pixels per result pixel, horizontally; see ``can_shrink``.
+        scale_y: The same, vertically.
+        device: Where pixels lie.
+    """
+
+    def __init__(self, scale_x: Fraction, scale_y: Fraction, device: torch.device) -> None:
+        self._scale_x, self._scale_y = scale_x, scale_y
+        self._weight = scale_x.numerator * scale_y.numerator
+        self._rows = _cover(scale_y).to(device)
+        # Colours lie side by side: each is summed with the weights of its pixel.
+        self._columns = _for_each_colour(_cover(scale_x).T).to(device)
+
+    def __call__(self, source: Tensor) -> Tensor:
+        """Shrink rows.
+
+        Args:
+            source: RGB, uint8 ``(h, w, 3)``; h and w are multiples of the scales' numerators.
+
+        Returns:
+            uint8 ``(h / scale_y, w / scale_x, 3)``.
+        """
+        if self._weight == 1:
+            return source
+        height, width, _ = source.shape
+        period = self._scale_x.numerator
+        block = max(period, _BLOCK_PX // max(1, height) // period * period)
+        parts = [self._shrink(source[:, x : x + block]) for x in range(0, width, block)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def _shrink(self, source: Tensor) -> Tensor:
+        height, width, _ = source.shape
+        rows, columns = self._scale_y, self._scale_x
+        periods = source.reshape(-1, rows.numerator, width * 3).float()
+        sums = self._rows @ periods  # (periods, rows per period, w * 3)
+        sums = sums.reshape(-1, columns.numerator * 3) @ self._columns
+        out = self._divided(sums).to(torch.uint8)
+        return out.reshape(int(height / rows), int(width / columns), 3)
+
+    def _divided(self, sums: Tensor) -> Tensor:
+        """Divide sums by their weight, rounded as the host rounds."""
+        if {self._scale_x, self._scale_y} <= FAST_IN_OPENCV and self._weight > 4:
+            return (sums / self._weight).round_()  # halves to even
+        return ((sums + self._weight // 2) / self._weight).floor_()
+
+
+def _cover(scale: Fraction) -> Tensor:
+    """Return how much of each source pixel of a period each result pixel covers.
+
+    In units of ``1 / denominator`` of a source pixel; float32 ``(denominator, numerator)``.
+    """
+    extent, unit = scale.numerator, scale.denominator
+    start = torch.arange(unit).unsqueeze(1) * extent
+    pixel = torch.arange(extent).unsqueeze(0) * unit
+    overlap = torch.minimum(start + extent, pixel + unit) - torch.maximum(start, pixel)
+    return overlap.clamp_min(0).float()
+
+
+def _for_each_colour(weights: Tensor) -> Tensor:
+    """Return weights ``(m, n)`` for values of which three in a row make a pixel, ``(3m, 3n)``."""
+    spread = weights[:, None, :, None] * torch.eye(3)[None, :, None, :]
+    return spread.reshape(3 * weights.shape[0], 3 * weights.shape[1])
