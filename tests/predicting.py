@@ -22,7 +22,8 @@ from dfaseg.inference.pipeline import predict_slide
 from dfaseg.inference.report import PredictResult
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.model.device import Precision
-from dfaseg.model.network import Network, PixelScaling
+from dfaseg.model.forward_pass import ForwardPass, PixelScaling
+from dfaseg.model.network import Network
 from dfaseg.slide import Slide
 from dfaseg.stitcher.mask_reader import read_mask
 from tests.model_files import tiny_card
@@ -39,11 +40,13 @@ def network_of(
     return Network(
         card=tiny_card(**card),
         sha256="0" * 64,
-        device=CPU,
-        precision=Precision.FP32,
+        run=ForwardPass(
+            CPU,
+            Precision.FP32,
+            PixelScaling(torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1)),
+            forward,
+        ),
         logit_stride=stride,
-        scaling=PixelScaling(torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1)),
-        forward=forward,
     )
 
 

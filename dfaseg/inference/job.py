@@ -132,4 +132,5 @@ def _batch_size(network: Network, patch_px: int) -> int:
     """Patches that fill the device, in whole chunks of what the network takes at once."""
     pixels = CPU_BATCH_PX if network.device.type == "cpu" else GPU_BATCH_PX
     unit = (network.chunk_size(patch_px, patch_px) or 1) * network.useful_batch
-    return max(1, pixels // (unit * patch_px**2)) * unit
+    wanted = max(1, pixels // (unit * patch_px**2)) * unit
+    return network.batch_that_fits(patch_px, wanted)

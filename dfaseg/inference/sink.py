@@ -1,7 +1,7 @@
 """Where finished rows go: labels, mask, polygons and areas, in a thread of their own."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.geometry import Rect
+from dfaseg.inference.labelling import Labeller, MaskRows
 from dfaseg.inference.results import RowConsumer
 from dfaseg.inference.state import SavedState, State, joined, part_of
 from dfaseg.stitcher.canvas import ReleasedRows
-from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.tiler.tissue import TissueMask
 
 ROWS_AHEAD = 4
@@ -28,18 +28,18 @@ class ResultSink:
     Work is done in one thread beside the network's, in order, so that results do not depend on it.
 
     Args:
-        upsampler: Makes mask rows of logits.
+        labeller: Makes mask rows of logits.
         tissue: Part of the slide that is analysed; all else becomes 255.
         consumers: Where mask rows go, by name.
     """
 
     def __init__(
         self,
-        upsampler: LabelUpsampler,
+        labeller: Labeller,
         tissue: TissueMask,
         consumers: Mapping[str, RowConsumer],
     ) -> None:
-        self._upsampler = upsampler
+        self._labeller = labeller
         self._tissue = tissue
         self._consumers = consumers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="results")
@@ -77,8 +77,8 @@ class ResultSink:
         """
         while len(self._waiting) >= ROWS_AHEAD:
             self._waiting.popleft().result()
-        logits, covered = rows.logits.cpu().numpy(), rows.covered.cpu().numpy()
-        self._waiting.append(self._thread.submit(self._process, logits, covered, tuple(unreadable)))
+        finish = self._labeller.begin(rows)
+        self._waiting.append(self._thread.submit(self._process, finish, tuple(unreadable)))
 
     def drain(self) -> None:
         """Wait until everything added so far has reached the consumers."""
@@ -95,7 +95,7 @@ class ResultSink:
         """Return what a later run needs to go on from here."""
         self.drain()
         consumers = {name: consumer.state() for name, consumer in self._consumers.items()}
-        return joined({"labels": self._upsampler.state(), **consumers})
+        return joined({"labels": self._labeller.state(), **consumers})
 
     def restore(self, state: SavedState) -> None:
         """Go on from what ``state`` returned.
@@ -103,15 +103,12 @@ class ResultSink:
         Raises:
             DfasegError: What lies on disk does not fit the state.
         """
-        self._upsampler.restore(part_of(state, "labels"))
+        self._labeller.restore(part_of(state, "labels"))
         for name, consumer in self._consumers.items():
             consumer.restore(part_of(state, name))
 
-    def _process(
-        self, logits: NDArray[np.float32], covered: NDArray[np.bool_], unreadable: tuple[Rect, ...]
-    ) -> None:
-        y = self._upsampler.next_row_px
-        mask_rows = self._upsampler.add(logits, covered)
+    def _process(self, finish: Callable[[], MaskRows], unreadable: tuple[Rect, ...]) -> None:
+        y, mask_rows = finish()
         if len(mask_rows) == 0:
             return
         height, width = mask_rows.shape

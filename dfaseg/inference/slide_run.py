@@ -13,9 +13,10 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from dfaseg.errors import DfasegError, OutputError, StoppedError
 from dfaseg.files import explain
 from dfaseg.inference.job import Job
 from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.places import Patches, make_labeller, open_patches
 from dfaseg.inference.report import PredictResult, write_pictures_and_areas, write_record
 from dfaseg.inference.results import Results, make_results
 from dfaseg.inference.sink import ResultSink
@@ -43,8 +45,7 @@ from dfaseg.inference.state import (
 from dfaseg.model.network import Network
 from dfaseg.slide import Slide
 from dfaseg.stitcher.canvas import Canvas, by_row
-from dfaseg.stitcher.labels import LabelUpsampler
-from dfaseg.tiler.stream import PatchBatch, PatchStream
+from dfaseg.tiler.stream import PatchBatch
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +90,10 @@ class PredictRun:
         self._last_save = time.monotonic()
         num_classes, stride = len(network.card.classes), network.logit_stride
         self._canvas = Canvas(num_classes, job.grid, stride, spec.blend, network.device)
-        self._upsampler = LabelUpsampler(num_classes, job.plan.width, job.plan.height, stride)
         self._results: Results = make_results(slide.info, network, job, spec, self._paths)
-        self._sink = ResultSink(self._upsampler, job.tissue, self._results.consumers)
+        self._sink = ResultSink(
+            make_labeller(network, job.plan), job.tissue, self._results.consumers
+        )
         self._first_row = 0
 
     def begin(self) -> None:
@@ -124,16 +126,7 @@ class PredictRun:
         if job.tissue.is_empty:
             log.warning("slide '%s': %s", self._slide.info.slide_id, job.tissue.note)
         with self._sink as sink:
-            stream = PatchStream(
-                self._slide,
-                job.plan,
-                job.grid,
-                job.selected,
-                batch_size=job.batch_size,
-                num_workers=job.num_workers,
-                first_row=first_row,
-                unreadable=self._unreadable,
-            )
+            stream = open_patches(self._slide, job, self._network, first_row, self._unreadable)
             done, row = int(job.selected[:first_row].sum()), first_row
             progress(done, job.num_tiles)
             for batch, logits in self._logits(stream):
@@ -147,6 +140,7 @@ class PredictRun:
                 progress(done, job.num_tiles)
             self._release(sink, job.plan.height, stream)
             self._unreadable = stream.unreadable
+            self._network.settle()
             sink.finish()
 
     def report(self, started: float) -> PredictResult:
@@ -172,7 +166,7 @@ class PredictRun:
         write_record(info, network, job, self._spec, result, self._unreadable)
         return result
 
-    def _release(self, sink: ResultSink, until_px: int, stream: PatchStream) -> None:
+    def _release(self, sink: ResultSink, until_px: int, stream: Patches) -> None:
         """Hand on the rows that no later tile can touch."""
         for rows in self._canvas.drain(until_px):
             # Half a cell of the row before may still wait to be upsampled.
@@ -180,7 +174,7 @@ class PredictRun:
             sink.add(rows, stream.unreadable_below(first_px))
 
     def _save_if_due(
-        self, sink: ResultSink, stream: PatchStream, next_row: int, stop: threading.Event
+        self, sink: ResultSink, stream: Patches, next_row: int, stop: threading.Event
     ) -> None:
         """Save the state now and then; between two rows of tiles all parts agree.
 
@@ -191,6 +185,7 @@ class PredictRun:
         if not (is_due or stop.is_set()):
             return
         self._guard()
+        self._network.settle()
         state: State = {"next_row": np.array(next_row)}
         state |= joined(
             {
@@ -207,11 +202,11 @@ class PredictRun:
                 f"{self._job.grid.num_rows}; run the same command again to go on"
             )
 
-    def _logits(self, batches: Iterable[PatchBatch]) -> Iterator[tuple[PatchBatch, Tensor]]:
+    def _logits(self, batches: Patches) -> Iterator[tuple[PatchBatch[Any], Tensor]]:
         """Run the network over all batches, a few ahead of the one that is stitched."""
-        pending: deque[tuple[PatchBatch, Callable[[], Tensor]]] = deque()
+        pending: deque[tuple[PatchBatch[Any], Callable[[], Tensor]]] = deque()
         for batch in batches:
-            patches = torch.from_numpy(batch.pixels).to(self._network.device)
+            patches = torch.as_tensor(batch.pixels, device=self._network.device)
             pending.append((batch, self._network.start(patches)))
             if len(pending) > BATCHES_IN_FLIGHT:
                 batch_before, finish = pending.popleft()

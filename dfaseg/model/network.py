@@ -4,7 +4,8 @@ Results must not depend on the batch size. Convolution libraries choose their al
 shape of the batch, and another algorithm adds in another order. On the CPU a network therefore
 always sees the same number of patches at once, whatever the size of the batch (which is also
 faster: the feature maps of a few patches stay in the cache). On a GPU such a fixed number would
-waste memory or speed, so there logits agree between batch sizes to rounding only. Several threads
+waste memory or speed, so there logits agree between batch sizes to rounding only, and who cuts
+patches fills up the last batch (``inference.on_device``). Several threads
 on one forward pass change the last bits too: our own networks take one each, up to eight cores.
 """
 
@@ -12,48 +13,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
-from dfaseg.model.card import ModelCard, Normalisation
+from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.device import Precision, resolve_device, resolve_precision
-from dfaseg.model.foreign import FOREIGN_KINDS, Forward, load_foreign
+from dfaseg.model.foreign import FOREIGN_KINDS, load_foreign
+from dfaseg.model.forward_pass import ForwardPass, PixelScaling
+from dfaseg.model.gpu_runner import GpuRunner, patches_that_fit
 from dfaseg.model.pixel_decoder import LOGIT_STRIDE
 from dfaseg.model.prepare import prepare_forward
 from dfaseg.model.streams import ForwardStreams
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class PixelScaling:
-    """Turns pixel values 0-255 into the network's input with one multiplication and one addition.
-
-    Attributes:
-        factor: ``1 / (255 std)``, shape ``(1, 3, 1, 1)``.
-        offset: ``-mean / std``, same shape.
-    """
-
-    factor: Tensor
-    offset: Tensor
-
-    @classmethod
-    def on_device(cls, normalisation: Normalisation, device: torch.device) -> Self:
-        """Prepare a normalisation on the device where patches will arrive."""
-        mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
-        shape = (1, 3, 1, 1)
-        return cls((1 / (255 * std)).view(shape).to(device), (-mean / std).view(shape).to(device))
-
-    def __call__(self, patches: Tensor) -> Tensor:
-        """Scale uint8 patches ``(n, h, w, 3)`` to float32 ``(n, 3, h, w)``, channels last."""
-        # The permuted view of (n, h, w, 3) is channels-last already: nothing is moved in memory.
-        return patches.permute(0, 3, 1, 2).float().mul_(self.factor).add_(self.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +40,30 @@ class Network:
     Attributes:
         card: What it sees and answers.
         sha256: Hash of its file.
-        device: Where patches must lie and logits will.
-        precision: Number format of its arithmetic.
+        run: One forward pass.
         logit_stride: Patch pixels per logit.
         fixed_batch: Number of patches the network insists on; None if it takes any.
         streams: Runs several chunks at a time; None for one after the other.
+        gpu: Runs batches on a GPU without waiting for it; None on the CPU.
     """
 
     card: ModelCard
     sha256: str
-    device: torch.device
-    precision: Precision
+    run: ForwardPass
     logit_stride: int
-    scaling: PixelScaling = field(repr=False)
-    forward: Forward = field(repr=False)
     fixed_batch: int | None = None
     streams: ForwardStreams | None = field(default=None, repr=False)
+    gpu: GpuRunner | None = field(default=None, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where patches must lie and logits will."""
+        return self.run.device
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of its arithmetic."""
+        return self.run.precision
 
     def logits(self, patches: Tensor) -> Tensor:
         """Run the network.
@@ -104,23 +89,44 @@ class Network:
         Returns:
             A function that waits and returns what ``logits`` would; it raises the same errors.
         """
+        if self.gpu is not None:
+            return self._start_on_gpu(self.gpu, patches)
         num_patches, height, width, _ = patches.shape
         size = self.chunk_size(height, width) or num_patches
         chunks = torch.split(patches, size)
         with self._explained(patches):
             if self.streams is None:
-                results = [self._run(chunk, size) for chunk in chunks]
+                results = [self.run.filled_up(chunk, size) for chunk in chunks]
             else:
-                pending = self.streams.submit(lambda chunk: self._run(chunk, size), chunks)
+                pending = self.streams.submit(lambda chunk: self.run.filled_up(chunk, size), chunks)
 
         def finish() -> Tensor:
             with self._explained(patches):
                 done = results if self.streams is None else [part.result() for part in pending]
                 logits = done[0] if len(done) == 1 else torch.cat(done)
-            self._check(logits, height, width)
+            self._check_shape(logits, height, width)
+            self._check_finite(logits.isfinite().flatten(1).all(dim=1))
             return logits
 
         return finish
+
+    def settle(self) -> None:
+        """Make sure that all logits so far were finite; waits for a GPU.
+
+        Raises:
+            CheckpointError: Some were not.
+        """
+        if self.gpu is not None:
+            for is_finite in self.gpu.watch.take(wait=True):
+                self._check_finite(is_finite)
+
+    def _start_on_gpu(self, gpu: GpuRunner, patches: Tensor) -> Callable[[], Tensor]:
+        with self._explained(patches):
+            logits = gpu.start(patches)
+        self._check_shape(logits, *patches.shape[1:3])
+        for is_finite in gpu.watch.take(wait=False):
+            self._check_finite(is_finite)
+        return lambda: logits
 
     def chunk_size(self, height: int, width: int) -> int | None:
         """Return how many patches of this size (px) run at once; None for any number.
@@ -131,23 +137,16 @@ class Network:
             return self.fixed_batch
         return max(1, _CPU_CHUNK_PX // (height * width)) if self.device.type == "cpu" else None
 
+    def batch_that_fits(self, side: int, wanted: int) -> int:
+        """Return how many patches of a side (px) there is memory for, at most ``wanted``."""
+        if self.gpu is None:
+            return wanted
+        return patches_that_fit(self.run, self.device, side, wanted)
+
     @property
     def useful_batch(self) -> int:
         """Number of chunks that keep all streams busy."""
         return self.streams.count if self.streams else 1
-
-    def _run(self, patches: Tensor, size: int) -> Tensor:
-        num_missing = size - len(patches)
-        is_mixed = self.precision is not Precision.FP32
-        # Both modes hold for the thread that sets them only.
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, self.precision.dtype, enabled=is_mixed),
-        ):
-            if num_missing:
-                patches = torch.cat([patches, patches.new_zeros(num_missing, *patches.shape[1:])])
-            logits = self.forward(self.scaling(patches))
-            return logits[: size - num_missing].float()
 
     @contextmanager
     def _explained(self, patches: Tensor) -> Iterator[None]:
@@ -163,7 +162,7 @@ class Network:
                 f"{width} x {height} px; use a smaller --batch-size or --patch-size"
             ) from error
 
-    def _check(self, logits: Tensor, height: int, width: int) -> None:
+    def _check_shape(self, logits: Tensor, height: int, width: int) -> None:
         wanted = (len(self.card.classes), height // self.logit_stride, width // self.logit_stride)
         if tuple(logits.shape[1:]) != wanted:
             raise CheckpointError(
@@ -171,12 +170,14 @@ class Network:
                 f"{height} x {width} px where {wanted} (classes, height, width) is expected; "
                 f"use patches of a multiple of {self.card.patch_px} px or correct its card"
             )
-        is_finite = logits.isfinite().flatten(1).all(dim=1)  # (n,)
+
+    def _check_finite(self, is_finite: Tensor) -> None:
+        """Refuse a batch in which a patch, one of the flags ``(n,)``, has a logit that is not."""
         if not bool(is_finite.all()):
             bad = ", ".join(str(index) for index in (~is_finite).nonzero().flatten().tolist())
             raise CheckpointError(
                 f"model '{self.card.name}': logits are not finite for patch {bad} of a batch of "
-                f"{len(logits)} in {self.precision}; use --precision fp32"
+                f"{len(is_finite)} in {self.precision}; use --precision fp32"
             )
 
 
@@ -205,6 +206,8 @@ def load_network(
     """
     torch_device = resolve_device(device)
     torch.set_num_threads(cores)
+    # fp32 means fp32: a GPU would round the factors of convolutions to ten bits.
+    torch.backends.cudnn.allow_tf32 = False
     kind = sniff_kind(location)
     refuse_pickle(location, kind)
     if kind in FOREIGN_KINDS:
@@ -215,15 +218,19 @@ def load_network(
 def _load_own(location: Path, device: torch.device, precision: Precision, cores: int) -> Network:
     loaded = load_checkpoint(location)
     streams = ForwardStreams(cores) if device.type == "cpu" else None
+    run = ForwardPass(
+        device,
+        precision,
+        PixelScaling.on_device(loaded.card.normalisation, device),
+        prepare_forward(loaded, device, precision, streams),
+    )
     return Network(
         card=loaded.card,
         sha256=loaded.sha256,
-        device=device,
-        precision=precision,
+        run=run,
         logit_stride=LOGIT_STRIDE,
-        scaling=PixelScaling.on_device(loaded.card.normalisation, device),
-        forward=prepare_forward(loaded, device, precision, streams),
         streams=streams,
+        gpu=GpuRunner(run, is_recorded=True) if device.type == "cuda" else None,
     )
 
 
@@ -234,13 +241,15 @@ def _load_foreign(location: Path, kind: ModelKind, device: torch.device, precisi
             "use auto or fp32"
         )
     loaded = load_foreign(location, kind, device)
+    scaling = PixelScaling.on_device(loaded.card.normalisation, device)
+    run = ForwardPass(device, Precision.FP32, scaling, loaded.forward)
+    takes_any = loaded.fixed_batch is None
     return Network(
         card=loaded.card,
         sha256=loaded.sha256,
-        device=device,
-        precision=Precision.FP32,
+        run=run,
         logit_stride=loaded.logit_stride,
-        scaling=PixelScaling.on_device(loaded.card.normalisation, device),
-        forward=loaded.forward,
         fixed_batch=loaded.fixed_batch,
+        # What its operations do is not known, so they are not recorded.
+        gpu=GpuRunner(run, is_recorded=False) if device.type == "cuda" and takes_any else None,
     )

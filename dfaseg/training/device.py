@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dfaseg.model.card import Normalisation
 from dfaseg.model.device import Precision, resolve_device, resolve_precision
-from dfaseg.model.network import PixelScaling
+from dfaseg.model.forward_pass import PixelScaling
 from dfaseg.training.world import World
 
 

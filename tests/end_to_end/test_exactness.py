@@ -109,7 +109,7 @@ def test_stitched_equals_a_dense_reference(
 
     predict(tmp_path / "m.zarr", patch_px=patch, overlap_px=overlap)
 
-    cells = dense_logits(image, network.forward, patch, overlap, stride)
+    cells = dense_logits(image, network.run.forward, patch, overlap, stride)
     dense = functional.interpolate(cells[None], scale_factor=stride, mode="bilinear")[0]
     best = dense.topk(2, dim=0).values[:, : image.shape[0], : image.shape[1]]
     is_clear = ((best[0] - best[1]) > 1e-4).numpy()  # float32 may break a tie another way

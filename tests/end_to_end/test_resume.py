@@ -258,7 +258,8 @@ def test_second_interrupt_ends_at_once(tmp_path: Path, slide_file: Path) -> None
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate()
 
-    assert run.returncode in {75, 130}
+    # The last: the run had stopped already, and Python was on its way out.
+    assert run.returncode in {75, 130, -signal.SIGINT}
     assert "Traceback" not in errors
     assert not out.exists()
 

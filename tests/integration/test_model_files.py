@@ -54,7 +54,7 @@ def test_trained_weights_reach_prediction(tmp_path: Path) -> None:
     wanted = before.logits(pixels)
 
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    model(before.scaling(pixels)).logits.square().mean().backward()
+    model(before.run.scaling(pixels)).logits.square().mean().backward()
     optimiser.step()
     save_checkpoint(path, model, tiny_card())
     after = load_network(path, device="cpu", precision="fp32")

@@ -86,7 +86,7 @@ def test_foreign_network_gives_its_own_logits(tmp_path: Path, name: str) -> None
     network = load(tmp_path / name)
 
     with torch.no_grad():
-        wanted = foreign_module()(network.scaling(pixels))
+        wanted = foreign_module()(network.run.scaling(pixels))
     assert torch.allclose(network.logits(pixels), wanted, atol=1e-5)
     assert (network.logit_stride, network.card.logit_stride) == (4, 4)
     assert network.precision == "fp32"

@@ -15,7 +15,8 @@ from dfaseg.model.card import Normalisation
 from dfaseg.model.checkpoint import load_checkpoint, save_checkpoint
 from dfaseg.model.device import Precision
 from dfaseg.model.foreign import Forward
-from dfaseg.model.network import Network, PixelScaling, load_network
+from dfaseg.model.forward_pass import ForwardPass, PixelScaling
+from dfaseg.model.network import Network, load_network
 from dfaseg.model.spec import ModelSpec
 from tests.model_files import tiny_card, write_tiny_model
 
@@ -55,11 +56,13 @@ def network_of(forward: Forward, fixed_batch: int | None = None) -> Network:
     return Network(
         card=tiny_card(2),
         sha256="0" * 64,
-        device=CPU,
-        precision=Precision.FP32,
+        run=ForwardPass(
+            CPU,
+            Precision.FP32,
+            PixelScaling.on_device(Normalisation((0, 0, 0), (1, 1, 1)), CPU),
+            forward,
+        ),
         logit_stride=1,
-        scaling=PixelScaling.on_device(Normalisation((0, 0, 0), (1, 1, 1)), CPU),
-        forward=forward,
         fixed_batch=fixed_batch,
     )
 
@@ -82,7 +85,7 @@ def test_logits_equal_the_plain_model(model_path: Path, network: Network) -> Non
     model = load_checkpoint(model_path).model
     pixels = patches(2)
     with torch.no_grad():
-        wanted = model(network.scaling(pixels)).logits
+        wanted = model(network.run.scaling(pixels)).logits
 
     logits = network.logits(pixels)
 

@@ -1,0 +1,144 @@
+"""How a network runs on a GPU: recorded, within the memory there is, and without waiting."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dfaseg.model.gpu_graph import GraphedRun
+
+log = logging.getLogger(__name__)
+
+Run = Callable[[Tensor], Tensor]
+
+
+class MemoryBound:
+    """Runs batches in parts once the device had no memory for a whole one.
+
+    Args:
+        run: Maps patches to logits; raises ``torch.OutOfMemoryError``.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._most: int | None = None
+
+    def __call__(self, patches: Tensor) -> Tensor:
+        """Return the logits of patches; a batch that does not fit is halved, and so are all later.
+
+        Raises:
+            torch.OutOfMemoryError: There is no memory for one patch.
+        """
+        while True:
+            size = min(len(patches), self._most or len(patches))
+            try:
+                parts = [self._run(part) for part in torch.split(patches, size)]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+            else:
+                return parts[0] if len(parts) == 1 else torch.cat(parts)
+            self._most = size // 2
+            log.warning(
+                "device '%s': no memory for %d patches at once, going on with %d",
+                patches.device, size, self._most,
+            )  # fmt: skip
+            torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """Which patches of a batch have finite logits, on their way to the host."""
+
+    is_finite: Tensor
+    arrived: torch.cuda.Event | None
+
+
+class FiniteWatch:
+    """Finds logits that are not finite, some batches later, so that nobody waits for a device."""
+
+    def __init__(self) -> None:
+        self._pending: deque[_Flags] = deque()
+
+    def add(self, logits: Tensor) -> None:
+        """Begin to look at the logits of a batch, ``(n, k, h, w)``."""
+        flags = logits.isfinite().flatten(1).all(dim=1)  # (n,)
+        if logits.device.type == "cpu":
+            self._pending.append(_Flags(flags, None))
+            return
+        on_host = torch.empty(flags.shape, dtype=flags.dtype, pin_memory=True)
+        on_host.copy_(flags, non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch has no type for it
+        arrived.record(torch.cuda.current_stream(logits.device))
+        self._pending.append(_Flags(on_host, arrived))
+
+    def take(self, *, wait: bool) -> list[Tensor]:
+        """Return the flags ``(n,)`` of the batches that are known, or of all after waiting."""
+        known = []
+        while self._pending:
+            flags = self._pending[0]
+            if flags.arrived is not None:
+                if wait:
+                    flags.arrived.synchronize()
+                elif not flags.arrived.query():  # type: ignore[no-untyped-call]  # nor for this
+                    break
+            known.append(self._pending.popleft().is_finite)
+        return known
+
+
+class GpuRunner:
+    """Starts a network on a GPU.
+
+    Args:
+        run: Maps patches to logits on their GPU, without waiting for it.
+        is_recorded: Whether kernels may be recorded; a network that was not made here may do
+            what cannot be.
+    """
+
+    def __init__(self, run: Run, *, is_recorded: bool) -> None:
+        self._run = MemoryBound(GraphedRun(run) if is_recorded else run)
+        self.watch = FiniteWatch()
+
+    def start(self, patches: Tensor) -> Tensor:
+        """Return logits that are still being computed; their values go to the watch."""
+        logits = self._run(patches)
+        self.watch.add(logits)
+        return logits
+
+
+def patches_that_fit(run: Run, device: torch.device, side: int, wanted: int) -> int:
+    """Return how many patches a GPU has memory for, at most ``wanted``.
+
+    Measures what two and four patches take, so that what is taken once does not count.
+
+    Args:
+        run: Maps patches to logits.
+        device: The GPU.
+        side: Width and height of a patch (px).
+        wanted: As many as would keep the device busy.
+    """
+    if wanted <= 4:
+        return wanted
+    try:
+        two, four = (_peak_bytes(run, device, side, count) for count in (2, 4))
+    except torch.OutOfMemoryError:
+        return 1
+    per_patch = max(1, (four - two) // 2)
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(wanted, int(free * _SHARE_FOR_PATCHES) // per_patch))
+
+
+_SHARE_FOR_PATCHES = 0.6
+"""Part of a GPU's free memory that a batch may fill; the band, rows and batches that wait for
+their turn need room as well."""
+
+
+def _peak_bytes(run: Run, device: torch.device, side: int, count: int) -> int:
+    patches = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    run(patches)
+    return torch.cuda.max_memory_allocated(device) - before

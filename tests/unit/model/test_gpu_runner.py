@@ -1,0 +1,129 @@
+"""A network on a GPU: halved where memory ends, recorded where bits agree, watched from afar."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.model.device import Precision
+from dfaseg.model.forward_pass import ForwardPass, PixelScaling
+from dfaseg.model.gpu_graph import PASSES_BEFORE, GraphedRun
+from dfaseg.model.gpu_runner import FiniteWatch, GpuRunner, MemoryBound, patches_that_fit
+from dfaseg.model.network import Network
+from tests.model_files import tiny_card
+
+CPU = torch.device("cpu")
+
+
+class SmallDevice:
+    """Runs as many patches as it has memory for, and notes down how many it was given."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.seen: list[int] = []
+
+    def __call__(self, patches: Tensor) -> Tensor:
+        """Answer with the patches' own numbers."""
+        self.seen.append(len(patches))
+        if len(patches) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return patches.permute(0, 3, 1, 2)[:, :2].float()
+
+
+def numbered(count: int) -> Tensor:
+    """Return patches of 4 x 4 px, each full of its own number."""
+    return torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 4, 4, 3)
+
+
+def network_on(device: SmallDevice) -> Network:
+    """Return a network that runs as on a GPU."""
+    scaling = PixelScaling(torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1))
+    run = ForwardPass(CPU, Precision.FP32, scaling, lambda images: images[:, :2])
+    return Network(
+        card=tiny_card(2), sha256="0" * 64, run=run, logit_stride=1,
+        gpu=GpuRunner(device, is_recorded=False),
+    )  # fmt: skip
+
+
+def test_a_batch_without_memory_is_halved_and_so_are_all_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is lost, nothing is tried twice, and the user reads of it once per halving."""
+    device = SmallDevice(most=3)
+    bound = MemoryBound(device)
+
+    with caplog.at_level(logging.WARNING):
+        logits = bound(numbered(8))
+        again = bound(numbered(8))
+
+    assert logits[:, 0, 0, 0].tolist() == list(range(8))
+    assert torch.equal(again, logits)
+    assert device.seen == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+    assert len(caplog.records) == 2
+    assert "no memory for 4 patches at once, going on with 2" in caplog.text
+
+
+def test_a_device_without_memory_for_one_patch_is_said_so() -> None:
+    """The message names the settings that help."""
+    with pytest.raises(ConfigError, match="use a smaller --batch-size or --patch-size"):
+        network_on(SmallDevice(most=0)).logits(numbered(2))
+
+
+def test_logits_that_are_not_finite_are_found_by_the_end() -> None:
+    """Nobody waits for a device, and yet no such run ends well."""
+
+    class Broken(SmallDevice):
+        def __call__(self, patches: Tensor) -> Tensor:
+            logits = super().__call__(patches).clone()
+            logits[2] = float("nan")
+            return logits
+
+    network = network_on(Broken(most=9))
+    network.start(numbered(4))
+
+    with pytest.raises(CheckpointError, match="not finite for patch 2 of a batch of 4"):
+        network.settle()
+    network.settle()  # said once
+
+
+def test_finite_logits_leave_nothing_behind() -> None:
+    """What was looked at is forgotten."""
+    watch = FiniteWatch()
+    watch.add(torch.zeros(2, 1, 2, 2))
+
+    (flags,) = watch.take(wait=False)
+
+    assert flags.tolist() == [True, True]
+    assert watch.take(wait=True) == []
+
+
+def test_few_patches_need_no_measuring() -> None:
+    """A batch of some patches is tried as it is."""
+    assert patches_that_fit(SmallDevice(most=0), CPU, side=4, wanted=4) == 4
+
+
+@pytest.mark.gpu
+def test_a_recording_gives_the_same_bits() -> None:
+    """What is replayed is what was recorded, for whatever patches; each shape has its own."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU()).cuda()
+    calls: list[int] = []
+
+    @torch.inference_mode()
+    def run(patches: Tensor) -> Tensor:
+        calls.append(len(patches))
+        return network(patches.permute(0, 3, 1, 2).float())
+
+    graphed = GraphedRun(run)
+    for count in (4, 2):
+        for seed in range(PASSES_BEFORE + 4):
+            generator = torch.Generator().manual_seed(seed)
+            shape = (count, 32, 32, 3)
+            patches = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).cuda()
+            assert torch.equal(graphed(patches), run(patches))
+
+    # Each shape: PASSES_BEFORE by itself, once to record, and those of the comparison.
+    assert len(calls) == 2 * (PASSES_BEFORE + 1 + PASSES_BEFORE + 4)
