@@ -11,16 +11,17 @@ from dfaseg.inference.on_device import labels as labels_module
 from dfaseg.inference.on_device.labels import DeviceLabels
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
+from tests.devices import device_or_skip, on_each_device
 
 CPU = torch.device("cpu")
 
 
-def released(logits, covered, first=0, last=None):
-    """Hand rows over as a canvas does."""
+def released(logits, covered, rows=slice(None), device=CPU):
+    """Hand rows over as a canvas on a device does."""
     return ReleasedRows(
-        first,
-        torch.from_numpy(logits[:, first:last].copy()),
-        torch.from_numpy(covered[first:last].copy()),
+        rows.start or 0,
+        torch.from_numpy(logits[:, rows].copy()).to(device),
+        torch.from_numpy(covered[rows].copy()).to(device),
     )
 
 
@@ -33,6 +34,7 @@ def random_field(num_classes, rows, cols, seed, *, coarse=False):
     return logits, rng.random((rows, cols)) < 0.8
 
 
+@on_each_device
 @settings(max_examples=80)
 @given(
     st.integers(1, 6),
@@ -43,17 +45,21 @@ def random_field(num_classes, rows, cols, seed, *, coarse=False):
     st.booleans(),
     st.integers(0, 2**16),
 )
-def test_labels_are_those_of_the_host(num_classes, stride, height, width, cut, coarse, seed):
+def test_labels_are_those_of_the_host(
+    device_name, num_classes, stride, height, width, cut, coarse, seed
+):
     """For any size and number of classes, however rows are cut, ties included."""
+    device = device_or_skip(device_name)
     rows, cols = -(-height // stride), -(-width // stride)
     logits, covered = random_field(num_classes, rows, cols, seed, coarse=coarse)
     expected = LabelUpsampler(num_classes, width, height, stride).add(logits, covered)
-    labels = DeviceLabels(num_classes, width, height, stride, CPU)
+    labels = DeviceLabels(num_classes, width, height, stride, device)
 
     parts = []
     for first in range(0, rows, cut):
         assert labels.next_row_px == sum(map(len, parts))
-        parts.append(labels.add(released(logits, covered, first, first + cut)).numpy())
+        given_rows = released(logits, covered, slice(first, first + cut), device)
+        parts.append(labels.add(given_rows).cpu().numpy())
 
     np.testing.assert_array_equal(np.concatenate(parts), expected)
     assert labels.next_row_px == height

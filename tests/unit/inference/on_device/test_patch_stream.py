@@ -15,6 +15,7 @@ from dfaseg.inference.on_device.patch_stream import DevicePatchStream, can_cut
 from dfaseg.slide import ArraySlide
 from dfaseg.tiler.plan import plan_reading
 from dfaseg.tiler.stream import PatchStream
+from tests.devices import device_or_skip, on_each_device
 from tests.unit.tiler.test_rows import CountingSlide, picture
 
 CPU = torch.device("cpu")
@@ -24,13 +25,14 @@ def patches_of(stream):
     """Collect the patches of a stream by (row, column), in order, and its batches."""
     batches = list(stream)
     pairs = [
-        ((tile.row, tile.col), np.asarray(patch))
+        ((tile.row, tile.col), torch.as_tensor(patch).cpu().numpy())
         for batch in batches
         for tile, patch in zip(batch.tiles, batch.pixels, strict=False)
     ]
     return pairs, batches
 
 
+@on_each_device
 @settings(max_examples=60)
 @given(
     st.integers(1, 150),
@@ -44,9 +46,10 @@ def patches_of(stream):
     st.integers(0, 2**16),
 )
 def test_patches_are_those_of_the_host(
-    height, width, patch, overlap, tile_px, scale, batch_size, first_row, seed
+    device_name, height, width, patch, overlap, tile_px, scale, batch_size, first_row, seed
 ):
     """For any slide, grid and scale, wherever reading begins, each native tile being read once."""
+    device = device_or_skip(device_name)
     slide = CountingSlide(ArraySlide(picture(height, width, seed), tile_px=tile_px))
     plan = plan_reading(slide.info, slide.info.mpp * scale)
     grid = TileGrid(plan.width, plan.height, patch, overlap)
@@ -58,7 +61,7 @@ def test_patches_are_those_of_the_host(
         assert scale == 5.6
         return
 
-    found, batches = patches_of(DevicePatchStream(slide, plan, grid, selected, CPU, **rest))
+    found, batches = patches_of(DevicePatchStream(slide, plan, grid, selected, device, **rest))
 
     assert [place for place, _ in found] == [place for place, _ in expected]
     for (_, one), (_, other) in zip(found, expected, strict=True):
