@@ -66,6 +66,7 @@ class GraphedRun:
             log.debug("the recorded network gives other bits than the network")
             return self._run
 
+        @torch.inference_mode()
         def replay(patches: Tensor) -> Tensor:
             given.copy_(patches)
             graph.replay()
