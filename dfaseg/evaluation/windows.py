@@ -19,6 +19,9 @@ LogitsOf = Callable[[NDArray[np.uint8]], Tensor]
 OVERLAP_SHARE = 4
 """Neighbouring windows share at least a quarter of their side."""
 
+_COPIED_PX = 1 << 24
+"""Mask pixels that leave a device at once: it is waited for each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
@@ -60,7 +63,11 @@ class ImageLogits:
 
     def mask(self) -> NDArray[np.uint8]:
         """Return the class of the highest logit at each pixel, uint8 ``(h, w)``."""
-        return self.values.argmax(dim=0).to(torch.uint8).cpu().numpy()
+        return self.mask_on_device().cpu().numpy()
+
+    def mask_on_device(self) -> Tensor:
+        """Return the mask where the logits lie."""
+        return self.values.argmax(dim=0).to(torch.uint8)
 
     def probabilities(self, top: int, bottom: int) -> NDArray[np.floating[Any]]:
         """Return the probability of each class in some rows, ``(k, bottom - top, w)``."""
@@ -99,7 +106,7 @@ class _Stitcher:
             image.weighted = logits.new_zeros(len(logits), rows, cols)
             image.weights = logits.new_zeros(rows, cols)
         row, col = y // stride, x // stride
-        profile = self.profile.to(logits.device)
+        self.profile = profile = self.profile.to(logits.device)
         image.weighted[:, row : row + cells, col : col + cells] += profile * logits
         image.weights[row : row + cells, col : col + cells] += profile
         image.waiting -= 1
@@ -127,7 +134,23 @@ def predict_masks(
     Yields:
         Masks in the order of the images, uint8 ``(h, w)``.
     """
-    return (logits.mask() for logits in predict_logits(logits_of, images, spec))
+    masks: list[Tensor] = []
+    for logits in predict_logits(logits_of, images, spec):
+        masks.append(logits.mask_on_device())
+        if sum(mask.numel() for mask in masks) >= _COPIED_PX:
+            yield from _copy_masks(masks)
+            masks = []
+    yield from _copy_masks(masks)
+
+
+def _copy_masks(masks: Sequence[Tensor]) -> Iterator[NDArray[np.uint8]]:
+    """Fetch masks of any size from a device in one copy."""
+    if not masks:
+        return
+    joined = torch.cat([mask.flatten() for mask in masks]).cpu()
+    parts = torch.split(joined, [mask.numel() for mask in masks])
+    for flat, mask in zip(parts, masks, strict=True):
+        yield flat.view(mask.shape).numpy()
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from dfaseg.datasets.places import Place
 from dfaseg.geometry import Rect
 from dfaseg.training.background import find_background
 from dfaseg.training.colour import vary_colour
+from dfaseg.training.lookalikes import LookalikePainter
+from dfaseg.training.lookalikes.relief import draw_area
 from dfaseg.training.spec import AugmentSpec
 from dfaseg.training.warp import warp
 
@@ -28,7 +30,7 @@ class PatchComposer:
         spec: How patches are varied.
         side_px: Width and height of the patches.
         glass_index: Class of empty glass and of tissue that no other class names; None lays no
-            glass and stretches no fibres.
+            glass, stretches no fibres and paints no lookalikes.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class PatchComposer:
         self._cumulative = np.cumsum(weights) / np.sum(weights)
         self._spec = spec
         self._glass_index = glass_index
-        self._background = None
-        if glass_index is not None and spec.fibres > 0:
-            self._background = find_background(split, glass_index)
+        self._background, self._lookalikes = None, None
+        if glass_index is not None:
+            self._lookalikes = LookalikePainter(spec, glass_index)
+            if spec.fibres > 0:
+                self._background = find_background(split, glass_index)
 
     def compose(self, index: int, rng: np.random.Generator) -> Patch:
         """Compose the patch of one place.
@@ -85,7 +89,13 @@ class PatchComposer:
     def _cut(self, index: int, width: int, height: int, rng: np.random.Generator) -> Patch:
         if self._background and rng.random() < self._spec.fibres:
             image, label = self._background.draw(width, height, rng)
-            return vary_colour(image, rng, self._spec), label
+        else:
+            image, label = self._cut_place(index, width, height, rng)
+        if self._lookalikes:
+            self._lookalikes.add(image, label, rng)
+        return vary_colour(image, rng, self._spec), label
+
+    def _cut_place(self, index: int, width: int, height: int, rng: np.random.Generator) -> Patch:
         place = self._places[index]
         image, label = self._split.images[place.image], self._split.labels[place.image]
         size = (image.shape[1], image.shape[0])
@@ -93,7 +103,7 @@ class PatchComposer:
         image, label, to_source = _crop_source(image, label, to_source, (width, height))
         image = warp(image, to_source, (width, height), cv2.INTER_LINEAR)
         label = warp(label, to_source, (width, height), cv2.INTER_NEAREST)
-        return vary_colour(image, rng, self._spec), label
+        return image, label
 
 
 def draw_placement(
@@ -155,17 +165,10 @@ def _lay_glass(
     image: NDArray[np.uint8], label: NDArray[np.uint8], index: int, rng: np.random.Generator
 ) -> None:
     """Cover a part of the patch, at times all of it, by empty glass with a ragged border."""
-    side = label.shape[0]
-    coarse = rng.standard_normal((4, 4), np.float32)
-    fine = rng.standard_normal((24, 24), np.float32)
-    size = (side, side)
-    relief = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
-    ragged = np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR))
-    glass = relief + 0.15 * ragged > rng.uniform(-1.5, 1.0)
-    if rng.random() < 0.1:
-        glass[:] = True
+    shape = (label.shape[0], label.shape[1])
+    glass = draw_area(shape, rng, whole=0.1)
     tint = rng.uniform(218, 252) + rng.uniform(-5, 5, 3)
-    grain = rng.uniform(0.3, 2.5) * rng.standard_normal((side, side, 1), np.float32)
+    grain = rng.uniform(0.3, 2.5) * rng.standard_normal((*shape, 1), np.float32)
     white = np.clip(tint.astype(np.float32) + grain, 0, 255).astype(np.uint8)
     image[glass] = white[glass]
     label[glass] = index

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.datasets.load import Split
+from dfaseg.training.lookalikes.palette import GLASS_BRIGHTNESS
 from dfaseg.training.warp import warp
 
 SIDE_PX = 48
 """Side of the squares that are looked for."""
 _STEP_PX = 6
 _BACKGROUND_SHARE = 0.9
-_GLASS_BRIGHTNESS = 215.0
-"""Mean grey value from which on a square is taken for glass, which is no tissue."""
 _STRETCH = (1.3, 4.0)
 _WIDENING = (0.8, 1.6)
 """Range of the zoom along and across the fibres."""
@@ -91,7 +90,7 @@ def _corners(image: NDArray[np.uint8], is_background: NDArray[np.bool_]) -> NDAr
     share = _square_means(is_background.astype(np.float32))
     grey = np.asarray(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY))
     brightness = _square_means(grey.astype(np.float32))
-    rows, cols = np.nonzero((share > _BACKGROUND_SHARE) & (brightness < _GLASS_BRIGHTNESS))
+    rows, cols = np.nonzero((share > _BACKGROUND_SHARE) & (brightness < GLASS_BRIGHTNESS))
     return np.column_stack([cols, rows]) * _STEP_PX
 
 

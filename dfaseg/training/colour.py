@@ -1,4 +1,4 @@
-"""Vary stain, exposure, sharpness and noise of a patch."""
+"""Vary stain, exposure, sharpness, noise and compression of a patch."""
 
 import cv2
 import numpy as np
@@ -12,6 +12,9 @@ _HED_FROM_RGB = np.linalg.inv(_RGB_FROM_HED)
 
 _DENSITY = (-np.log((np.arange(256) + 1.0) / 256.0)).astype(np.float32)
 """Optical density of each 8-bit value; 0 for pure white, so that empty glass stays white."""
+
+_JPEG_QUALITY = (25, 95)
+"""Range of libjpeg's quality; scanners use 30 to 90."""
 
 
 def vary_colour(
@@ -34,7 +37,16 @@ def vary_colour(
     if rng.random() < spec.noise:
         sigma = np.float32(rng.uniform(1.0, 8.0))
         pixels += sigma * rng.standard_normal(pixels.shape, np.float32)
-    return np.asarray(np.clip(pixels + 0.5, 0, 255), np.uint8)
+    varied = np.asarray(np.clip(pixels + 0.5, 0, 255), np.uint8)
+    if spec.jpeg > 0 and rng.random() < spec.jpeg:
+        return _compress(varied, int(rng.integers(*_JPEG_QUALITY)))
+    return varied
+
+
+def _compress(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return the patch as it comes out of a JPEG file; red and blue change places for OpenCV."""
+    _, stream = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
 
 
 def _draw_density_change(rng: np.random.Generator, spec: AugmentSpec) -> NDArray[np.float32]:

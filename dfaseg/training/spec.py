@@ -106,27 +106,39 @@ class AugmentSpec:
         glass: Share of patches with an empty, near-white area labelled background.
         fibres: Share of patches, or of the parts of a mosaic, that show nothing but background
             tissue, stretched in one direction as muscle and scar are.
+        infiltrate: Share of patches, or of the parts of a mosaic, in whose background tissue small
+            dark nuclei are scattered as in dense inflammation.
+        squamous: Share of them that show made-up squamous epithelium and keratin as background.
+        fat: Share of them that show made-up fat as background.
+        blood: Share of them that show made-up blood as background.
         stain: Largest relative change of each stain's strength, and of the saturation.
         brightness: Largest change of the optical density of every channel.
         contrast: Largest relative change of the optical density as a whole.
         blur: Share of patches that are blurred.
         noise: Share of patches that get sensor noise.
+        jpeg: Share of patches that are compressed and decompressed again.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
     mosaic: float = 0.5
     glass: float = 0.12
     fibres: float = 0.0
+    infiltrate: float = 0.0
+    squamous: float = 0.0
+    fat: float = 0.0
+    blood: float = 0.0
     stain: float = 0.3
     brightness: float = 0.06
     contrast: float = 0.4
     blur: float = 0.15
     noise: float = 0.15
+    jpeg: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise ConfigError(f"augment.scale {self.scale}: must be 0 < smallest <= largest")
-        _require_share("augment", self, "mosaic", "glass", "fibres", "blur", "noise")
+        _require_share("augment", self, "mosaic", "glass", "fibres", "blur", "noise", "jpeg")
+        _require_share("augment", self, "infiltrate", "squamous", "fat", "blood")
         _require_not_negative("augment", self, "stain", "brightness", "contrast")
 
 
