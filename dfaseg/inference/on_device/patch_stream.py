@@ -155,6 +155,4 @@ class DevicePatchStream:
 
     def _feed(self, level: Level, width: int, executor: ThreadPoolExecutor) -> StripFeed:
         needed = needed_native_tiles(level, self._plan, self._grid, self._selected)
-        return StripFeed(
-            self._slide, self._plan, needed, width, self._lane, executor, self._num_workers
-        )
+        return StripFeed(self._slide, self._plan, needed, width, self._lane, executor)

@@ -1,5 +1,6 @@
 """Native tiles decoded by threads and laid out on a device, one row of them at a time."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, wait
@@ -17,10 +18,14 @@ from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import tile_reader
 from dfaseg.tiler.strip_buffers import WHITE
 
-_TILES_PER_GROUP = 8
-"""Native tiles that a thread decodes at a turn and that are copied together."""
-_GROUPS_PER_WORKER = 3
-"""One that is being decoded, one that waits for its copy, one that is being copied."""
+_TILES_PER_JOB = 8
+"""Native tiles that a thread decodes at a turn."""
+_GROUP_BYTES = 64 * 2**20
+"""Most pixels that are copied together: each copy costs Python's lock, which all threads share."""
+_BYTES_AHEAD = 128 * 2**20
+"""Pixels that may be under way: enough to keep all threads busy while some are copied."""
+_MIN_GROUPS, _MAX_GROUPS = 3, 64
+"""Groups under way: one is decoded, one waits for its copy, one is being copied."""
 
 Failures = dict[tuple[int, int], str]
 
@@ -42,13 +47,13 @@ class DeviceStrip:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Tiles of one strip that share a piece of pinned memory."""
+    """Tiles of one strip that share a piece of pinned memory and are copied together."""
 
     strip: int
     slot: int
     places: slice
     """Which of all needed tiles, in reading order."""
-    failures: Future[Failures]
+    jobs: list[Future[Failures]]
 
 
 class StripFeed:
@@ -61,7 +66,6 @@ class StripFeed:
         width: Columns of pixels of the strips; what lies beyond the tiles is white.
         lane: Where strips are put together.
         executor: Threads that decode.
-        num_workers: Number of these threads.
     """
 
     def __init__(
@@ -72,7 +76,6 @@ class StripFeed:
         width: int,
         lane: Lane,
         executor: Executor,
-        num_workers: int,
     ) -> None:
         self._level: Level = slide.info.levels[plan.level].reduced(plan.reduction)
         self._read_tile = tile_reader(slide, plan)
@@ -81,8 +84,11 @@ class StripFeed:
         self._executor = executor
         self._width = max(width, self._level.num_tile_cols * self._level.tile_width)
         tile = (self._level.tile_height, self._level.tile_width, 3)
-        count = _GROUPS_PER_WORKER * num_workers
-        self._slots = PinnedSlots(count, (_TILES_PER_GROUP, *tile), lane)
+        most = int(needed.sum(axis=1).max(initial=1))
+        self._group_size = max(1, min(most, _GROUP_BYTES // math.prod(tile)))
+        count = -(-_BYTES_AHEAD // (self._group_size * math.prod(tile)))
+        count = min(max(count, _MIN_GROUPS), _MAX_GROUPS)
+        self._slots = PinnedSlots(count, (self._group_size, *tile), lane)
 
     def strips(self, first: int) -> Iterator[DeviceStrip]:
         """Yield the strips from ``first`` on, in order, each as soon as its tiles are there."""
@@ -99,7 +105,8 @@ class StripFeed:
                 self._look_ahead(pending, groups, cols)
                 while pending and pending[0].strip == strip:
                     group = pending.popleft()
-                    failures |= group.failures.result()
+                    for job in group.jobs:
+                        failures |= job.result()
                     self._lay(group, columns, pixels)
                     self._look_ahead(pending, groups, cols)
                 height = self._height(strip)
@@ -107,14 +114,14 @@ class StripFeed:
                 yield DeviceStrip(pixels[:height], failures, is_last)
         finally:
             # Abandoned in the middle: nothing may write to the slots once they are gone.
-            wait([group.failures for group in pending])
+            wait([job for group in pending for job in group.jobs])
 
     def _groups(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
-        """Yield the strip and the places of tiles that are decoded at a turn."""
+        """Yield the strip and the places of tiles that are copied together."""
         edges = np.flatnonzero(np.diff(rows, prepend=-1, append=-1))
         for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            for place in range(start, stop, _TILES_PER_GROUP):
-                yield int(rows[start]), slice(place, min(place + _TILES_PER_GROUP, stop))
+            for place in range(start, stop, self._group_size):
+                yield int(rows[start]), slice(place, min(place + self._group_size, stop))
 
     def _look_ahead(
         self,
@@ -129,9 +136,19 @@ class StripFeed:
                 return
             strip, places = following
             slot = self._slots.take()
-            memory = self._slots.memory(slot).numpy()
-            failures = self._executor.submit(self._decode, memory, cols[places].tolist(), strip)
-            pending.append(_Group(strip, slot, places, failures))
+            jobs = self._submit(self._slots.memory(slot).numpy(), cols[places].tolist(), strip)
+            pending.append(_Group(strip, slot, places, jobs))
+
+    def _submit(
+        self, memory: NDArray[np.uint8], cols: list[int], strip: int
+    ) -> list[Future[Failures]]:
+        """Begin to decode the tiles of a group."""
+        return [
+            self._executor.submit(
+                self._decode, memory[first:], cols[first : first + _TILES_PER_JOB], strip
+            )
+            for first in range(0, len(cols), _TILES_PER_JOB)
+        ]
 
     def _decode(self, memory: NDArray[np.uint8], cols: list[int], strip: int) -> Failures:
         """Decode tiles into pinned memory; return those that failed."""

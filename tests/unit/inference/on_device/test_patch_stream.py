@@ -87,7 +87,8 @@ def test_the_last_batch_is_filled_up_with_white():
 
 def test_tiles_that_fail_are_white_and_named(monkeypatch):
     """As on the host: a tile that cannot be decoded stops nothing."""
-    monkeypatch.setattr(strip_feed, "_TILES_PER_GROUP", 2)
+    monkeypatch.setattr(strip_feed, "_GROUP_BYTES", 2 * 16 * 16 * 3)
+    monkeypatch.setattr(strip_feed, "_TILES_PER_JOB", 1)
     pixels = picture(48, 64, seed=2)
     slide = ArraySlide(pixels, tile_px=16, failing=[(0, 2, 1)])
     plan = plan_reading(slide.info, slide.info.mpp)
