@@ -36,6 +36,13 @@ device_option = click.option(
     metavar="auto|cpu|cuda|cuda:N",
     help="Where the network runs; auto takes a GPU if there is one.",
 )
+devices_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N[,cuda:M...]",
+    help="Where the network runs; auto takes a GPU if there is one, several GPUs share each slide.",
+)
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),

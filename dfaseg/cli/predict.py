@@ -44,7 +44,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
     metavar="UM",
     help="The slide's µm per pixel, in place of what its file says.",
 )
-@options.device_option
+@options.devices_option
 @options.precision_option
 @click.option(
     "--batch-size",

@@ -113,7 +113,7 @@ def write_record(
         "slide": {"location": info.location, "properties": dict(info.properties)},
         "result": mask_attributes(info, network, job),
         "settings": {
-            "device": str(network.device),
+            "device": ",".join(map(str, network.devices)),
             "precision": str(network.precision),
             "batch_size": job.batch_size,
             "workers": job.num_workers,

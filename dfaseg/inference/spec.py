@@ -19,7 +19,7 @@ class PredictSpec:
         model: Name, path or URL of a model file; ``None`` is the default model.
         geojson: Where polygons go; ``None`` is beside the mask. ``.gz`` compresses them.
         mpp: The slide's µm per pixel, in place of what its file says.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or several GPUs: ``cuda:0,cuda:1``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         batch_size: Patches per forward pass; ``None`` suits the device.
         workers: Threads that read the slide; ``None`` suits the job's cores.

@@ -48,6 +48,20 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def resolve_devices(names: str) -> tuple[torch.device, ...]:
+    """Return the devices a user asked for: one, or several GPUs as in ``cuda:0,cuda:1``.
+
+    Raises:
+        ConfigError: One of them is not there, is no GPU though there are others, or comes twice.
+    """
+    devices = tuple(resolve_device(name.strip()) for name in names.split(","))
+    if len(devices) > 1 and any(device.type != "cuda" for device in devices):
+        raise ConfigError(f"device '{names}': only GPUs share a slide; name one device, or GPUs")
+    if len(set(devices)) < len(devices):
+        raise ConfigError(f"device '{names}': names a GPU twice; name each once")
+    return devices
+
+
 def own_device(name: str) -> str:
     """Return the device of this process: with torchrun, each takes the GPU of its local rank."""
     local_rank = os.environ.get("LOCAL_RANK")

@@ -11,7 +11,7 @@ on one forward pass change the last bits too: our own networks take one each, up
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,13 +21,14 @@ from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
 from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import load_checkpoint
-from dfaseg.model.device import Precision, resolve_device, resolve_precision
+from dfaseg.model.device import Precision, resolve_devices, resolve_precision
 from dfaseg.model.foreign import FOREIGN_KINDS, load_foreign
 from dfaseg.model.forward_pass import ForwardPass, PixelScaling
 from dfaseg.model.gpu_runner import GpuRunner, patches_that_fit
 from dfaseg.model.pixel_decoder import LOGIT_STRIDE
 from dfaseg.model.prepare import prepare_forward
 from dfaseg.model.streams import ForwardStreams
+from dfaseg.model.team import Team
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
@@ -45,6 +46,7 @@ class Network:
         fixed_batch: Number of patches the network insists on; None if it takes any.
         streams: Runs several chunks at a time; None for one after the other.
         gpu: Runs batches on a GPU without waiting for it; None on the CPU.
+        team: The same network on several GPUs, this one first; None for one alone.
     """
 
     card: ModelCard
@@ -54,11 +56,17 @@ class Network:
     fixed_batch: int | None = None
     streams: ForwardStreams | None = field(default=None, repr=False)
     gpu: GpuRunner | None = field(default=None, repr=False)
+    team: Team | None = field(default=None, repr=False)
 
     @property
     def device(self) -> torch.device:
         """Where patches must lie and logits will."""
         return self.run.device
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """All devices that share the work."""
+        return (self.device,) if self.team is None else self.team.devices
 
     @property
     def precision(self) -> Precision:
@@ -89,6 +97,8 @@ class Network:
         Returns:
             A function that waits and returns what ``logits`` would; it raises the same errors.
         """
+        if self.team is not None:
+            return self.team.start(patches)
         if self.gpu is not None:
             return self._start_on_gpu(self.gpu, patches)
         num_patches, height, width, _ = patches.shape
@@ -116,7 +126,9 @@ class Network:
         Raises:
             CheckpointError: Some were not.
         """
-        if self.gpu is not None:
+        if self.team is not None:
+            self.team.settle()
+        elif self.gpu is not None:
             for is_finite in self.gpu.watch.take(wait=True):
                 self._check_finite(is_finite)
 
@@ -196,7 +208,7 @@ def load_network(
     Args:
         location: A ``.safetensors`` file of this package, or a ``.pt2``, TorchScript or ``.onnx``
             file with its card (``name.toml``) beside it.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or several GPUs: ``cuda:0,cuda:1``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         cores: CPU cores the job may use; sets how many threads torch takes.
 
@@ -204,15 +216,22 @@ def load_network(
         CheckpointError: The file cannot be used.
         ConfigError: Device or precision are not to be had.
     """
-    torch_device = resolve_device(device)
+    devices = resolve_devices(device)
     torch.set_num_threads(cores)
     # fp32 means fp32: a GPU would round the factors of convolutions to ten bits.
     torch.backends.cudnn.allow_tf32 = False
     kind = sniff_kind(location)
     refuse_pickle(location, kind)
+    networks = [_load_on(one, location, kind, precision, cores) for one in devices]
+    return networks[0] if len(networks) == 1 else replace(networks[0], team=Team(networks))
+
+
+def _load_on(
+    device: torch.device, location: Path, kind: ModelKind, precision: str, cores: int
+) -> Network:
     if kind in FOREIGN_KINDS:
-        return _load_foreign(location, kind, torch_device, precision)
-    return _load_own(location, torch_device, resolve_precision(precision, torch_device), cores)
+        return _load_foreign(location, kind, device, precision)
+    return _load_own(location, device, resolve_precision(precision, device), cores)
 
 
 def _load_own(location: Path, device: torch.device, precision: Precision, cores: int) -> Network:

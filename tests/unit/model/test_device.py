@@ -5,7 +5,7 @@ import torch
 
 from dfaseg.errors import ConfigError
 from dfaseg.model import device as device_module
-from dfaseg.model.device import Precision, resolve_device, resolve_precision
+from dfaseg.model.device import Precision, resolve_device, resolve_devices, resolve_precision
 
 CPU = torch.device("cpu")
 
@@ -26,6 +26,21 @@ def test_absent_gpu_is_refused_with_what_there_is(monkeypatch: pytest.MonkeyPatc
         resolve_device("cuda:2")
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
     assert resolve_device("auto") == torch.device("cuda", 0)
+
+
+def test_several_gpus_are_resolved_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list is for GPUs, and names none twice."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+    assert resolve_devices("cuda:1, cuda:0") == (torch.device("cuda", 1), torch.device("cuda", 0))
+    assert resolve_devices("cpu") == (CPU,)
+    with pytest.raises(ConfigError, match="names a GPU twice"):
+        resolve_devices("cuda,cuda:0")
+    with pytest.raises(ConfigError, match="only GPUs share a slide"):
+        resolve_devices("cuda:0,cpu")
+    with pytest.raises(ConfigError, match="'cuda:2': not there"):
+        resolve_devices("cuda:0,cuda:2")
 
 
 def test_without_gpu_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
