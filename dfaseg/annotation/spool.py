@@ -19,7 +19,8 @@ _RECORD_BYTES = 16
 class Spool:
     """A growing file of records of four int32 numbers.
 
-    Records beyond ``num_records`` are left-overs of an interrupted run and are written over.
+    Records beyond ``num_records`` are left-overs of an interrupted run and are written over. One
+    thread may write while others read what is there.
 
     Raises:
         OutputError: The file cannot be written or read.
@@ -39,11 +40,11 @@ class Spool:
         first = self.num_records
         if len(records) == 0:
             return first
-        data = np.ascontiguousarray(records).data.cast("B")
+        data, offset = np.ascontiguousarray(records).data.cast("B"), first * _RECORD_BYTES
         try:
-            self._file.seek(first * _RECORD_BYTES)
             while data:
-                data = data[self._file.write(data) :]
+                size = os.pwrite(self._file.fileno(), data, offset)
+                data, offset = data[size:], offset + size
         except OSError as error:
             raise self._failure(explain(error)) from error
         self.num_records += len(records)
@@ -75,9 +76,8 @@ class Spool:
     def _read_piece(self, offset: int, data: memoryview) -> None:
         """Fill ``data`` with what lies at ``offset`` bytes."""
         try:
-            self._file.seek(offset)
-            while data and (size := self._file.readinto(data)):
-                data = data[size:]
+            while data and (size := os.preadv(self._file.fileno(), [data], offset)):
+                data, offset = data[size:], offset + size
         except OSError as error:
             raise self._failure(explain(error)) from error
         if data:

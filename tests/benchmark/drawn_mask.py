@@ -1,4 +1,4 @@
-"""Masks and logits like a network's, drawn for benchmarks: regions with ragged borders and specks."""
+"""Masks and logits like a network's, drawn for benchmarks: ragged regions and specks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,11 +55,12 @@ class Drawing:
 def draw_logits(rng: np.random.Generator, noise: float = 1.0) -> NDArray[np.float32]:
     """Return the logits of one block, smooth noise per class, ``(k, BLOCK_CELLS, BLOCK_CELLS)``."""
     logits = np.zeros((len(CLASSES), BLOCK_CELLS, BLOCK_CELLS), np.float32)
-    for plane in logits:
+    for index in range(len(logits)):
         for grain, share in OCTAVES:
             values = rng.standard_normal((BLOCK_CELLS // grain,) * 2, np.float32)
             strength = share * (noise if grain == 1 else 1)
-            plane += strength * cv2.resize(values, plane.shape, interpolation=cv2.INTER_CUBIC)
+            side = (BLOCK_CELLS, BLOCK_CELLS)
+            logits[index] += strength * cv2.resize(values, side, interpolation=cv2.INTER_CUBIC)
     return logits
 
 

@@ -16,12 +16,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfaseg.annotation import MaskFrame, PolygonSpec
+from dfaseg.annotation import GeoJsonWriter, MaskFrame, PolygonSpec
+from dfaseg.annotation.regions import Polygons
+from dfaseg.inference import results
 from dfaseg.inference.results import AreaResult, MaskResult, PolygonResult, RowConsumer
 from dfaseg.inference.sink import ResultSink
 from dfaseg.inference.state import SavedState, State
@@ -31,7 +34,7 @@ from dfaseg.stitcher.labels import LabelUpsampler
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
 from dfaseg.stitcher.ome import MaskSpec
 from dfaseg.tiler.tissue import TissueMask
-from tests.benchmark.drawn_mask import BLOCK_PX, CELL_PX, CLASSES, DrawnLogits, Drawing
+from tests.benchmark.drawn_mask import BLOCK_PX, CELL_PX, CLASSES, Drawing, DrawnLogits
 
 MPP = 1.4
 FRAME = MaskFrame(2.8, 2.8)
@@ -97,10 +100,23 @@ class TimedUpsampler(LabelUpsampler):
             return super().add(logits, covered)
 
 
+class TimedWriter(GeoJsonWriter):
+    """A writer of polygons whose CPU time is noted: it works in a thread of its own."""
+
+    seconds: ClassVar[Seconds] = {}
+
+    def write(self, polygons: Polygons) -> None:
+        """Write polygons."""
+        with timed(self.seconds, "text"):
+            super().write(polygons)
+
+
 def measure(arguments: argparse.Namespace, drawn: DrawnLogits) -> None:
     """Write all results of one mask and print what they took."""
     width, height = arguments.width, arguments.height
     seconds: Seconds = {}
+    TimedWriter.seconds = seconds
+    results.GeoJsonWriter = TimedWriter  # type: ignore[attr-defined]  # that of its import
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         upsampler = TimedUpsampler(len(CLASSES), width, height, CELL_PX)
         upsampler.seconds = seconds

@@ -1,0 +1,91 @@
+"""The rows of a mask that are traced together, without the columns in which there is only glass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.annotation.rings import Places, concatenate_ranges
+from dfaseg.classmap import IGNORE_INDEX
+
+_LEAST_GAP_PX = 64
+"""Narrower gaps between analysed columns are kept: a piece costs a little, however wide it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Some mask rows below the last row of the strip before.
+
+    Pixels that are not analysed have no border of their own, so columns of nothing else are left
+    out. What is left lies side by side, with a column of 255 at either side of each piece.
+    """
+
+    padded: NDArray[np.uint8]
+    """Pixels ``(h, w)``; first the last row of the strip before."""
+    columns: NDArray[np.int32]
+    """The mask's lattice column along the right-hand side of each pixel, rising, ``(w,)``."""
+    first_line: int
+    """The y of the line between the first two rows."""
+    num_columns: int
+    """Lattice columns of the mask, one more than it has pixels."""
+
+    @property
+    def is_glass(self) -> bool:
+        """Tell whether no pixel is analysed."""
+        return self.columns.size == 0
+
+    def find_columns(self, columns: Places) -> Places:
+        """Return the pixels to the left of lattice columns of the mask, which must be there."""
+        return np.searchsorted(self.columns, columns)
+
+    def classes_at(self, keys: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the pixels below and right of vertices; anything where these are elsewhere."""
+        row, x = np.divmod(keys, self.num_columns)
+        row = np.maximum(row - self.first_line + 1, 0)
+        return self.padded[row, np.minimum(self.find_columns(x + 1), self.columns.size - 1)]
+
+
+class StripCutter:
+    """Takes mask rows and makes strips of them.
+
+    Args:
+        width: Width of the mask in px.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        # Pixels of a strip, used again for the next one.
+        self._buffer = np.empty(0, np.uint8)
+
+    def cut(self, last_row: NDArray[np.uint8], rows: NDArray[np.uint8], first_line: int) -> Strip:
+        """Return the strip of some rows; it holds until the next is cut.
+
+        Args:
+            last_row: Mask row above, ``(width,)``.
+            rows: Mask rows, ``(h, width)``.
+            first_line: The y of the line above ``rows``.
+        """
+        is_analysed = np.minimum(rows.min(axis=0), last_row) != IGNORE_INDEX
+        firsts, ends = _find_pieces(is_analysed)
+        places = np.cumsum(np.append(0, ends - firsts + 2))
+        shape = (len(rows) + 1, int(places[-1]))
+        if self._buffer.size < shape[0] * shape[1]:
+            self._buffer = np.empty(shape[0] * shape[1], np.uint8)
+        padded = self._buffer[: shape[0] * shape[1]].reshape(shape)
+        padded[:, places[:-1]] = padded[:, places[1:] - 1] = IGNORE_INDEX
+        pieces = zip(places.tolist(), firsts.tolist(), ends.tolist(), strict=False)
+        for place, first, end in pieces:
+            span = slice(place + 1, place + 1 + end - first)
+            padded[0, span] = last_row[first:end]
+            padded[1:, span] = rows[:, first:end]
+        columns = concatenate_ranges(firsts, ends - firsts + 2).astype(np.int32)
+        return Strip(padded, columns, first_line, self._width + 1)
+
+
+def _find_pieces(is_analysed: NDArray[np.bool_]) -> tuple[Places, Places]:
+    """Return where pieces of analysed columns begin and where they end."""
+    columns = np.flatnonzero(is_analysed)
+    beyond = 2 * _LEAST_GAP_PX
+    is_first = np.diff(columns, prepend=-beyond) > _LEAST_GAP_PX
+    is_last = np.diff(columns, append=is_analysed.size + beyond) > _LEAST_GAP_PX
+    return columns[is_first], columns[is_last] + 1
