@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.analysed import analysed_pieces
 from dfaseg.annotation.rings import Places, concatenate_ranges
 from dfaseg.classmap import IGNORE_INDEX
-
-_LEAST_GAP_PX = 64
-"""Narrower gaps between analysed columns are kept: a piece costs a little, however wide it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +63,17 @@ class StripCutter:
             rows: Mask rows, ``(h, width)``.
             first_line: The y of the line above ``rows``.
         """
-        is_analysed = np.minimum(rows.min(axis=0), last_row) != IGNORE_INDEX
-        firsts, ends = _find_pieces(is_analysed)
+        pieces = list(analysed_pieces(last_row[None], rows))
+        firsts, ends = np.array(pieces, np.intp).reshape(-1, 2).T
         places = np.cumsum(np.append(0, ends - firsts + 2))
         shape = (len(rows) + 1, int(places[-1]))
         if self._buffer.size < shape[0] * shape[1]:
             self._buffer = np.empty(shape[0] * shape[1], np.uint8)
         padded = self._buffer[: shape[0] * shape[1]].reshape(shape)
         padded[:, places[:-1]] = padded[:, places[1:] - 1] = IGNORE_INDEX
-        pieces = zip(places.tolist(), firsts.tolist(), ends.tolist(), strict=False)
-        for place, first, end in pieces:
+        for place, (first, end) in zip(places.tolist(), pieces, strict=False):
             span = slice(place + 1, place + 1 + end - first)
             padded[0, span] = last_row[first:end]
             padded[1:, span] = rows[:, first:end]
         columns = concatenate_ranges(firsts, ends - firsts + 2).astype(np.int32)
         return Strip(padded, columns, first_line, self._width + 1)
-
-
-def _find_pieces(is_analysed: NDArray[np.bool_]) -> tuple[Places, Places]:
-    """Return where pieces of analysed columns begin and where they end."""
-    columns = np.flatnonzero(is_analysed)
-    beyond = 2 * _LEAST_GAP_PX
-    is_first = np.diff(columns, prepend=-beyond) > _LEAST_GAP_PX
-    is_last = np.diff(columns, append=is_analysed.size + beyond) > _LEAST_GAP_PX
-    return columns[is_first], columns[is_last] + 1
