@@ -144,11 +144,29 @@ def tabulate_rings(
     own_key = keys_of(edges.take(nodes[starts], axis=0), num_columns)
     is_hole = own_key != gathering.first_key[region]
     is_away = is_parked[region] & (is_hole | (region >= gathering.num_finished))
-    last_line, row, x, _ = header.T
-    order = np.lexsort((own_key, x, row, last_line, is_hole, region, is_away))
+    order = _sort_rings(is_away, region, is_hole, header, own_key)
     members = nodes[concatenate_ranges(starts[order], counts[order])]
     num_held = order.size - int(is_away.sum())
     return RingTable(region[order], header[order], edges.take(members, axis=0), num_held)
+
+
+def _sort_rings(
+    is_away: NDArray[np.bool_],
+    region: NDArray[np.intp],
+    is_hole: NDArray[np.bool_],
+    header: NDArray[np.int32],
+    own_key: NDArray[np.int64],
+) -> NDArray[np.intp]:
+    """Return the order of ``RingTable``; rings that stay in memory come first."""
+    place = (is_away * np.intp(region.max(initial=0) + 1) + region) * 2 + is_hole
+    order = np.argsort(place, kind="stable")
+    # Most regions have no holes to tell apart.
+    is_same = np.diff(place[order]) == 0
+    tied = np.flatnonzero(np.append(is_same, False) | np.append(False, is_same))
+    rings = order[tied]
+    last_line, row, x, _ = header[rings].T
+    order[tied] = rings[np.lexsort((own_key[rings], x, row, last_line, place[rings]))]
+    return order
 
 
 def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.intp]]:

@@ -22,6 +22,8 @@ class Strip:
     """Pixels ``(h, w)``; first the last row of the strip before."""
     columns: NDArray[np.int32]
     """The mask's lattice column along the right-hand side of each pixel, rising, ``(w,)``."""
+    pixels: NDArray[np.intp]
+    """The inverse: the pixel to the left of each lattice column; 0 where it is left out."""
     first_line: int
     """The y of the line between the first two rows."""
     num_columns: int
@@ -32,15 +34,10 @@ class Strip:
         """Tell whether no pixel is analysed."""
         return self.columns.size == 0
 
-    def find_columns(self, columns: Places) -> Places:
-        """Return the pixels to the left of lattice columns of the mask, which must be there."""
-        return np.searchsorted(self.columns, columns)
-
     def classes_at(self, keys: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the pixels below and right of vertices; anything where these are elsewhere."""
         row, x = np.divmod(keys, self.num_columns)
-        row = np.maximum(row - self.first_line + 1, 0)
-        return self.padded[row, np.minimum(self.find_columns(x + 1), self.columns.size - 1)]
+        return self.padded[np.maximum(row - self.first_line + 1, 0), self.pixels[x + 1]]
 
 
 class StripCutter:
@@ -75,5 +72,7 @@ class StripCutter:
             span = slice(place + 1, place + 1 + end - first)
             padded[0, span] = last_row[first:end]
             padded[1:, span] = rows[:, first:end]
-        columns = concatenate_ranges(firsts, ends - firsts + 2).astype(np.int32)
-        return Strip(padded, columns, first_line, self._width + 1)
+        columns = concatenate_ranges(firsts, ends - firsts + 2)
+        pixels = np.zeros(self._width + 2, np.intp)
+        pixels[columns] = np.arange(columns.size)
+        return Strip(padded, columns.astype(np.int32), pixels, first_line, self._width + 1)

@@ -72,10 +72,10 @@ def trace_strip(strip: Strip, frontier: Frontier) -> Chains:
     padded, num_frontier = strip.padded, len(frontier)
     corners = find_corners(padded)
     pairs = pair_corners(corners)
-    here = Frontier(*(strip.find_columns(x) for x in (frontier.head_x, frontier.tail_x)))
+    here = Frontier(strip.pixels[frontier.head_x], strip.pixels[frontier.tail_x])
     links = link_edges(corners, pairs, here, padded[-1])
     edges = _place_edges(corners, pairs, strip.first_line, num_frontier)
-    tops = find_tops(links.following, edges)
+    tops = find_tops(links.following, edges, padded.shape[1])
     contacts = find_contacts(padded, strip.first_line, edges, tops, links)
     # All that was found stays true of the places on the mask.
     for end in (0, 2):
