@@ -49,15 +49,14 @@ class RegionDigests:
         self, class_index: NDArray[np.uint8], first_pixel: NDArray[np.int64]
     ) -> list[bytes]:
         """Return the digests of regions: classes ``(n,)``, columns and rows ``(n, 2)``."""
-        return [
-            self._digest(b"%d/%d/%d" % (index, x, y))
-            for index, (x, y) in zip(class_index.tolist(), first_pixel.tolist(), strict=True)
-        ]
-
-    def _digest(self, name: bytes) -> bytes:
-        named = self._hash.copy()
-        named.update(name)
-        return named.digest()
+        numbers = np.column_stack([class_index, first_pixel]).reshape(-1).tolist()
+        digests = []
+        # One format for all names takes a third of the time of one each.
+        for name in (b"%d/%d/%d\n" * len(class_index) % tuple(numbers)).splitlines():
+            named = self._hash.copy()
+            named.update(name)
+            digests.append(named.digest())
+        return digests
 
 
 class FeatureText:

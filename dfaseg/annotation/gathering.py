@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dfaseg.annotation.rings import concatenate_ranges, keys_of
+from dfaseg.annotation.strip import Strip
 from dfaseg.annotation.tracing import Chains
 from dfaseg.annotation.unfinished import Unfinished
 
@@ -75,16 +76,13 @@ class RingTable:
         return int(self.counts[: self.num_held].sum())
 
 
-def gather(
-    chains: Chains, unfinished: Unfinished, padded: NDArray[np.uint8], first_line: int
-) -> Gathering:
+def gather(chains: Chains, unfinished: Unfinished, strip: Strip) -> Gathering:
     """Find the regions that the chains bound.
 
     Args:
         chains: The chains of the strip.
         unfinished: What the strips above have left open.
-        padded: The strip's rows, as ``trace_strip`` takes them.
-        first_line: The y of the line between the first two rows.
+        strip: The rows.
     """
     num_chains, regions = len(chains.order), unfinished.regions
     of_frontier = chains.of_node[: chains.num_frontier]
@@ -103,9 +101,8 @@ def gather(
     rank[order] = np.arange(count)
     first_key = first_key[order]
     of_chain, of_open = rank[part[:num_chains]], rank[part[num_chains:]]
-    row, x = np.divmod(first_key, padded.shape[1] - 1)
     # Regions from above begin outside the strip; their class is known.
-    class_index = padded[np.maximum(row - first_line + 1, 0), x + 1]
+    class_index = strip.classes_at(first_key)
     class_index[of_open] = regions.class_index
     num_finished = count - int(is_open.sum())
     return Gathering(of_chain, of_open, num_finished, class_index, num_pixels[order], first_key)
@@ -147,11 +144,29 @@ def tabulate_rings(
     own_key = keys_of(edges.take(nodes[starts], axis=0), num_columns)
     is_hole = own_key != gathering.first_key[region]
     is_away = is_parked[region] & (is_hole | (region >= gathering.num_finished))
-    last_line, row, x, _ = header.T
-    order = np.lexsort((own_key, x, row, last_line, is_hole, region, is_away))
+    order = _sort_rings(is_away, region, is_hole, header, own_key)
     members = nodes[concatenate_ranges(starts[order], counts[order])]
     num_held = order.size - int(is_away.sum())
     return RingTable(region[order], header[order], edges.take(members, axis=0), num_held)
+
+
+def _sort_rings(
+    is_away: NDArray[np.bool_],
+    region: NDArray[np.intp],
+    is_hole: NDArray[np.bool_],
+    header: NDArray[np.int32],
+    own_key: NDArray[np.int64],
+) -> NDArray[np.intp]:
+    """Return the order of ``RingTable``; rings that stay in memory come first."""
+    place = (is_away * np.intp(region.max(initial=0) + 1) + region) * 2 + is_hole
+    order = np.argsort(place, kind="stable")
+    # Most regions have no holes to tell apart.
+    is_same = np.diff(place[order]) == 0
+    tied = np.flatnonzero(np.append(is_same, False) | np.append(False, is_same))
+    rings = order[tied]
+    last_line, row, x, _ = header[rings].T
+    order[tied] = rings[np.lexsort((own_key[rings], x, row, last_line, place[rings]))]
+    return order
 
 
 def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.intp]]:

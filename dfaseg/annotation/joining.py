@@ -23,9 +23,7 @@ def join_chains(
     if closed.size == 0:
         return ParkedRings.none()
     bounds = np.append(0, np.cumsum(trails.num_edges[closed]))
-    edges = spool.read(
-        [piece for chain in closed.tolist() for piece in trails.pieces(chain, spool)]
-    )
+    edges = trails.edges(closed, spool)
     pairs = []
     for marked, corner in zip(unmark_edges(edges), (edges[:, :2], edges[:, 2:]), strict=True):
         vertices = corner[marked, 1] * np.int64(num_columns) + corner[marked, 0]

@@ -1,6 +1,7 @@
 """Borders of unfinished regions put into the spool until their region is finished."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import astuple
 
 import numpy as np
 
@@ -90,16 +91,17 @@ def fetch_rings(
     fetched: list[Batch] = []
     room = _MOST_FETCHED
     for region in sorted(batches.keys() & set(range(num_finished)) - set(but)):
-        num_edges = sum(batch.num_edges for batch in batches[region])
-        if num_edges <= _FEW_EDGES and num_edges <= room:
-            room -= num_edges
+        count = sum(batch.num_edges for batch in batches[region])
+        if count <= _FEW_EDGES and count <= room:
+            room -= count
             regions += [region] * len(batches[region])
             fetched += batches.pop(region)
-    num_rings = [batch.num_rings for batch in fetched]
+    pieces = np.array([astuple(batch) for batch in fetched], np.intp).reshape(-1, 5)
+    _, first_header, num_rings, first_edge, num_edges = pieces.T
     return ParkedRings(
         np.repeat(np.array(regions, np.intp), num_rings),
-        spool.read([(batch.first_header, batch.num_rings) for batch in fetched]),
-        spool.read([(batch.first_edge, batch.num_edges) for batch in fetched]),
+        spool.fetch(first_header, num_rings),
+        spool.fetch(first_edge, num_edges),
     )
 
 

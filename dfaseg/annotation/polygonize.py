@@ -25,6 +25,7 @@ from dfaseg.annotation.parking import (
 from dfaseg.annotation.regions import Polygons, SpooledHoles, SpooledRings, join_polygons
 from dfaseg.annotation.rings import vertices_of
 from dfaseg.annotation.spool import Piece, Spool
+from dfaseg.annotation.strip import Strip, StripCutter
 from dfaseg.annotation.tracing import Chains, trace_strip
 from dfaseg.annotation.trails import Trails, park_chains
 from dfaseg.annotation.unfinished import Batch, Unfinished
@@ -61,9 +62,8 @@ class Polygonizer:
         self._spool = Spool(spool)
         self._next_row = 0
         self._strip = 0
-        self._last_row = np.full(width + 2, IGNORE_INDEX, np.uint8)
-        # Rows of a strip, used again for the next one.
-        self._padded = np.empty((0, width + 2), np.uint8)
+        self._last_row = np.full(width, IGNORE_INDEX, np.uint8)
+        self._cutter = StripCutter(width)
         self._unfinished = Unfinished.nothing()
 
     def __enter__(self) -> Self:
@@ -117,7 +117,7 @@ class Polygonizer:
             ConfigError: The state is that of a mask of another width.
             OutputError: The spool holds less than it did then.
         """
-        width = state["last_row"].size - 2
+        width = state["last_row"].size
         if width != self._width:
             raise ConfigError(
                 f"saved polygons: of a mask {width} px wide, this one has {self._width}; start anew"
@@ -129,14 +129,16 @@ class Polygonizer:
         self._unfinished = Unfinished.from_arrays(state)
 
     def _trace(self, rows: NDArray[np.uint8]) -> Polygons:
-        if len(self._padded) != len(rows) + 1:
-            self._padded = np.full((len(rows) + 1, self._width + 2), IGNORE_INDEX, np.uint8)
-        padded = self._padded
-        padded[0] = self._last_row
-        padded[1:, 1:-1] = rows
+        strip = self._cutter.cut(self._last_row, rows, self._next_row)
+        self._last_row = rows[-1].copy()
+        self._next_row += len(rows)
+        self._strip += 1
+        return Polygons.none() if strip.is_glass else self._trace_strip(strip)
+
+    def _trace_strip(self, strip: Strip) -> Polygons:
         before = self._unfinished
-        chains = trace_strip(padded, self._next_row, before.frontier)
-        gathering = gather(chains, before, padded, self._next_row)
+        chains = trace_strip(strip, before.frontier)
+        gathering = gather(chains, before, strip)
         trails = park_chains(chains, before.trails, self._spool)
         batches = merge_batches(before.regions, gathering)
         exteriors, others = self._join(chains, trails, gathering, batches)
@@ -147,9 +149,6 @@ class Polygonizer:
             batches.setdefault(region, []).append(batch)
         polygons = self._finished(rings, gathering, batches, exteriors)
         self._unfinished = hand_on(chains, gathering, trails, batches)
-        self._last_row = padded[-1].copy()
-        self._next_row += len(rows)
-        self._strip += 1
         return polygons
 
     def _join(

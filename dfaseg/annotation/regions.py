@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +157,14 @@ class Polygons(Sequence[RegionPolygon]):
     """``(m, 2)``, (x, y), ring after ring; each ring is open."""
     spooled: Mapping[int, SpooledRings] = field(default_factory=dict)
     """Polygons with rings in the spool: all their holes, and perhaps their exterior."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no polygons."""
+        number = np.empty(0, np.int64)
+        pairs = np.empty((0, 2), np.int64)
+        bounds = np.zeros(1, np.intp)
+        return cls(number.astype(np.uint8), number, pairs, bounds, bounds, pairs.astype(np.int32))
 
     def __len__(self) -> int:
         return self.class_index.size

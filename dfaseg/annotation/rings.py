@@ -30,12 +30,15 @@ def keys_of(edges: NDArray[np.int32], num_columns: int) -> NDArray[np.int64]:
     return keys
 
 
-def find_tops(following: NDArray[np.int32], edges: NDArray[np.int32]) -> NDArray[np.intp]:
+def find_tops(
+    following: NDArray[np.int32], edges: NDArray[np.int32], num_columns: int
+) -> NDArray[np.intp]:
     """Return the edges whose chain runs down from both ends, in raster order; each ring has one.
 
     Args:
         following: Next edge of each, or ``OPEN``; open chains run out downwards.
         edges: Edges ``(n, 4)``.
+        num_columns: Lattice columns.
     """
     y = np.ascontiguousarray(edges[:, 1])
     goes_down = y[following] > y
@@ -43,8 +46,9 @@ def find_tops(following: NDArray[np.int32], edges: NDArray[np.int32]) -> NDArray
     comes_up = np.ones(y.size + 1, bool)
     comes_up[following[goes_down]] = False
     tops = np.flatnonzero(goes_down & comes_up[:-1])
-    order = np.lexsort((np.minimum(edges[tops, 0], edges[tops, 2]), y[tops]))
-    return tops[order]
+    keys = keys_of(edges.take(tops, axis=0), num_columns)
+    # Edges of one side are in order by themselves, which a stable sort makes use of.
+    return tops[np.argsort(keys, kind="stable")]
 
 
 @dataclass(frozen=True, slots=True)

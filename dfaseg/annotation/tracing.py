@@ -17,6 +17,7 @@ from dfaseg.annotation.chains import (
 from dfaseg.annotation.contacts import find_contacts
 from dfaseg.annotation.cracks import BELOW, LEFT_END, Corners, find_corners
 from dfaseg.annotation.rings import Pairs, Places, find_tops, split_rings
+from dfaseg.annotation.strip import Strip
 
 _NO_KEY = np.iinfo(np.int64).max
 
@@ -61,20 +62,24 @@ class Chains:
         return ~(self.is_open | self.is_old)
 
 
-def trace_strip(padded: NDArray[np.uint8], first_line: int, frontier: Frontier) -> Chains:
+def trace_strip(strip: Strip, frontier: Frontier) -> Chains:
     """Trace the borders on the lines between rows.
 
     Args:
-        padded: Rows as ``find_corners`` takes them.
-        first_line: The y of the line between the first two rows.
+        strip: Some rows, not only glass.
         frontier: Chains that come from the strips above.
     """
+    padded, num_frontier = strip.padded, len(frontier)
     corners = find_corners(padded)
     pairs = pair_corners(corners)
-    links = link_edges(corners, pairs, frontier, padded[-1])
-    num_frontier = len(frontier)
-    edges = _place_edges(corners, pairs, first_line, num_frontier)
-    tops = find_tops(links.following, edges)
+    here = Frontier(strip.pixels[frontier.head_x], strip.pixels[frontier.tail_x])
+    links = link_edges(corners, pairs, here, padded[-1])
+    edges = _place_edges(corners, pairs, strip.first_line, num_frontier)
+    tops = find_tops(links.following, edges, padded.shape[1])
+    contacts = find_contacts(padded, strip.first_line, edges, tops, links)
+    # All that was found stays true of the places on the mask.
+    for end in (0, 2):
+        edges[num_frontier:, end] = strip.columns.take(edges[num_frontier:, end])
     starters = np.concatenate([links.heads, np.arange(num_frontier), tops])
     order = order_nodes(links.following, starters)
     of_node = order.chain_of_node()
@@ -82,8 +87,7 @@ def trace_strip(padded: NDArray[np.uint8], first_line: int, frontier: Frontier) 
     is_open[of_node[links.heads]] = True
     is_old = np.zeros(len(order), bool)
     is_old[of_node[:num_frontier]] = True
-    num_columns = padded.shape[1] - 1
-    area, first_key, last_line = _measure(edges, order, num_columns, num_frontier)
+    area, first_key, last_line = _measure(edges, order, strip.num_columns, num_frontier)
     touching = _pair_pinches(corners, pairs, num_frontier)
     is_ring = ~(is_open | is_old)
     return Chains(
@@ -93,13 +97,13 @@ def trace_strip(padded: NDArray[np.uint8], first_line: int, frontier: Frontier) 
         of_node=of_node,
         is_open=is_open,
         is_old=is_old,
-        frontier=_next_frontier(links, of_node, len(order), is_open),
+        frontier=_next_frontier(strip, links, of_node, is_open),
         area=area,
         first_key=first_key,
         last_line=last_line,
         touching=(touching[0].reshape(-1), touching[1].reshape(-1)),
-        contacts=of_node[find_contacts(padded, first_line, edges, tops, links)],
-        rings=_split_closed(edges, order, of_node, is_ring, touching, num_columns),
+        contacts=of_node[contacts],
+        rings=_split_closed(edges, order, of_node, is_ring, touching, strip.num_columns),
     )
 
 
@@ -116,11 +120,11 @@ def _place_edges(
 
 
 def _next_frontier(
-    links: Links, of_node: NDArray[np.int32], num_chains: int, is_open: NDArray[np.bool_]
+    strip: Strip, links: Links, of_node: NDArray[np.int32], is_open: NDArray[np.bool_]
 ) -> Frontier:
-    ends = np.empty((2, num_chains), np.intp)
-    ends[0, of_node[links.heads]] = links.head_x
-    ends[1, of_node[links.tails]] = links.tail_x
+    ends = np.empty((2, is_open.size), np.intp)
+    ends[0, of_node[links.heads]] = strip.columns[links.head_x]
+    ends[1, of_node[links.tails]] = strip.columns[links.tail_x]
     head_x, tail_x = ends[:, is_open]
     return Frontier(head_x, tail_x)
 

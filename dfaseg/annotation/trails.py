@@ -59,6 +59,17 @@ class Trails:
             else:
                 open_lists.pop()
 
+    def edges(self, chains: Places, spool: Spool) -> NDArray[np.int32]:
+        """Return the marked edges of some chains, ``(n, 4)``, one chain after another."""
+        items = spool.fetch(self.first[chains], self.count[chains])
+        while (is_trail := items[:, 2] == _IS_TRAIL).any():
+            # Each trail gives way to its own items.
+            sizes = np.where(is_trail, items[:, 1], 1)
+            inner = spool.fetch(items[is_trail, 0], items[is_trail, 1])
+            items = np.repeat(items, sizes, axis=0)
+            items[np.repeat(is_trail, sizes)] = inner
+        return spool.fetch(items[:, 0], items[:, 1])
+
     def blocks(self, chain: int, spool: Spool) -> Iterator[NDArray[np.int32]]:
         """Yield the marked edges of one chain, ``(n, 4)``, in blocks of bounded size."""
         return read_blocks(self.pieces(chain, spool), spool)

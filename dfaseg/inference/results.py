@@ -17,6 +17,7 @@ from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.report import mask_attributes
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.state import SavedState, State, joined, part_of
+from dfaseg.inference.worker import Worker
 from dfaseg.model.network import Network
 from dfaseg.provenance import recipe_hash
 from dfaseg.slide.origin import origin_of
@@ -24,6 +25,9 @@ from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.areas import AreaCounter
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
 from dfaseg.stitcher.ome import MaskSpec
+
+POLYGONS_AHEAD = 2
+"""Sets of polygons, each of at most some 8 megapixels of mask, that wait to be written."""
 
 
 class RowConsumer(Protocol):
@@ -94,6 +98,8 @@ class MaskResult:
 class PolygonResult:
     """The GeoJSON polygons, streamed to a file while regions finish.
 
+    Regions are traced in the thread that hands on rows; their text is written in another.
+
     Args:
         path: File to write, not compressed.
         spool: File for the borders of unfinished regions.
@@ -108,6 +114,7 @@ class PolygonResult:
         self._spec = spec
         self._polygonizer: Polygonizer | None = None
         self._writer: GeoJsonWriter | None = None
+        self._writing = Worker("polygon text", POLYGONS_AHEAD)
 
     @property
     def num_features(self) -> int:
@@ -120,20 +127,22 @@ class PolygonResult:
         self._writer = GeoJsonWriter(self._path, self._spec)
 
     def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
-        """Trace rows and write the regions that end in them."""
+        """Trace rows and have the regions written that end in them."""
         polygonizer, writer = self._begun()
-        writer.write(polygonizer.add_rows(mask_rows))
+        self._writing.submit(writer.write, polygonizer.add_rows(mask_rows))
 
     def finish(self) -> None:
         """Write the regions that reach the last row, and the tail of the file."""
         polygonizer, writer = self._begun()
-        writer.write(polygonizer.finish())
+        self._writing.submit(writer.write, polygonizer.finish())
+        self._writing.drain()
         writer.close()
         polygonizer.close()
 
     def state(self) -> State:
         """Keep the open regions, and how far the file has come."""
         polygonizer, writer = self._begun()
+        self._writing.drain()
         file = {key: np.array(value) for key, value in writer.state().items()}
         return joined({"tracing": polygonizer.state(), "file": file})
 
@@ -146,6 +155,7 @@ class PolygonResult:
 
     def close(self) -> None:
         """Close the file and the spool; an unfinished file stays as it is."""
+        self._writing.close()
         if self._writer:
             self._writer.abandon()
         if self._polygonizer:

@@ -1,8 +1,6 @@
-"""Where finished rows go: labels, mask, polygons and areas, in a thread of their own."""
+"""Where finished rows go: labels, mask, polygons and areas, in threads beside the network's."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -14,23 +12,27 @@ from dfaseg.geometry import Rect
 from dfaseg.inference.labelling import Labeller, MaskRows
 from dfaseg.inference.results import RowConsumer
 from dfaseg.inference.state import SavedState, State, joined, part_of
+from dfaseg.inference.worker import Worker
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.tiler.tissue import TissueMask
 
 ROWS_AHEAD = 4
-"""Releases that wait for the writing thread, of at most some 16 MB each: a wide slide gives several
-per row of tiles, and the network should not wait for them."""
+"""Releases that wait for their labels, of at most some 16 MB each: a wide slide gives several per
+row of tiles, and the network should not wait for them."""
+RESULT_ROWS_AHEAD = 2
+"""Mask rows of a release, at most some 8 MB, that wait for each result."""
 
 
 class ResultSink:
     """Turns blended logits into mask rows and hands them to every consumer.
 
-    Work is done in one thread beside the network's, in order, so that results do not depend on it.
+    Labels are made in one thread and each result in one of its own, all in order, so that results
+    do not depend on it.
 
     Args:
         labeller: Makes mask rows of logits.
         tissue: Part of the slide that is analysed; all else becomes 255.
-        consumers: Where mask rows go, by name.
+        consumers: Where mask rows go, by name; they must not change them.
     """
 
     def __init__(
@@ -42,8 +44,8 @@ class ResultSink:
         self._labeller = labeller
         self._tissue = tissue
         self._consumers = consumers
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="results")
-        self._waiting: deque[Future[None]] = deque()
+        self._labels = Worker("labels", ROWS_AHEAD)
+        self._results = {name: Worker(name, RESULT_ROWS_AHEAD) for name in consumers}
 
     def __enter__(self) -> Self:
         return self
@@ -57,8 +59,10 @@ class ResultSink:
         self.close()
 
     def close(self) -> None:
-        """End the thread and let go of open files; what ``state`` returned still holds."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """End the threads and let go of open files; what ``state`` returned still holds."""
+        # The one that hands out work ends before those that it may be waiting for.
+        for worker in (self._labels, *self._results.values()):
+            worker.close()
         for consumer in self._consumers.values():
             consumer.close()
 
@@ -75,21 +79,20 @@ class ResultSink:
             unreadable: Mask pixels whose native tile could not be decoded; complete for the
                 mask rows that these cells finish.
         """
-        while len(self._waiting) >= ROWS_AHEAD:
-            self._waiting.popleft().result()
-        finish = self._labeller.begin(rows)
-        self._waiting.append(self._thread.submit(self._process, finish, tuple(unreadable)))
+        self._labels.submit(self._process, self._labeller.begin(rows), tuple(unreadable))
 
     def drain(self) -> None:
         """Wait until everything added so far has reached the consumers."""
-        while self._waiting:
-            self._waiting.popleft().result()
+        self._labels.drain()
+        for worker in self._results.values():
+            worker.drain()
 
     def finish(self) -> None:
         """Complete all results after the last row."""
+        self._labels.drain()
+        for name, consumer in self._consumers.items():
+            self._results[name].submit(consumer.finish)
         self.drain()
-        for consumer in self._consumers.values():
-            consumer.finish()
 
     def state(self) -> State:
         """Return what a later run needs to go on from here."""
@@ -116,8 +119,8 @@ class ResultSink:
         here = Rect(0, y, width, height)
         for rect in unreadable:
             mask_rows[rect.intersection(here).shifted(0, -y).slices] = IGNORE_INDEX
-        for consumer in self._consumers.values():
-            consumer.write_rows(mask_rows)
+        for name, consumer in self._consumers.items():
+            self._results[name].submit(consumer.write_rows, mask_rows)
 
 
 def _leave_out_glass(mask_rows: NDArray[np.uint8], y: int, tissue: TissueMask) -> None:

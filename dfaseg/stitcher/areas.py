@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.analysed import analysed_pieces
+from dfaseg.classmap import ClassMap
 from dfaseg.files import write_aside
 
 _UM2_PER_MM2 = 1e6
@@ -70,13 +71,9 @@ class AreaCounter:
         """Count mask rows, shape ``(h, w)``; pixels that are 255 belong to no class."""
         for top in range(0, len(labels), _ROWS_AT_ONCE):
             rows = labels[top : top + _ROWS_AT_ONCE]
-            analysed = np.flatnonzero(rows.min(axis=0, initial=IGNORE_INDEX) != IGNORE_INDEX)
-            if analysed.size == 0:
-                continue
-            # Glass beside the tissue need not be counted.
-            rows = rows[:, analysed[0] : analysed[-1] + 1]
-            for index in range(len(self._pixels)):
-                self._pixels[index] += np.count_nonzero(rows == index)
+            for first, end in analysed_pieces(rows):
+                for index in range(len(self._pixels)):
+                    self._pixels[index] += np.count_nonzero(rows[:, first:end] == index)
 
     def table(self) -> AreaTable:
         """Return the areas counted so far; percentages are 0 where nothing was analysed."""

@@ -5,6 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.analysed import analysed_pieces
+from dfaseg.classmap import IGNORE_INDEX
+
+_BLOCK_PX = 1 << 16
+"""Pixels halved at a time, so few that they stay in the processor's cache."""
+
 Labels = NDArray[np.uint8]
 
 
@@ -22,17 +28,32 @@ def halve_mode(rows: Labels) -> Labels:
     """
     if rows.shape[1] % 2:
         rows = np.concatenate([rows, rows[:, -1:]], axis=1)
-    upper, lower = np.ascontiguousarray(rows[0::2]), np.ascontiguousarray(rows[1::2])
-    a, b = upper[:, 0::2], upper[:, 1::2]
-    halved = a.copy()
-    # Most blocks hold one class; they are found by comparing both pixels of a row as one number.
-    pairs = upper.view(np.uint16)
-    mixed = np.flatnonzero((pairs != lower.view(np.uint16)) | (a != b))
-    if mixed.size:
-        row, col = np.divmod(mixed, a.shape[1])
-        c, d = lower[row, 2 * col], lower[row, 2 * col + 1]
-        halved[row, col] = _mode_of_four(a[row, col], b[row, col], c, d)
+    halved = np.full((len(rows) // 2, rows.shape[1] // 2), IGNORE_INDEX, np.uint8)
+    for first, end in analysed_pieces(rows):
+        left, right = first // 2, -(-end // 2)
+        step = max(1, _BLOCK_PX // (4 * (right - left)))
+        for top in range(0, len(halved), step):
+            block = rows[2 * top : 2 * (top + step), 2 * left : 2 * right]
+            _halve_block(block, halved[top : top + step, left:right])
     return halved
+
+
+def _halve_block(rows: Labels, halved: Labels) -> None:
+    """Halve rows ``(2 h, 2 w)`` into ``(h, w)``."""
+    # Most blocks hold one class; they are found by taking both pixels of a row as one number, the
+    # left one in its lower byte.
+    upper, lower = (np.ascontiguousarray(rows[line::2]).view("<u2") for line in (0, 1))
+    np.copyto(halved, upper, casting="unsafe")
+    differs = upper >> 8
+    differs ^= upper
+    differs &= 255
+    differs |= upper ^ lower
+    mixed = np.flatnonzero(differs != 0)
+    if mixed.size:
+        row, col = np.divmod(mixed, halved.shape[1])
+        pixels = [pair.take(mixed) for pair in (upper, lower)]
+        a, b, c, d = (part.astype(np.uint8) for pair in pixels for part in (pair, pair >> 8))
+        halved[row, col] = _mode_of_four(a, b, c, d)
 
 
 def _mode_of_four(a: Labels, b: Labels, c: Labels, d: Labels) -> Labels:

@@ -12,6 +12,7 @@ from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
+from dfaseg.analysed import analysed_pieces
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import OutputError
 from dfaseg.files import explain, write_aside
@@ -124,6 +125,8 @@ class ShardRows:
         self._codec = Zstd(level=_ZSTD_LEVEL)
         padded_width = -(-width // CHUNK_PX) * CHUNK_PX
         self._strip: Labels = np.full((CHUNK_PX, padded_width), IGNORE_INDEX, np.uint8)
+        # Columns of chunks with analysed pixels; all else of the strip is 255.
+        self._is_used = np.zeros(padded_width // CHUNK_PX, np.bool_)
         self._pool = _ChunkPool()
         self._places: defaultdict[int, dict[tuple[int, int], slice]] = defaultdict(dict)
         self.next_row = 0
@@ -137,7 +140,9 @@ class ShardRows:
         while len(rows):
             offset = self.next_row % CHUNK_PX
             part = rows[: CHUNK_PX - offset]
-            self._strip[offset : offset + len(part), : self._width] = part
+            for first, end in analysed_pieces(part):
+                self._strip[offset : offset + len(part), first:end] = part[:, first:end]
+                self._is_used[first // CHUNK_PX : -(-end // CHUNK_PX)] = True
             self.next_row += len(part)
             rows = rows[len(part) :]
             if self.next_row % CHUNK_PX == 0 or self.next_row == self._height:
@@ -185,7 +190,9 @@ class ShardRows:
     def _finish_strip(self) -> None:
         for column, place, data in self._encoded_strip():
             self._places[column][place] = self._pool.keep(data)
-        self._strip.fill(IGNORE_INDEX)
+        for index in np.flatnonzero(self._is_used).tolist():
+            self._strip[:, index * CHUNK_PX : (index + 1) * CHUNK_PX] = IGNORE_INDEX
+        self._is_used[:] = False
         if self.next_row % self._shard_height == 0 or self.next_row == self._height:
             self._write_shards(self._begun_shards())
             self._places.clear()
@@ -195,7 +202,7 @@ class ShardRows:
         """Compress the chunks of the strip: column of the shard, place in it, bytes."""
         row = (self.next_row - 1) % self._shard_height // CHUNK_PX
         chunks_across = self._shard_width // CHUNK_PX
-        for index in range(self._strip.shape[1] // CHUNK_PX):
+        for index in np.flatnonzero(self._is_used).tolist():
             chunk = self._strip[:, index * CHUNK_PX : (index + 1) * CHUNK_PX]
             if chunk.min() == IGNORE_INDEX:
                 continue

@@ -1,6 +1,7 @@
 """How fast polygons are traced and written, in CPU time of one core, and in how much memory.
 
-    python -m tests.benchmark.polygons [--width PX] [--height PX] [--tissue SHARE] [--repeat N]
+    python -m tests.benchmark.polygons [--width PX] [--height PX] [--tissue SHARE] [--noise X]
+        [--repeat N]
 
 The mask has five classes: smooth areas with frayed borders and thousands of specks, as a network
 gives them, in islands of tissue. It is made while it is traced and comes in strips, as in
@@ -13,39 +14,12 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from dfaseg.annotation import GeoJsonWriter, MaskFrame, Polygonizer, PolygonSpec
-from dfaseg.classmap import IGNORE_INDEX, ClassMap
-from tests.benchmark.make_slide import lay_out
+from dfaseg.classmap import IGNORE_INDEX
+from tests.benchmark.drawn_mask import CLASSES, Drawing, draw_strips
 
-CLASSES = ClassMap.from_records(
-    [
-        {"index": index, "name": name, "colour": colour}
-        for index, (name, colour) in enumerate(
-            [
-                ("tumour", "#c80000"),
-                ("stroma", "#96c896"),
-                ("inflammation", "#3c3cc8"),
-                ("necrosis", "#646464"),
-                ("fat", "#f0dc78"),
-            ]
-        )
-    ]
-)
-BLOCK_PX = 1536
-NUM_BLOCKS = 12
-CELL_PX = 4
-"""Mask pixels per value of the network's output."""
-STRIP_PX = 384
-"""Rows that `dfaseg predict` hands on at a time, with the default model."""
-OCTAVES = ((64, 1.0), (16, 0.45), (4, 0.24), (1, 0.1))
-"""Grain of the noise in cells, and its share; the finest makes the specks."""
 FRAME = MaskFrame(2.8, 2.8)
 PIXEL_AREA_UM2 = 1.96
 
@@ -63,40 +37,11 @@ class Stopwatch:
         self.seconds += time.thread_time()
 
 
-def draw_block(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the classes of one block: the argmax of smooth noise, one field per class."""
-    cells = BLOCK_PX // CELL_PX
-    classes = np.zeros((BLOCK_PX, BLOCK_PX), np.uint8)
-    best = np.full(classes.shape, -np.inf, np.float32)
-    for index in range(len(CLASSES)):
-        logits = np.zeros((cells, cells), np.float32)
-        for grain, share in OCTAVES:
-            noise = rng.standard_normal((cells // grain,) * 2, np.float32)
-            logits += share * cv2.resize(noise, (cells, cells), interpolation=cv2.INTER_CUBIC)
-        field = cv2.resize(logits, best.shape, interpolation=cv2.INTER_LINEAR)
-        classes[field > best] = index
-        np.maximum(best, field, out=best)
-    return classes
-
-
-def draw_strips(width: int, height: int, tissue: float) -> Iterator[NDArray[np.uint8]]:
-    """Yield the rows of a mask made of turned blocks on glass."""
-    rng = np.random.default_rng(0)
-    blocks = [np.full((BLOCK_PX, BLOCK_PX), IGNORE_INDEX, np.uint8)]
-    blocks += [draw_block(rng) for _ in range(NUM_BLOCKS)]
-    layout = lay_out(-(-height // BLOCK_PX), -(-width // BLOCK_PX), tissue, rng)
-    for number, which in enumerate(layout % (NUM_BLOCKS + 1)):
-        turns = rng.integers(4, size=which.size).tolist()
-        row = [np.rot90(blocks[block], turn) for block, turn in zip(which, turns, strict=True)]
-        rows = np.concatenate(row, axis=1)[: height - number * BLOCK_PX, :width]
-        for top in range(0, len(rows), STRIP_PX):
-            yield rows[top : top + STRIP_PX]
-
-
 def measure(arguments: argparse.Namespace) -> None:
     """Trace and write one mask and print what it took."""
     tracing, writing = Stopwatch(), Stopwatch()
     spec = PolygonSpec(CLASSES, FRAME, PIXEL_AREA_UM2, "benchmark")
+    drawing = Drawing(arguments.width, arguments.height, arguments.tissue, arguments.noise)
     tissue_px = 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "polygons.geojson"
@@ -104,7 +49,7 @@ def measure(arguments: argparse.Namespace) -> None:
             Polygonizer(arguments.width, spool=Path(folder) / "spool") as polygonizer,
             GeoJsonWriter(path, spec) as writer,
         ):
-            for rows in draw_strips(arguments.width, arguments.height, arguments.tissue):
+            for rows in draw_strips(drawing):
                 tissue_px += int((rows != IGNORE_INDEX).sum())
                 with tracing:
                     polygons = polygonizer.add_rows(rows)
@@ -143,6 +88,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=8192)
     parser.add_argument("--height", type=int, default=8192)
     parser.add_argument("--tissue", type=float, default=0.3)
+    parser.add_argument("--noise", type=float, default=1.0, help="4 for a poor model's mask")
     parser.add_argument("--repeat", type=int, default=3)
     return parser.parse_args()
 
