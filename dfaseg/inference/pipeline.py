@@ -10,6 +10,7 @@ from dfaseg.errors import ClaimLostError
 from dfaseg.files import locked
 from dfaseg.inference.job import prepare_job
 from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.places import decoding_processes
 from dfaseg.inference.report import PredictResult
 from dfaseg.inference.slide_run import Guard, PredictRun, PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
@@ -81,6 +82,8 @@ def load_network_of(spec: PredictSpec) -> Network:
         CheckpointError: The model cannot be used.
         ConfigError: Device or precision are not to be had.
     """
+    # They start while the network is loaded.
+    decoding_processes(spec.device, spec.workers or available_cores())
     return load_network(
         resolve_model(spec.model),
         device=spec.device,

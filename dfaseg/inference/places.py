@@ -1,25 +1,56 @@
 """Where the work around the network is done: on the host, or on the GPU that runs it."""
 
+import atexit
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from dfaseg.inference.job import Job
 from dfaseg.inference.labelling import DeviceLabeller, HostLabeller, Labeller
 from dfaseg.inference.on_device.labels import DeviceLabels
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream, can_cut
+from dfaseg.model.device import resolve_devices
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide
 from dfaseg.stitcher.labels import LabelUpsampler
+from dfaseg.tiler.decode_pool import DecodePool
 from dfaseg.tiler.plan import ReadPlan
+from dfaseg.tiler.shared_memory import can_share
 from dfaseg.tiler.stream import PatchSource, PatchStream
 
 Patches = PatchSource[Any]
 """Patches on the host or on a device; a network takes both."""
 
 
+MIN_PROCESSES = 4
+"""Fewer threads than this hardly wait for each other, and processes take memory and a start."""
+
+
 def works_on_device(network: Network) -> bool:
     """Tell whether the network's device does more than run it."""
     return network.device.type == "cuda"
+
+
+def decoding_processes(network_device: str, workers: int) -> DecodePool | None:
+    """Return the processes that decode for a device, started at the first call; None for threads.
+
+    They start beside whatever comes next, serve one slide after another and end with this process.
+
+    Args:
+        network_device: As the user named it.
+        workers: Number of processes.
+    """
+    device = resolve_devices(network_device)[0]
+    if device.type != "cuda" or workers < MIN_PROCESSES or not can_share():
+        return None
+    return _started_pool(workers)
+
+
+@cache
+def _started_pool(workers: int) -> DecodePool:
+    pool = DecodePool(workers)
+    atexit.register(pool.close)
+    return pool
 
 
 def open_patches(
@@ -46,7 +77,8 @@ def open_patches(
         "unreadable": unreadable,
     }
     if works_on_device(network) and can_cut(job.plan):
-        return DevicePatchStream(*places, network.device, **settings)
+        pool = decoding_processes(str(network.device), job.num_workers)
+        return DevicePatchStream(*places, network.device, pool=pool, **settings)
     return PatchStream(*places, **settings)
 
 

@@ -109,36 +109,24 @@ class GpuRunner:
         return logits
 
 
-def patches_that_fit(run: Run, device: torch.device, side: int, wanted: int) -> int:
-    """Return how many patches a GPU has memory for, at most ``wanted``.
+def patches_that_fit(device: torch.device, side: int, wanted: int) -> int:
+    """Return how many patches to try on a GPU at first, at most ``wanted``.
 
-    Measures what two and four patches take, so that what is taken once does not count.
+    By a guess on the safe side, since to measure takes seconds: libraries choose their algorithms
+    anew for each size of batch. Where the guess is too high, batches are halved.
 
     Args:
-        run: Maps patches to logits.
         device: The GPU.
         side: Width and height of a patch (px).
         wanted: As many as would keep the device busy.
     """
-    if wanted <= 4:
-        return wanted
-    try:
-        two, four = (_peak_bytes(run, device, side, count) for count in (2, 4))
-    except torch.OutOfMemoryError:
-        return 1
-    per_patch = max(1, (four - two) // 2)
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(wanted, int(free * _SHARE_FOR_PATCHES) // per_patch))
+    fitting = int(free * _SHARE_FOR_PATCHES) // (_BYTES_PER_PX * side**2)
+    return max(1, min(wanted, fitting))
 
 
 _SHARE_FOR_PATCHES = 0.6
 """Part of a GPU's free memory that a batch may fill; the band, rows and batches that wait for
 their turn need room as well."""
-
-
-def _peak_bytes(run: Run, device: torch.device, side: int, count: int) -> int:
-    patches = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    run(patches)
-    return torch.cuda.max_memory_allocated(device) - before
+_BYTES_PER_PX = 600
+"""Feature maps of one pixel; the small network takes a sixth of it."""

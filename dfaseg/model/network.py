@@ -153,7 +153,7 @@ class Network:
         """Return how many patches of a side (px) there is memory for, at most ``wanted``."""
         if self.gpu is None:
             return wanted
-        return patches_that_fit(self.run, self.device, side, wanted)
+        return patches_that_fit(self.device, side, wanted)
 
     @property
     def useful_batch(self) -> int:

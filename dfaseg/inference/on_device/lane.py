@@ -1,10 +1,13 @@
 """A lane of work on a device beside the network's, and host memory that it copies from."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 
 class Lane:
@@ -51,19 +54,18 @@ class PinnedSlots:
     """A ring of equal pieces of host memory, each used again once it has been copied.
 
     Args:
-        count: Number of pieces.
-        shape: Shape of each, uint8.
+        memory: The pieces, uint8 ``(count, places, ...)``; best pinned.
         lane: Where they are copied.
     """
 
-    def __init__(self, count: int, shape: Sequence[int], lane: Lane) -> None:
+    def __init__(self, memory: Tensor, lane: Lane) -> None:
+        self._memory = memory
         self._lane = lane
-        self._slots = [pinned(shape, torch.uint8, lane.device) for _ in range(count)]
-        self._copied: list[torch.cuda.Event | None] = [None] * count
+        self._copied: list[torch.cuda.Event | None] = [None] * len(memory)
         self._next = 0
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._memory)
 
     def take(self) -> int:
         """Return the number of the next piece, after waiting until its last content is copied."""
@@ -73,13 +75,30 @@ class PinnedSlots:
             copied.synchronize()
         return number
 
-    def memory(self, number: int) -> Tensor:
-        """Return a piece, to be filled."""
-        return self._slots[number]
-
     def copy(self, number: int, length: int) -> Tensor:
-        """Copy the first entries of a piece to the device, down the lane."""
+        """Copy the first places of a piece to the device, down the lane."""
         # Not a view: on the CPU, too, the piece is soon filled with something else.
-        copied = self._slots[number][:length].to(self._lane.device, non_blocking=True, copy=True)
+        copied = self._memory[number, :length].to(self._lane.device, non_blocking=True, copy=True)
         self._copied[number] = self._lane.mark()
         return copied
+
+
+@contextmanager
+def registered(memory: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Let a device copy by itself from host memory that others made, for as long as this lasts.
+
+    Where the system does not allow that, copies go the slower way.
+    """
+    if device.type != "cuda":
+        yield memory
+        return
+    runtime = torch.cuda.cudart()  # type: ignore[no-untyped-call]  # torch has no type for it
+    refused = int(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
+    if refused:
+        log.debug("host memory cannot be registered (CUDA error %d); copies are slower", refused)
+    try:
+        yield memory
+    finally:
+        torch.cuda.synchronize(device)
+        if not refused:
+            runtime.cudaHostUnregister(memory.data_ptr())

@@ -21,6 +21,7 @@ from dfaseg.inference.on_device.row_band import RowBand
 from dfaseg.inference.on_device.shrink import DeviceShrinker, can_shrink
 from dfaseg.inference.on_device.strip_feed import StripFeed
 from dfaseg.slide.slide import Level, Slide
+from dfaseg.tiler.decode_pool import DecodePool
 from dfaseg.tiler.handover import made_ahead
 from dfaseg.tiler.needed import needed_native_tiles
 from dfaseg.tiler.plan import ReadPlan
@@ -57,6 +58,7 @@ class DevicePatchStream:
         num_workers: Threads that decode.
         first_row: Row of tiles to begin with.
         unreadable: Native tiles that an earlier part of the run could not decode.
+        pool: Processes that decode in place of the threads, where the slide allows it.
     """
 
     def __init__(  # noqa: PLR0913  # as PatchStream, and a device
@@ -71,7 +73,9 @@ class DevicePatchStream:
         num_workers: int,
         first_row: int = 0,
         unreadable: Reasons = MappingProxyType({}),
+        pool: DecodePool | None = None,
     ) -> None:
+        self._pool = pool
         self._slide = slide
         self._plan = plan
         self._grid = grid
@@ -155,4 +159,4 @@ class DevicePatchStream:
 
     def _feed(self, level: Level, width: int, executor: ThreadPoolExecutor) -> StripFeed:
         needed = needed_native_tiles(level, self._plan, self._grid, self._selected)
-        return StripFeed(self._slide, self._plan, needed, width, self._lane, executor)
+        return StripFeed(self._slide, self._plan, needed, width, self._lane, executor, self._pool)

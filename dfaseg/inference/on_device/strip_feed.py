@@ -5,18 +5,20 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfaseg.errors import ReadError
 from dfaseg.inference.on_device.lane import Lane, PinnedSlots
+from dfaseg.inference.on_device.tile_memory import TileDecoder, tile_memory
 from dfaseg.slide.slide import Level, Slide
+from dfaseg.tiler.decode_pool import DecodePool
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.rows import tile_reader
 from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.tile_jobs import Failures
 
 _TILES_PER_JOB = 8
 """Native tiles that a thread decodes at a turn."""
@@ -26,8 +28,6 @@ _BYTES_AHEAD = 128 * 2**20
 """Pixels that may be under way: enough to keep all threads busy while some are copied."""
 _MIN_GROUPS, _MAX_GROUPS = 3, 64
 """Groups under way: one is decoded, one waits for its copy, one is being copied."""
-
-Failures = dict[tuple[int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class StripFeed:
         needed: Native tiles to decode, shape ``(tile rows, tile columns)`` of the plan's level.
         width: Columns of pixels of the strips; what lies beyond the tiles is white.
         lane: Where strips are put together.
-        executor: Threads that decode.
+        executor: Threads that decode, or wait for the processes that do.
+        pool: Processes that decode.
     """
 
     def __init__(
@@ -76,9 +77,12 @@ class StripFeed:
         width: int,
         lane: Lane,
         executor: Executor,
+        pool: DecodePool | None,
     ) -> None:
         self._level: Level = slide.info.levels[plan.level].reduced(plan.reduction)
-        self._read_tile = tile_reader(slide, plan)
+        self._slide = slide
+        self._plan = plan
+        self._pool = pool
         self._needed = needed
         self._lane = lane
         self._executor = executor
@@ -87,28 +91,37 @@ class StripFeed:
         most = int(needed.sum(axis=1).max(initial=1))
         self._group_size = max(1, min(most, _GROUP_BYTES // math.prod(tile)))
         count = -(-_BYTES_AHEAD // (self._group_size * math.prod(tile)))
-        count = min(max(count, _MIN_GROUPS), _MAX_GROUPS)
-        self._slots = PinnedSlots(count, (self._group_size, *tile), lane)
+        self._shape = (min(max(count, _MIN_GROUPS), _MAX_GROUPS), self._group_size, *tile)
 
     def strips(self, first: int) -> Iterator[DeviceStrip]:
         """Yield the strips from ``first`` on, in order, each as soon as its tiles are there."""
+        device = self._lane.device
+        with tile_memory(self._slide, self._plan, self._shape, device, self._pool) as (
+            memory,
+            decoder,
+        ):
+            slots = PinnedSlots(memory, self._lane)
+            yield from self._laid_out(first, slots, decoder)
+
+    def _laid_out(
+        self, first: int, slots: PinnedSlots, decoder: TileDecoder
+    ) -> Iterator[DeviceStrip]:
         rows, cols = self._needed[first:].nonzero()
-        rows += first
         # One copy for all: small ones from ordinary memory would make the device wait.
         columns = torch.from_numpy(cols).to(self._lane.device)
-        groups = self._groups(rows)
+        groups = self._begun(self._groups(rows + first), cols, slots, decoder)
         pending: deque[_Group] = deque()
         try:
             for strip in range(first, self._level.num_tile_rows):
                 failures: Failures = {}
                 pixels = self._white()
-                self._look_ahead(pending, groups, cols)
+                pending.extend(islice(groups, len(slots) - len(pending)))
                 while pending and pending[0].strip == strip:
                     group = pending.popleft()
                     for job in group.jobs:
                         failures |= job.result()
-                    self._lay(group, columns, pixels)
-                    self._look_ahead(pending, groups, cols)
+                    self._lay(group, columns, slots, pixels)
+                    pending.extend(islice(groups, len(slots) - len(pending)))
                 height = self._height(strip)
                 is_last = strip == self._level.num_tile_rows - 1
                 yield DeviceStrip(pixels[:height], failures, is_last)
@@ -123,44 +136,23 @@ class StripFeed:
             for place in range(start, stop, self._group_size):
                 yield int(rows[start]), slice(place, min(place + self._group_size, stop))
 
-    def _look_ahead(
+    def _begun(
         self,
-        pending: deque[_Group],
         groups: Iterator[tuple[int, slice]],
         cols: NDArray[np.int64],
-    ) -> None:
-        """Keep as many groups under way as there are slots."""
-        while len(pending) < len(self._slots):
-            following = next(groups, None)
-            if following is None:
-                return
-            strip, places = following
-            slot = self._slots.take()
-            jobs = self._submit(self._slots.memory(slot).numpy(), cols[places].tolist(), strip)
-            pending.append(_Group(strip, slot, places, jobs))
-
-    def _submit(
-        self, memory: NDArray[np.uint8], cols: list[int], strip: int
-    ) -> list[Future[Failures]]:
-        """Begin to decode the tiles of a group."""
-        return [
-            self._executor.submit(
-                self._decode, memory[first:], cols[first : first + _TILES_PER_JOB], strip
-            )
-            for first in range(0, len(cols), _TILES_PER_JOB)
-        ]
-
-    def _decode(self, memory: NDArray[np.uint8], cols: list[int], strip: int) -> Failures:
-        """Decode tiles into pinned memory; return those that failed."""
-        failures: Failures = {}
-        for place, col in zip(memory, cols, strict=False):
-            try:
-                tile = self._read_tile(col, strip)
-            except ReadError as error:
-                failures[col, strip] = error.problem
-                tile = None
-            place[...] = WHITE if tile is None else tile
-        return failures
+        slots: PinnedSlots,
+        decoder: TileDecoder,
+    ) -> Iterator[_Group]:
+        """Begin to decode each group that is asked for."""
+        for strip, places in groups:
+            slot, wanted = slots.take(), cols[places].tolist()
+            jobs = [
+                self._executor.submit(
+                    decoder.decode, slot, first, wanted[first : first + _TILES_PER_JOB], strip
+                )
+                for first in range(0, len(wanted), _TILES_PER_JOB)
+            ]
+            yield _Group(strip, slot, places, jobs)
 
     def _height(self, strip: int) -> int:
         """Rows of a strip; fewer than a tile's in the last one."""
@@ -170,10 +162,10 @@ class StripFeed:
         shape = (self._level.tile_height, self._width, 3)
         return torch.full(shape, WHITE, dtype=torch.uint8, device=self._lane.device)
 
-    def _lay(self, group: _Group, columns: Tensor, pixels: Tensor) -> None:
+    def _lay(self, group: _Group, columns: Tensor, slots: PinnedSlots, pixels: Tensor) -> None:
         """Put the tiles of a group into their strip."""
         level = self._level
         width = level.num_tile_cols * level.tile_width
-        tiles = self._slots.copy(group.slot, group.places.stop - group.places.start)
+        tiles = slots.copy(group.slot, group.places.stop - group.places.start)
         by_col = pixels[:, :width].view(level.tile_height, level.num_tile_cols, level.tile_width, 3)
         by_col.index_copy_(1, columns[group.places], tiles.transpose(0, 1))

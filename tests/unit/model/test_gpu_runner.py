@@ -102,9 +102,14 @@ def test_finite_logits_leave_nothing_behind() -> None:
     assert watch.take(wait=True) == []
 
 
-def test_few_patches_need_no_measuring() -> None:
-    """A batch of some patches is tried as it is."""
-    assert patches_that_fit(SmallDevice(most=0), CPU, side=4, wanted=4) == 4
+@pytest.mark.parametrize(("free_gb", "count"), [(80, 64), (8, 30), (0.05, 1)])
+def test_a_batch_is_chosen_from_what_is_free(
+    monkeypatch: pytest.MonkeyPatch, free_gb: float, count: int
+) -> None:
+    """As many patches as wanted on a large GPU, fewer on a small one, always one."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (int(free_gb * 1e9), 0))
+
+    assert patches_that_fit(CPU, side=512, wanted=64) == count
 
 
 @pytest.mark.gpu

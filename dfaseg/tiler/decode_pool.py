@@ -1,0 +1,173 @@
+"""Processes that decode tiles side by side.
+
+Threads that decode give up Python's lock while they do, but take it up again for every tile. With
+eight of them or more, and others that shrink, trace and write, all wait for one another most of
+the time (``docs/design/0014``). A process has a lock of its own.
+"""
+
+import os
+import queue
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from dfaseg.errors import SlideError
+from dfaseg.slide.slide import Slide
+from dfaseg.tiler.decode_requests import DecodeRequest, OpenRequest, Reply
+from dfaseg.tiler.plan import ReadPlan
+from dfaseg.tiler.shared_memory import SharedPixels, can_share
+from dfaseg.tiler.tile_jobs import Failures
+
+_SECONDS_TO_END = 5.0
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class _Process:
+    """One process, and the slide it has open."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", "dfaseg.tiler.decode_worker", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | _ONE_THREAD | {"PYTHONPATH": _import_path()},
+            )
+        self._link = ours
+        self._requests = Connection(os.dup(ours.fileno()))
+        self._opened: OpenRequest | None = None
+
+    def open(self, request: OpenRequest, memory: SharedPixels) -> Reply:
+        """Open a slide, unless it is the one that is open."""
+        if self._opened is request:
+            return Reply()
+        self._requests.send(request)
+        socket.send_fds(self._link, [b"m"], [memory.fd])
+        reply: Reply = self._requests.recv()
+        self._opened = None if reply.problem else request
+        return reply
+
+    def decode(self, request: DecodeRequest) -> Reply:
+        """Decode tiles of the slide that is open."""
+        self._requests.send(request)
+        reply: Reply = self._requests.recv()
+        return reply
+
+    def close(self) -> None:
+        """Let the process end, and wait for it."""
+        self._requests.close()
+        self._link.close()
+        try:
+            self._process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class DecodePool:
+    """Processes that start at once, and serve one slide after another.
+
+    Args:
+        count: Number of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._all = {_Process() for _ in range(count)}
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        for process in self._all:
+            self._idle.put(process)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def serve(self, slide: Slide, plan: ReadPlan, memory: SharedPixels) -> "ServedTiles":
+        """Return what decodes a slide's tiles into shared memory.
+
+        Args:
+            slide: One of which ``can_serve`` is true.
+            plan: How it is read.
+            memory: Shape ``(slots, places, tile_height, tile_width, 3)``.
+        """
+        info = slide.info
+        request = OpenRequest(str(Path(info.location).absolute()), info.mpp, plan, memory.shape)
+        return ServedTiles(self, info.slide_id, request, memory)
+
+    def ask(self, opening: OpenRequest, memory: SharedPixels, request: DecodeRequest) -> Reply:
+        """Let whichever process is free decode tiles of a slide; waits for one, and for its reply.
+
+        Raises:
+            EOFError, OSError: The process has ended; another takes its place.
+        """
+        process = self._idle.get()
+        try:
+            reply = process.open(opening, memory)
+            if not reply.problem:
+                reply = process.decode(request)
+        except (EOFError, OSError):
+            process = self._replace(process)
+            raise
+        finally:
+            self._idle.put(process)
+        return reply
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._all:
+            process.close()
+
+    def _replace(self, process: _Process) -> _Process:
+        process.close()
+        self._all.discard(process)
+        fresh = _Process()
+        self._all.add(fresh)
+        return fresh
+
+
+class ServedTiles:
+    """Tiles of one slide, decoded by whichever process is free."""
+
+    def __init__(
+        self, pool: DecodePool, slide_id: str, opening: OpenRequest, memory: SharedPixels
+    ) -> None:
+        self._pool = pool
+        self._slide_id = slide_id
+        self._opening = opening
+        self._memory = memory
+
+    def decode(self, slot: int, first: int, cols: Sequence[int], row: int) -> Failures:
+        """Decode tiles of one row into places of a slot; waits for them.
+
+        Returns:
+            Those that could not be decoded, and why; they are white.
+
+        Raises:
+            SlideError: The slide cannot be opened there, or the process has ended.
+        """
+        request = DecodeRequest(slot, first, tuple(cols), row)
+        try:
+            reply = self._pool.ask(self._opening, self._memory, request)
+        except (EOFError, OSError) as error:
+            raise SlideError(
+                self._slide_id,
+                "a process that decodes its tiles has ended, perhaps for lack of memory; run "
+                "again, with fewer --workers",
+            ) from error
+        if reply.problem:
+            raise SlideError(self._slide_id, f"cannot be decoded side by side: {reply.problem}")
+        return reply.failures
+
+
+def can_serve(slide: Slide) -> bool:
+    """Tell whether other processes can open a slide as well: it is a file of this machine."""
+    info = slide.info
+    return can_share() and info.reader in {"tiff", "openslide"} and Path(info.location).is_file()
+
+
+def _import_path() -> str:
+    """Return where modules are found here, so that they are found in another process, too."""
+    return os.pathsep.join(path for path in sys.path if path)

@@ -1,0 +1,85 @@
+"""A process that decodes tiles for another: ``python -m dfaseg.tiler.decode_worker SOCKET``.
+
+It reads requests from the socket it was born with and ends when that is closed. It imports neither
+torch nor anything else that decoding can do without.
+"""
+
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from dfaseg.errors import DfasegError
+from dfaseg.files import explain
+from dfaseg.slide import open_slide
+from dfaseg.slide.slide import Slide
+from dfaseg.tiler.decode_requests import DecodeRequest, OpenRequest, Reply
+from dfaseg.tiler.rows import TileReader, tile_reader
+from dfaseg.tiler.shared_memory import SharedPixels
+from dfaseg.tiler.tile_jobs import decode_tiles
+
+_NICENESS = 5
+"""Behind the process that is served: what it does in Python, everything else waits for."""
+
+
+class _Worker:
+    """Answers requests about one slide at a time."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._requests = Connection(os.dup(link.fileno()))
+        self._slide: Slide | None = None
+        self._memory: SharedPixels | None = None
+        self._read_tile: TileReader | None = None
+
+    def serve(self) -> None:
+        """Answer until the other side is gone."""
+        with suppress(EOFError, ConnectionError):
+            while True:
+                self._requests.send(self._answer(self._requests.recv()))
+
+    def _answer(self, request: OpenRequest | DecodeRequest) -> Reply:
+        try:
+            if isinstance(request, OpenRequest):
+                return self._open(request)
+            return self._decode(request)
+        except DfasegError as error:
+            return Reply(problem=str(error))
+        except OSError as error:
+            return Reply(problem=explain(error))
+
+    def _open(self, request: OpenRequest) -> Reply:
+        _, (fd,), _, _ = socket.recv_fds(self._link, 1, 1)
+        self._close()
+        self._memory = SharedPixels(fd, request.shape)
+        self._slide = open_slide(request.location, mpp=request.mpp)
+        self._read_tile = tile_reader(self._slide, request.plan)
+        return Reply()
+
+    def _decode(self, request: DecodeRequest) -> Reply:
+        assert self._memory is not None
+        assert self._read_tile is not None
+        places = self._memory.pixels[request.slot, request.first :]
+        return Reply(decode_tiles(self._read_tile, request.cols, request.row, places))
+
+    def _close(self) -> None:
+        if self._slide is not None:
+            self._slide.close()
+        if self._memory is not None:
+            self._memory.close()
+        self._slide = self._memory = self._read_tile = None
+
+
+def main() -> None:
+    """Serve the socket whose number is the argument."""
+    # Who asks for a stop asks the process that is served; when it ends, so does this one.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    _Worker(socket.socket(fileno=int(sys.argv[1]))).serve()
+
+
+if __name__ == "__main__":
+    main()
