@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.analysed import analysed_pieces
-from dfaseg.annotation.rings import Places, concatenate_ranges
+from dfaseg.annotation.rings import concatenate_ranges
 from dfaseg.classmap import IGNORE_INDEX
 
 
