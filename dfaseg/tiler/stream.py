@@ -159,7 +159,13 @@ class PatchStream:
         if not rows_left:
             return
         band = _RowBand(self._plan, self._grid)
-        reader = RowReader(self._slide, self._plan, executor, self.needed_native_tiles())
+        reader = RowReader(
+            self._slide,
+            self._plan,
+            executor,
+            self.needed_native_tiles(),
+            num_workers=self._num_workers,
+        )
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
             self._note_unreadable(reader.take_unreadable())
             band.append(strip)
