@@ -5,7 +5,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from dfaseg.tiler.resample import FAST_IN_OPENCV, MAX_WEIGHT
+from dfaseg.tiler.resample import FAST_IN_OPENCV, MAX_EXACT_WEIGHT, area_weights
 
 _BLOCK_PX = 1 << 25
 """Most pixels turned into float32 at a time, which takes 12 bytes for each."""
@@ -19,7 +19,7 @@ def can_shrink(scale_x: Fraction, scale_y: Fraction) -> bool:
     if min(scale_x, scale_y) < 1:
         return False
     weight = scale_x.numerator * scale_y.numerator
-    return weight <= MAX_WEIGHT or {scale_x, scale_y} <= FAST_IN_OPENCV
+    return weight <= MAX_EXACT_WEIGHT or {scale_x, scale_y} <= FAST_IN_OPENCV
 
 
 class DeviceShrinker:
@@ -37,9 +37,9 @@ class DeviceShrinker:
     def __init__(self, scale_x: Fraction, scale_y: Fraction, device: torch.device) -> None:
         self._scale_x, self._scale_y = scale_x, scale_y
         self._weight = scale_x.numerator * scale_y.numerator
-        self._rows = _cover(scale_y).to(device)
+        self._rows = torch.from_numpy(area_weights(scale_y)).to(device)
         # Colours lie side by side: each is summed with the weights of its pixel.
-        self._columns = _for_each_colour(_cover(scale_x).T).to(device)
+        self._columns = torch.from_numpy(area_weights(scale_x, 3).T.copy()).to(device)
 
     def __call__(self, source: Tensor) -> Tensor:
         """Shrink rows.
@@ -72,21 +72,3 @@ class DeviceShrinker:
         if {self._scale_x, self._scale_y} <= FAST_IN_OPENCV and self._weight > 4:
             return (sums / self._weight).round_()  # halves to even
         return ((sums + self._weight // 2) / self._weight).floor_()
-
-
-def _cover(scale: Fraction) -> Tensor:
-    """Return how much of each source pixel of a period each result pixel covers.
-
-    In units of ``1 / denominator`` of a source pixel; float32 ``(denominator, numerator)``.
-    """
-    extent, unit = scale.numerator, scale.denominator
-    start = torch.arange(unit).unsqueeze(1) * extent
-    pixel = torch.arange(extent).unsqueeze(0) * unit
-    overlap = torch.minimum(start + extent, pixel + unit) - torch.maximum(start, pixel)
-    return overlap.clamp_min(0).float()
-
-
-def _for_each_colour(weights: Tensor) -> Tensor:
-    """Return weights ``(m, n)`` for values of which three in a row make a pixel, ``(3m, 3n)``."""
-    spread = weights[:, None, :, None] * torch.eye(3)[None, :, None, :]
-    return spread.reshape(3 * weights.shape[0], 3 * weights.shape[1])
