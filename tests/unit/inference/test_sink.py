@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfaseg.errors import OutputError
+from dfaseg.inference.labelling import HostLabeller
 from dfaseg.inference.sink import ResultSink, _leave_out_glass
 from dfaseg.inference.state import SavedState, State
 from dfaseg.stitcher.canvas import ReleasedRows
@@ -69,12 +70,17 @@ def released(num_rows: int) -> Iterator[ReleasedRows]:
         yield ReleasedRows(row, logits, torch.ones((1, 4), dtype=torch.bool))
 
 
+def labeller(num_rows: int) -> HostLabeller:
+    """Return a labeller of a mask of 4 columns, one pixel per cell."""
+    return HostLabeller(LabelUpsampler(3, 4, num_rows, 1))
+
+
 def test_every_result_gets_all_rows_in_order() -> None:
     """Each result has a thread of its own; a saved state is that of all rows added."""
     one, other = KeptRows(), KeptRows()
     tissue = TissueMask(np.ones((20, 4), bool), factor=1)
 
-    with ResultSink(LabelUpsampler(3, 4, 20, 1), tissue, {"one": one, "other": other}) as sink:
+    with ResultSink(labeller(20), tissue, {"one": one, "other": other}) as sink:
         for number, rows in enumerate(released(20), start=1):
             sink.add(rows, ())
             if number == 13:
@@ -99,7 +105,7 @@ def test_a_result_that_fails_ends_the_run() -> None:
             sink.add(rows, ())
         sink.finish()
 
-    sink = ResultSink(LabelUpsampler(3, 4, 90, 1), tissue, {"good": good, "bad": bad})
+    sink = ResultSink(labeller(90), tissue, {"good": good, "bad": bad})
     with pytest.raises(OutputError, match="disk full"), sink:
         run(sink)
 
