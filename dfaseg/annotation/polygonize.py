@@ -32,8 +32,8 @@ from dfaseg.annotation.unfinished import Batch, Unfinished
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import ConfigError
 
-_MAX_STRIP_PX = 1 << 23
-"""Pixels traced at a time; bounds the memory for corners."""
+_MAX_STRIP_PX = 1 << 22
+"""Pixels traced at a time; bounds memory, and how long other threads may be kept from Python."""
 _LONG_EDGES = 1 << 14
 """Chains with more edges are put in order in the spool, not in memory."""
 

@@ -98,7 +98,7 @@ class Spool:
             firsts: The first record of each piece.
             counts: How many it has.
         """
-        is_recent = firsts >= self._recent.first
+        is_recent = (firsts >= self._recent.first) | (counts == 0)
         if is_recent.all():
             return self._recent.take(firsts, counts)
         records = np.empty((int(counts.sum()), 4), np.int32)

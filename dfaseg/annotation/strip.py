@@ -37,7 +37,10 @@ class Strip:
     def classes_at(self, keys: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the pixels below and right of vertices; anything where these are elsewhere."""
         row, x = np.divmod(keys, self.num_columns)
-        return self.padded[np.maximum(row - self.first_line + 1, 0), self.pixels[x + 1]]
+        found: NDArray[np.uint8] = self.padded[
+            np.maximum(row - self.first_line + 1, 0), self.pixels[x + 1]
+        ]
+        return found
 
 
 class StripCutter:

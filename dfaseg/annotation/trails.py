@@ -65,14 +65,19 @@ class Trails:
         while (is_trail := items[:, 2] == _IS_TRAIL).any():
             # Each trail gives way to its own items.
             sizes = np.where(is_trail, items[:, 1], 1)
-            inner = spool.fetch(items[is_trail, 0], items[is_trail, 1])
+            inner = spool.fetch(*_pieces_of(items[is_trail]))
             items = np.repeat(items, sizes, axis=0)
             items[np.repeat(is_trail, sizes)] = inner
-        return spool.fetch(items[:, 0], items[:, 1])
+        return spool.fetch(*_pieces_of(items))
 
     def blocks(self, chain: int, spool: Spool) -> Iterator[NDArray[np.int32]]:
         """Yield the marked edges of one chain, ``(n, 4)``, in blocks of bounded size."""
         return read_blocks(self.pieces(chain, spool), spool)
+
+
+def _pieces_of(items: NDArray[np.int32]) -> tuple[Places, Places]:
+    """Return the first record and the number of records of each item."""
+    return items[:, 0].astype(np.intp), items[:, 1].astype(np.intp)
 
 
 def read_blocks(pieces: Iterator[Piece], spool: Spool) -> Iterator[NDArray[np.int32]]:

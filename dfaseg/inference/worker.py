@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ class Worker:
         """Ask for a call; waits while too many are under way."""
         while len(self._waiting) >= self._ahead:
             self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(self._make, call, *args, **kwargs))
+        self._waiting.append(self._thread.submit(self._make, partial(call, *args, **kwargs)))
 
     def drain(self) -> None:
         """Wait until every call asked for is done."""
@@ -40,11 +41,11 @@ class Worker:
         """End the thread after the call that it is making; those that wait are dropped."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _make(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    def _make(self, call: Callable[[], None]) -> None:
         if self._has_failed:
             return
         try:
-            call(*args, **kwargs)
+            call()
         except BaseException:
             self._has_failed = True
             raise

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from dfaseg.annotation import GeoJsonWriter, MaskFrame, PolygonSpec
 from dfaseg.annotation.regions import Polygons
 from dfaseg.inference import results
+from dfaseg.inference.labelling import HostLabeller
 from dfaseg.inference.results import AreaResult, MaskResult, PolygonResult, RowConsumer
 from dfaseg.inference.sink import ResultSink
 from dfaseg.inference.state import SavedState, State
@@ -125,7 +126,7 @@ def measure(arguments: argparse.Namespace, drawn: DrawnLogits) -> None:
             for name, consumer in make_consumers(Path(folder), width, height).items()
         }
         started, before = time.perf_counter(), time.process_time()
-        with ResultSink(upsampler, tissue_of(drawn), consumers) as sink:
+        with ResultSink(HostLabeller(upsampler), tissue_of(drawn), consumers) as sink:
             sink.begin()
             with timed(seconds, "drawing"):
                 for rows in released(drawn):

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import shapely
@@ -12,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dfaseg.annotation import GeoJsonWriter, Polygonizer, RegionPolygon, rasterize
+from dfaseg import analysed
+from dfaseg.annotation import GeoJsonWriter, Polygonizer, RegionPolygon, rasterize, spool
 from dfaseg.classmap import IGNORE_INDEX
 from tests.outlines import cut_rows, parse_mask, polygonize, rings_of, spec, write_geojson
 
@@ -100,6 +102,27 @@ def test_cutting_the_mask_into_strips_changes_nothing(mask: Mask, cuts: list[int
     whole = [_as_plain(polygon) for polygon in polygonize(mask)]
     assert [_as_plain(polygon) for polygon in polygonize(mask, cuts)] == whole
     assert [_as_plain(polygon) for polygon in polygonize(mask, range(1, len(mask)))] == whole
+
+
+@nasty
+@settings(quick, max_examples=30)
+@given(mask=masks(), cuts=cuts)
+def test_columns_of_glass_may_be_left_out(mask: Mask, cuts: list[int]) -> None:
+    """Each piece between two columns of 255 by itself, or all columns, gives the same."""
+    with mock.patch.object(analysed, "_LEAST_GAP_PX", mask.shape[1]):
+        whole = [_as_plain(polygon) for polygon in polygonize(mask, cuts)]
+    with mock.patch.object(analysed, "_LEAST_GAP_PX", 1):
+        assert [_as_plain(polygon) for polygon in polygonize(mask, cuts)] == whole
+
+
+@nasty
+@settings(quick, max_examples=20)
+@given(mask=masks(), cuts=cuts)
+def test_borders_may_come_from_memory_or_from_disk(mask: Mask, cuts: list[int]) -> None:
+    """How many records of the spool are kept in memory changes nothing."""
+    whole = [_as_plain(polygon) for polygon in polygonize(mask, cuts)]
+    with mock.patch.object(spool, "_RECENT_RECORDS", 3):
+        assert [_as_plain(polygon) for polygon in polygonize(mask, cuts)] == whole
 
 
 @settings(quick, max_examples=15)
