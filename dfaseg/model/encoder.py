@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Self, cast
 
-import timm
 import torch
-from timm.layers.format import Format
-from timm.models import FeatureInfo, get_pretrained_cfg
 from torch import Tensor, nn
 
 from dfaseg.errors import ConfigError
 from dfaseg.model.encoder_weights import EncoderWeights, load_encoder_weights
 from dfaseg.model.known_encoders import EncoderSource, encoder_source
+from dfaseg.model.light_timm import FeatureInfo, Format, get_pretrained_cfg, timm
 from dfaseg.model.plain_vit import PlainVit, is_plain_vit
 
 __all__ = ["EncoderWeights", "FusedEncoder", "ImageEncoder"]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from dfaseg.errors import CheckpointError
 from dfaseg.model.hub import fetch_hub_file
 from dfaseg.model.known_encoders import EncoderSource
+from dfaseg.model.light_timm import timm
 from dfaseg.model.plain_vit import PlainVit
 from dfaseg.model.weight_files import WeightState, from_transformers, read_weights
 

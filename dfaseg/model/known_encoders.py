@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import timm
-from timm.layers.mlp import SwiGLUPacked
-from timm.models import get_pretrained_cfg
 from torch import nn
 
 from dfaseg.errors import ConfigError
 from dfaseg.model.card_parts import Normalisation
+from dfaseg.model.light_timm import SwiGLUPacked, get_pretrained_cfg, timm
 
 _INCEPTION = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _H_OPTIMUS = Normalisation((0.707223, 0.578729, 0.703617), (0.211883, 0.230117, 0.177517))

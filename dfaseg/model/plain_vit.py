@@ -1,16 +1,26 @@
 """Plain vision transformers as encoders: one feature map, made of the last block's tokens."""
 
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import timm
 import torch
-from timm.models import FeatureInfo
-from timm.models._features import FeatureGetterNet
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from dfaseg.model.known_encoders import EncoderSource
+from dfaseg.model.light_timm import FeatureGetterNet, FeatureInfo, timm
 from dfaseg.model.pixel_decoder import FUSED_STRIDE
+
+_FIRST_VALUES = frozenset(
+    {
+        Tensor.normal_,
+        Tensor.uniform_,
+        *(getattr(nn.init, name) for name in vars(nn.init) if re.fullmatch(r"[a-z]\w*_", name)),
+    }
+)
+"""What gives weights their first values."""
 
 
 class PlainVit(nn.Module):
@@ -75,6 +85,26 @@ class PlainVit(nn.Module):
         return maps
 
 
+class _NoFirstWeights(TorchFunctionMode):
+    """Leaves weights without first values.
+
+    Weights that have no memory need none, and to draw them torch would load its compiler.
+    """
+
+    def __torch_function__(
+        self,
+        function: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what was to be filled as it is, and do all else as usual."""
+        kwargs = kwargs or {}
+        if function in _FIRST_VALUES:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
+
+
 def is_plain_vit(source: EncoderSource) -> bool:
     """Tell whether all of a network's feature maps have one stride."""
     return source.patch_px is not None or _has_one_stride(source.architecture)
@@ -83,7 +113,7 @@ def is_plain_vit(source: EncoderSource) -> bool:
 @cache
 def _has_one_stride(architecture: str) -> bool:
     """Look at a network without making its weights."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with torch.device("meta"), _NoFirstWeights():
         try:
             net = timm.create_model(architecture, features_only=True)
         except (RuntimeError, ValueError):  # building it in earnest tells why

@@ -13,16 +13,16 @@ from tifffile import TiffFile
 
 from dfaseg.errors import ReadError, UnsupportedSlideError
 from dfaseg.slide.bytesource import ByteSource, SourceReader, read_exactly
-from dfaseg.slide.codecs import DECODE_ERRORS, Decoder, UnknownEncodingError
+from dfaseg.slide.codecs import DECODE_ERRORS, UnknownEncodingError
 from dfaseg.slide.fingerprint import fingerprint
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.levels import make_levels
 from dfaseg.slide.padding import whiten_outside
-from dfaseg.slide.reduced_jpeg import shrunk
 from dfaseg.slide.resolution import choose_resolution
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.slide.tiff_directory import PARSE_ERRORS, TiffLevel, count_full_size, find_levels
 from dfaseg.slide.tiff_metadata import TiffMetadata, read_metadata
+from dfaseg.slide.turbo_jpeg import shrunk
 
 _HEADER_BUFFER_BYTES = 65536
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -54,7 +54,7 @@ class TiffSlide:
 
     def read_tile(self, level: int, col: int, row: int) -> NDArray[np.uint8] | None:
         """Decode one tile; see ``Slide.read_tile``."""
-        patch = self._decoded(level, col, row, self._stored[level].decode)
+        patch = self._decoded(level, col, row, 1)
         if patch is not None:
             whiten_outside(patch, self._info.levels[level], col, row)
         return patch
@@ -63,12 +63,10 @@ class TiffSlide:
         self, level: int, col: int, row: int, reduction: int
     ) -> NDArray[np.uint8] | None:
         """Decode one tile smaller; see ``ReducingSlide.read_reduced_tile``."""
-        place, stored = self._info.levels[level], self._stored[level]
+        place = self._info.levels[level]
         rect = place.tile_rect(col, row)
         if (rect.width, rect.height) == (place.tile_width, place.tile_height):
-            return self._decoded(
-                level, col, row, lambda data: stored.decode_reduced(data, reduction)
-            )
+            return self._decoded(level, col, row, reduction)
         # What the file stores beyond the edge of the level must be white before pixels are mixed.
         patch = self.read_tile(level, col, row)
         return None if patch is None else shrunk(patch, reduction)
@@ -77,7 +75,7 @@ class TiffSlide:
         """Close the file; later reads fail."""
         self._source.close()
 
-    def _decoded(self, level: int, col: int, row: int, decode: Decoder) -> NDArray[np.uint8] | None:
+    def _decoded(self, level: int, col: int, row: int, reduction: int) -> NDArray[np.uint8] | None:
         """Fetch the bytes of a tile and decode them; ``None`` where none are stored."""
         stored = self._stored[level]
         index = row * stored.num_cols + col
@@ -85,7 +83,7 @@ class TiffSlide:
         if not offset or not size:
             return None
         try:
-            return decode(read_exactly(self._source, offset, size))
+            return stored.decode(read_exactly(self._source, offset, size), reduction)
         except DECODE_ERRORS as error:
             raise ReadError(
                 self._info.slide_id,

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
-from dfaseg.slide.codecs import Decoder, TileEncoding, UnknownEncodingError, tile_decoder
+from dfaseg.slide.codecs import TileEncoding, UnknownEncodingError, tile_decoder
 from dfaseg.slide.levels import MAX_TILE_PX, StoredLevel, whole_factor
-from dfaseg.slide.reduced_jpeg import ReducedDecoder, possible_reductions, reduced_decoder
+from dfaseg.slide.turbo_jpeg import SizedDecoder, possible_reductions, sized_decoder
 
 PARSE_ERRORS = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
@@ -37,16 +37,14 @@ class TiffLevel:
         num_cols: Tiles per row.
         offsets: Where each tile's bytes begin in the file, row by row; 0 = not stored.
         byte_counts: How many bytes each tile has; 0 = not stored.
-        decode: From a tile's bytes to RGB.
-        decode_reduced: The same, smaller by one of the reductions of ``size``.
+        decode: From a tile's bytes and a reduction, 1 or one of those of ``size``, to RGB.
     """
 
     size: StoredLevel
     num_cols: int
     offsets: NDArray[np.uint64]
     byte_counts: NDArray[np.uint64]
-    decode: Decoder
-    decode_reduced: ReducedDecoder
+    decode: SizedDecoder
 
 
 def find_levels(tiff: TiffFile) -> tuple[TiffLevel, ...]:
@@ -143,9 +141,8 @@ def _read_level(page: TiffPage) -> TiffLevel:
     byte_counts = np.array(page.databytecounts, np.uint64)
     if not len(offsets) == len(byte_counts) == num_tiles:
         raise UnknownEncodingError(f"{len(offsets)} tiles listed instead of {num_tiles}")
-    decode = tile_decoder(encoding)
-    decode_reduced = reduced_decoder(encoding, decode)
-    return TiffLevel(size, num_cols, offsets, byte_counts, decode, decode_reduced)
+    decode = sized_decoder(encoding, tile_decoder(encoding))
+    return TiffLevel(size, num_cols, offsets, byte_counts, decode)
 
 
 def _encoding(page: TiffPage) -> TileEncoding:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dfaseg.errors import MissingResolutionError, ReadError, SlideError
 from dfaseg.slide import Slide, open_slide
-from dfaseg.slide.reduced_jpeg import shrunk
 from dfaseg.slide.tiff import TiffSlide
+from dfaseg.slide.turbo_jpeg import shrunk
 from tests.factories import (
     Compression,
     corrupt_tile,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfaseg.slide import ArraySlide
-from dfaseg.slide.reduced_jpeg import shrunk
+from dfaseg.slide.turbo_jpeg import shrunk
 from dfaseg.tiler.plan import plan_reading
 from dfaseg.tiler.rows import RowReader
 

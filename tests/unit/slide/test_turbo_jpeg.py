@@ -1,4 +1,4 @@
-"""JPEG tiles decoded smaller: as near to averaging as documented, and failing as whole ones do."""
+"""JPEG tiles whole and smaller: the general decoder's pixels, or as near as documented."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dfaseg.slide import open_slide
 from dfaseg.slide.codecs import DECODE_ERRORS, TileEncoding, tile_decoder
-from dfaseg.slide.reduced_jpeg import possible_reductions, reduced_decoder, shrunk
+from dfaseg.slide.turbo_jpeg import possible_reductions, shrunk, sized_decoder
 from tests.factories import tissue_like_image
 from tests.jpeg_streams import header_segments, without_segments
 
@@ -42,7 +42,7 @@ def _encoding(**changes: Any) -> TileEncoding:
 def _decoders(**changes: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     encoding = _encoding(**changes)
     whole = tile_decoder(encoding)
-    return whole, reduced_decoder(encoding, whole)
+    return whole, sized_decoder(encoding, whole)
 
 
 def _assert_near(smaller: NDArray[np.uint8], averaged: NDArray[np.uint8]) -> None:
@@ -50,6 +50,34 @@ def _assert_near(smaller: NDArray[np.uint8], averaged: NDArray[np.uint8]) -> Non
     assert smaller.shape == averaged.shape
     assert difference.max() <= MAX_DIFFERENCE
     assert difference.mean() <= MAX_MEAN_DIFFERENCE
+
+
+@pytest.mark.parametrize("level", [30, 80, 95])
+@pytest.mark.parametrize("subsampling", ["444", "422", "420", "440", "411"])
+def test_whole_tile_is_the_general_decoders(subsampling: str, level: int) -> None:
+    """Bit for bit, however coarse the chroma."""
+    data = _jpeg(subsampling=subsampling, level=level)
+    whole, sized = _decoders()
+
+    np.testing.assert_array_equal(sized(data, 1), whole(data))
+
+
+@pytest.mark.parametrize("photometric", [2, 6], ids=["rgb", "ycbcr"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        _rgb_without_header(),
+        _jpeg(),
+        _jpeg(colorspace="RGB", outcolorspace="RGB"),
+        _jpeg()[:20] + b"\x00\x00\x00" + _jpeg()[20:],
+    ],
+    ids=["aperio rgb", "jfif", "adobe rgb", "warning"],
+)
+def test_colours_of_a_whole_tile_are_the_general_decoders(data: bytes, photometric: int) -> None:
+    """Whatever directory and header say of the colours, even where they contradict each other."""
+    whole, sized = _decoders(photometric=photometric)
+
+    np.testing.assert_array_equal(sized(data, 1), whole(data))
 
 
 @pytest.mark.parametrize("reduction", [2, 4, 8])
@@ -125,7 +153,9 @@ def test_tile_with_a_warning_is_decoded_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x5a" * 100, _jpeg(TILE[:16])], ids=["empty", "nonsense", "other size"]
+    "data",
+    [b"", b"\x5a" * 100, b"\0\0" + _jpeg()[2:], _jpeg(TILE[:16])],
+    ids=["empty", "nonsense", "no beginning", "other size"],
 )
 def test_bad_data_fails_as_whole_tiles_do(data: bytes) -> None:
     """A tile is unreadable at every size or at none, for the same reason."""
@@ -133,10 +163,10 @@ def test_bad_data_fails_as_whole_tiles_do(data: bytes) -> None:
 
     with pytest.raises(DECODE_ERRORS) as expected:
         whole(data)
-    with pytest.raises(DECODE_ERRORS) as found:
-        smaller(data, 2)
-
-    assert str(found.value) == str(expected.value)
+    for reduction in (1, 2):
+        with pytest.raises(DECODE_ERRORS) as found:
+            smaller(data, reduction)
+        assert str(found.value) == str(expected.value)
 
 
 @pytest.mark.parametrize("reduction", [2, 4, 8])

@@ -1,0 +1,89 @@
+"""timm without torch's compiler, which loads for a second and keeps 0.2 GB, used or not.
+
+Every module here that needs timm imports it from here. While timm and torchvision are imported for
+the first time, the two doors through which they fetch the compiler are held shut:
+
+* torchvision asks it whether it could compile an operation that we never call;
+* timm marks functions that it is not to compile, of networks for pictures of any shape.
+
+Both can be answered when they are called, if ever. ``torch.compile`` loads it as always.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, TypeVar
+
+import torch
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_COMPILER = "torch._dynamo"
+_ASKED_BY_TORCHVISION = "torch._dynamo.utils"
+
+
+@contextmanager
+def compiler_left_out() -> Iterator[None]:
+    """Keep imports from loading torch's compiler; does nothing where it is loaded already."""
+    if _COMPILER in sys.modules:
+        yield
+        return
+    disable = torch.compiler.disable
+    sys.modules[_ASKED_BY_TORCHVISION] = _Postponed(_ASKED_BY_TORCHVISION)
+    torch.compiler.disable = _left_as_it_is  # type: ignore[assignment]  # wider than the original
+    try:
+        yield
+    finally:
+        torch.compiler.disable = disable
+        _forget_stand_in()
+
+
+class _Postponed(ModuleType):
+    """Stands in for the compiler's module until something else of it is wanted."""
+
+    @staticmethod
+    def is_compile_supported(device_type: str) -> bool:
+        """Ask the compiler itself, when it comes to that."""
+        from torch._dynamo.utils import is_compile_supported  # noqa: PLC0415 - the point of it
+
+        return bool(is_compile_supported(device_type))
+
+    def __getattr__(self, name: str) -> Any:
+        """Load the module after all, where a version of torchvision wants more of it."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _forget_stand_in()
+        from torch._dynamo import utils  # noqa: PLC0415
+
+        return getattr(utils, name)
+
+
+def _left_as_it_is(
+    function: Function | None = None, *_: object, **__: object
+) -> Function | Callable[[Function], Function]:
+    """Take the place of ``torch.compiler.disable``."""
+    return (lambda later: later) if function is None else function
+
+
+def _forget_stand_in() -> None:
+    if isinstance(sys.modules.get(_ASKED_BY_TORCHVISION), _Postponed):
+        del sys.modules[_ASKED_BY_TORCHVISION]
+
+
+with compiler_left_out():
+    import timm
+    from timm.layers.format import Format
+    from timm.layers.mlp import SwiGLUPacked
+    from timm.models import FeatureInfo, get_pretrained_cfg
+    from timm.models._features import FeatureGetterNet
+
+__all__ = [
+    "FeatureGetterNet",
+    "FeatureInfo",
+    "Format",
+    "SwiGLUPacked",
+    "compiler_left_out",
+    "get_pretrained_cfg",
+    "timm",
+]
