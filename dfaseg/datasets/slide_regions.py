@@ -60,7 +60,13 @@ def read_region(
     level = slide.info.levels[plan.level]
     image = np.full((mask_rect.height, mask_rect.width, 3), WHITE, np.uint8)
     with ThreadPoolExecutor(_NUM_DECODERS, thread_name_prefix="decode") as executor:
-        reader = RowReader(slide, plan, executor, _touched_tiles(level, plan, mask_rect))
+        reader = RowReader(
+            slide,
+            plan,
+            executor,
+            _touched_tiles(level, plan, mask_rect),
+            num_workers=_NUM_DECODERS,
+        )
         for strip in reader.strips(mask_rect.y):
             _copy_rows(strip, mask_rect, image)
             if strip.y + len(strip.pixels) >= mask_rect.bottom:

@@ -37,7 +37,7 @@ def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOve
     picture = np.full((plan.height, plan.width, 3), WHITE, np.uint8)
     is_unreadable = np.zeros(picture.shape[:2], bool)
     with ThreadPoolExecutor(num_workers, thread_name_prefix="overview") as executor:
-        reader = RowReader(slide, plan, executor)
+        reader = RowReader(slide, plan, executor, num_workers=num_workers)
         for strip in reader.strips():
             rows = picture[strip.y : strip.y + len(strip.pixels)]
             rows[:, : strip.pixels.shape[1]] = strip.pixels[: len(rows), : plan.width]

@@ -7,11 +7,12 @@ began. Rows that do not fill a period yet are carried over to the next strip.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,10 @@ from numpy.typing import NDArray
 from dfaseg.errors import ReadError
 from dfaseg.slide.slide import ReducingSlide, Slide
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.resample import resample_block
+from dfaseg.tiler.resample import resampler
 from dfaseg.tiler.strip_buffers import WHITE, StripBuffers
 
-TILES_PER_JOB = 4
-"""Native tiles that a thread decodes at a turn: handing a job over costs a tenth of a tile."""
-
-
+Item = TypeVar("Item")
 TileReader = Callable[[int, int], NDArray[np.uint8] | None]
 """From column and row of a native tile to its pixels, ``None`` for a tile that is not stored."""
 
@@ -59,7 +57,8 @@ class RowReader:
         plan: Level and scale to read at.
         executor: Threads that decode and resample.
         needed: Native tiles to decode, shape ``(tile rows, tile columns)`` of the plan's level;
-            all others stay white. ``None`` means all.
+            what the rows hold in place of all others means nothing. ``None`` means all.
+        num_workers: Threads of the executor.
     """
 
     def __init__(
@@ -68,9 +67,13 @@ class RowReader:
         plan: ReadPlan,
         executor: Executor,
         needed: NDArray[np.bool_] | None = None,
+        *,
+        num_workers: int,
     ) -> None:
         self._plan = plan
         self._executor = executor
+        self._num_workers = num_workers
+        self._resample = resampler(plan.decoded_scale_x, plan.decoded_scale_y)
         self._level = slide.info.levels[plan.level].reduced(plan.reduction)
         self._read_tile = tile_reader(slide, plan)
         if needed is None:
@@ -107,7 +110,7 @@ class RowReader:
                 _finish(decoding)
                 buffers.carry_over(strip, strip > warm_up)
                 if strip >= first_strip:
-                    rows = self._resample(strip, buffers)
+                    rows = self._shrunk(strip, buffers)
                     if rows is not None:
                         yield rows
         finally:
@@ -117,19 +120,23 @@ class RowReader:
 
     def _submit_decoding(self, strip: int, buffers: StripBuffers) -> list[Future[None]]:
         """Start decoding the needed tiles of one row of native tiles."""
-        rows = buffers.fresh_rows(strip, self._needed[strip])
+        rows = buffers.fresh_rows(strip)
         columns = np.flatnonzero(self._needed[strip]).tolist()
-        return [
-            self._executor.submit(
-                self._decode_all_into, rows, columns[first : first + TILES_PER_JOB], strip
-            )
-            for first in range(0, len(columns), TILES_PER_JOB)
-        ]
+        return self._share_out(lambda col: self._decode_into(rows, col, strip), columns)
 
-    def _decode_all_into(self, rows: NDArray[np.uint8], columns: list[int], strip: int) -> None:
-        """Decode some native tiles of a strip."""
-        for col in columns:
-            self._decode_into(rows, col, strip)
+    def _share_out(self, work: Callable[[Item], None], items: Sequence[Item]) -> list[Future[None]]:
+        """Start working on all items; each thread takes the next one when it is done with its last.
+
+        Handing over one job per thread, and not one per item, saves several times what Python does
+        for a tile by itself.
+        """
+        left = iter(items)
+
+        def work_on() -> None:
+            for item in left:
+                work(item)
+
+        return [self._executor.submit(work_on) for _ in range(min(self._num_workers, len(items)))]
 
     def _decode_into(self, rows: NDArray[np.uint8], col: int, strip: int) -> None:
         """Decode one native tile into its place in the strip."""
@@ -144,7 +151,7 @@ class RowReader:
             tile = None
         place[...] = WHITE if tile is None else tile[: place.shape[0], :width]
 
-    def _resample(self, strip: int, buffers: StripBuffers) -> RowStrip | None:
+    def _shrunk(self, strip: int, buffers: StripBuffers) -> RowStrip | None:
         """Shrink all whole periods of rows that are there now."""
         y, source = buffers.complete_rows(strip)
         if source.shape[0] == 0:
@@ -152,21 +159,12 @@ class RowReader:
         plan = self._plan
         out = buffers.result_rows(source.shape[0])
         touched = self._needed[buffers.first_carried_strip(strip) : strip + 1]
-        jobs = []
-        for is_needed, source_columns, columns in buffers.blocks(np.any(touched, axis=0)):
-            if is_needed:
-                jobs.append(
-                    self._executor.submit(
-                        resample_block,
-                        source[:, source_columns],
-                        plan.decoded_scale_x,
-                        plan.decoded_scale_y,
-                        out[:, columns],
-                    )
-                )
-            else:
-                out[:, columns] = WHITE
-        _finish(jobs)
+        blocks = list(buffers.blocks(np.any(touched, axis=0)))
+        _finish(
+            self._share_out(
+                lambda block: self._resample(source[:, block[0]], out[:, block[1]]), blocks
+            )
+        )
         rows = min(out.shape[0], plan.height - y)
         return RowStrip(y, out[:rows, : plan.width])
 

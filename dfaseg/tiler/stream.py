@@ -156,7 +156,7 @@ class PatchStream:
             return
         band = _RowBand(self._plan, self._grid)
         needed = needed_native_tiles(self._level, self._plan, self._grid, self._selected)
-        reader = RowReader(self._slide, self._plan, executor, needed)
+        reader = RowReader(self._slide, self._plan, executor, needed, num_workers=self._num_workers)
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
             self._unreadable.note(reader.take_unreadable())
             band.append(strip)

@@ -9,7 +9,7 @@ from dfaseg.slide.slide import Level
 from dfaseg.tiler.plan import ReadPlan
 
 WHITE = 255
-"""Value of pixels outside the slide, of sparse tiles and of tiles nobody asked for."""
+"""Value of pixels outside the slide, of sparse tiles and of those that cannot be decoded."""
 BLOCK_PX = 1024
 """Least width of a resampling block in level pixels: enough work to be worth a thread's turn."""
 SMALL_STRIP_BYTES = 64 * 2**20
@@ -39,8 +39,10 @@ class StripBuffers:
         self.strips_ahead = 2 if rows * self._source_width * 3 <= SMALL_STRIP_BYTES else 1
         # One buffer for each strip ahead, one for the strip at hand, one whose rows carry over.
         num_buffers = self.strips_ahead + 2
-        self._source = np.full((num_buffers, rows, self._source_width, 3), WHITE, np.uint8)
-        self._is_white = np.ones((num_buffers, level.num_tile_cols), bool)
+        self._source = np.empty((num_buffers, rows, self._source_width, 3), np.uint8)
+        # What fills the slide's last periods is never decoded into.
+        self._source[:, :, level.width :] = WHITE
+        self._source[:, self._head + level.tile_height :] = WHITE
 
     def first_strip(self, first_row: int) -> tuple[int, int]:
         """Return the strip that holds a mask row, and the strip where reading must begin.
@@ -55,14 +57,11 @@ class StripBuffers:
             strip += 1
         return strip, self.first_carried_strip(strip)
 
-    def fresh_rows(self, strip: int, needed_cols: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Return the rows into which a strip is decoded, white where no tile will be."""
+    def fresh_rows(self, strip: int) -> NDArray[np.uint8]:
+        """Return the rows into which a strip is decoded; they hold what was there before."""
         slot = strip % len(self._source)
         height = self._strip_height(strip)
         rows = self._source[slot, self._head : self._head + height]
-        for col in np.flatnonzero(~needed_cols & ~self._is_white[slot]):
-            rows[:, col * self._level.tile_width : (col + 1) * self._level.tile_width] = WHITE
-        self._is_white[slot] = ~needed_cols
         if height < self._level.tile_height:
             self._source[slot, self._head + height :] = WHITE
         return rows
@@ -96,8 +95,8 @@ class StripBuffers:
         rows = source_rows // self._period * self._scale_y.denominator
         return np.empty((rows, self._result_width, 3), np.uint8)
 
-    def blocks(self, needed_cols: NDArray[np.bool_]) -> Iterator[tuple[bool, slice, slice]]:
-        """Yield blocks of columns: whether they hold needed tiles, source and result columns."""
+    def blocks(self, needed_cols: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
+        """Yield the blocks of columns that hold needed tiles: source and result columns."""
         numerator, denominator = self._scale_x.numerator, self._scale_x.denominator
         periods_per_block = -(-BLOCK_PX // numerator)
         num_periods = self._source_width // numerator
@@ -105,8 +104,8 @@ class StripBuffers:
             last = min(first + periods_per_block, num_periods)
             start, stop = first * numerator, last * numerator
             tile_cols = slice(start // self._level.tile_width, -(-stop // self._level.tile_width))
-            is_needed = bool(needed_cols[tile_cols].any())
-            yield is_needed, slice(start, stop), slice(first * denominator, last * denominator)
+            if needed_cols[tile_cols].any():
+                yield slice(start, stop), slice(first * denominator, last * denominator)
 
     def _periods_before(self, strip: int) -> int:
         """Whole periods that end above a strip."""

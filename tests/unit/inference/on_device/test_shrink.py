@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dfaseg.inference.on_device import shrink as shrink_module
 from dfaseg.inference.on_device.shrink import DeviceShrinker, can_shrink
-from dfaseg.tiler.resample import resample_block
+from dfaseg.tiler.resample import resampler
 from tests.devices import device_or_skip, on_each_device
 
 SCALES = st.fractions(min_value=1, max_value=16, max_denominator=6)
@@ -20,7 +20,7 @@ def shrunk_on_host(source, scale_x, scale_y):
     """Shrink a block as the tiler does."""
     height, width = source.shape[:2]
     out = np.empty((int(height / scale_y), int(width / scale_x), 3), np.uint8)
-    resample_block(source, scale_x, scale_y, out)
+    resampler(scale_x, scale_y)(source, out)
     return out
 
 
