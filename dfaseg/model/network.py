@@ -241,7 +241,7 @@ def _load_own(location: Path, device: torch.device, precision: Precision, cores:
         device,
         precision,
         PixelScaling.on_device(loaded.card.normalisation, device),
-        prepare_forward(loaded, device, precision, streams),
+        prepare_forward(loaded, device, streams),
     )
     return Network(
         card=loaded.card,

@@ -4,14 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from dfaseg.model.checkpoint import LoadedModel
-from dfaseg.model.device import Precision
 from dfaseg.model.fuse import fold_batch_norms
 from dfaseg.model.streams import ForwardStreams
 from dfaseg.model.traced import Forward, TracedForward
 
 
 def prepare_forward(
-    loaded: LoadedModel, device: torch.device, precision: Precision, streams: ForwardStreams | None
+    loaded: LoadedModel, device: torch.device, streams: ForwardStreams | None
 ) -> Forward:
     """Return the forward pass of a network.
 
@@ -20,7 +19,7 @@ def prepare_forward(
     """
 
     def prepare(loaded: LoadedModel) -> Forward:
-        return _forward_on(_folded(loaded).to(device), device, precision)
+        return _forward_on(_folded(loaded).to(device), device)
 
     if streams is None:
         return prepare(loaded)
@@ -41,9 +40,9 @@ def _folded(loaded: LoadedModel) -> nn.Module:
         return fold_batch_norms(model, _logits_of, example)
 
 
-def _forward_on(model: nn.Module, device: torch.device, precision: Precision) -> Forward:
+def _forward_on(model: nn.Module, device: torch.device) -> Forward:
     """Return the forward pass; traced where Python would hold it up and bits can be compared."""
-    if device.type == "cpu" and precision is Precision.FP32:
+    if device.type == "cpu":
         return TracedForward(_Logits(model))
     return lambda images: _logits_of(model, images)
 

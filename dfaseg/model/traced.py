@@ -7,6 +7,7 @@ time may run it: forward passes side by side, decoding and tracing of polygons a
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,12 @@ class TracedForward:
 
     def _trace(self, images: Tensor, logits: Tensor) -> Forward:
         """Return the trace for images of one shape, or the network where they differ."""
-        with torch.inference_mode(mode=False), torch.no_grad(), warnings.catch_warnings():
+        with (
+            torch.inference_mode(mode=False),
+            torch.no_grad(),
+            _recordable_autocast(),
+            warnings.catch_warnings(),
+        ):
             # torch.compile, advised in its place, needs a compiler on the user's machine.
             warnings.simplefilter("ignore")
             # A tensor of inference mode cannot be recorded; a copy made outside of it can.
@@ -62,6 +68,22 @@ class TracedForward:
                 self._answer, example, check_trace=False
             )
             # The first calls of a trace optimise it.
-            answers = [traced(example) for _ in range(3)]
+            answers = [_as_recorded(traced, example) for _ in range(3)]
             is_same = torch.equal(answers[-1], logits)
-        return traced if is_same else self._network
+        return partial(_as_recorded, traced) if is_same else self._network
+
+
+def _recordable_autocast() -> torch.autocast:
+    """Go on in the precision at hand, with each change of precision a part of the trace."""
+    return torch.autocast(
+        "cpu",
+        torch.get_autocast_dtype("cpu"),
+        enabled=torch.is_autocast_enabled("cpu"),
+        cache_enabled=False,
+    )
+
+
+def _as_recorded(traced: Forward, images: Tensor) -> Tensor:
+    """Run a trace, which changes precision by itself where the network does."""
+    with torch.autocast("cpu", enabled=False):
+        return traced(images)

@@ -34,14 +34,15 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traced, "PASSES_BEFORE", 2)
 
 
+@pytest.mark.parametrize("is_mixed", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode], ids=["grad", "inference"])
-def test_trace_gives_the_same_bits(mode: type) -> None:
+def test_trace_gives_the_same_bits(mode: type, is_mixed: bool) -> None:
     """Logits do not change when the trace takes over, and the network is not called any more."""
     network = Logits()
     forward = TracedForward(network)
     images = [torch.randn(1, 3, 64, 64) for _ in range(5)]
 
-    with mode():
+    with mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
         logits = [forward(image) for image in images]
         num_calls = network.num_calls
         again = [forward(image) for image in images]
