@@ -100,7 +100,8 @@ def read_cut_label(
     annotations = labelling.read(slide_id)
     if not annotations.polygons:
         raise AnnotationError(f"{what}: nothing with an area is drawn; export it again")
-    known_as = slide_id if annotations.slide_name == slide_id else info.slide_id
+    stated = annotations.slide_name
+    known_as = stated if stated and stated in info.names else slide_id
     check_slide(what, annotations, known_as, info.mpp)
     rules.check_names(what, annotations.polygons.count_names())
     corner = (0, 0)

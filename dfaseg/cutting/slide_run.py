@@ -87,9 +87,13 @@ def _open(source: SlideInput, spec: TileSpec) -> Slide:
     Raises:
         SlideError: It cannot be opened.
     """
-    mpp = source.mpp or spec.slide_mpp
+    mpp, is_sample = source.mpp or spec.slide_mpp, source.path == SAMPLE
     try:
-        slide = open_sample(mpp) if source.path == SAMPLE else open_slide(source.path, mpp=mpp)
+        slide = (
+            open_sample(mpp, source.id)
+            if is_sample
+            else open_slide(source.path, mpp=mpp, slide_id=source.id)
+        )
     except MissingResolutionError as error:
         # Here --mpp says what the patches are to have.
         problem = error.problem.replace("--mpp", "--slide-mpp")

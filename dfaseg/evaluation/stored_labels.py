@@ -130,7 +130,7 @@ def open_stored_labels(
 
 
 def _check_slide(what: str, file: MaskFile, info: SlideInfo) -> None:
-    if file.slide_id not in {None, info.slide_id}:
+    if file.slide_id not in {None, *info.names}:
         raise AnnotationError(
             f"{what}: is of slide '{file.slide_id}', not of '{info.slide_id}'; give that of"
             f" '{info.slide_id}'"

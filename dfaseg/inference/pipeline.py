@@ -159,8 +159,10 @@ def open_any_slide(spec: PredictSpec) -> Slide:
     Raises:
         SlideError: It cannot be opened.
     """
-    is_sample = spec.slide == SAMPLE
-    slide = open_sample(spec.mpp) if is_sample else open_slide(spec.slide, mpp=spec.mpp)
+    if spec.slide == SAMPLE:
+        slide = open_sample(spec.mpp, spec.slide_id or SAMPLE)
+    else:
+        slide = open_slide(spec.slide, mpp=spec.mpp, slide_id=spec.slide_id)
     for warning in slide.info.warnings:
         log.warning("slide '%s': %s", slide.info.slide_id, warning)
     return slide

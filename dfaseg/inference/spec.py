@@ -15,6 +15,7 @@ class PredictSpec:
 
     Attributes:
         slide: Path, URL, or ``sample`` for the built-in slide.
+        slide_id: The slide's name in the results; ``None`` is its file's.
         out: The mask to write, ``*.zarr``; the other results lie beside it.
         model: Name, path or URL of a model file; ``None`` is the default model.
         geojson: Where polygons go; ``None`` is beside the mask. ``.gz`` compresses them.
@@ -37,6 +38,7 @@ class PredictSpec:
     """
 
     slide: str
+    slide_id: str | None = None
     out: Path
     model: str | None = None
     geojson: Path | None = None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.slide.array import ArraySlide
+from dfaseg.slide.identity import SAMPLE
 from dfaseg.slide.resolution import StatedResolution, choose_resolution
 from dfaseg.slide.slide import Slide
 from dfaseg.slide.synthetic.epithelium import draw_gland, draw_surface
@@ -42,11 +43,12 @@ _SURFACE_END_X = 1560
 _INK_TRANSMITTANCE = (0.13, 0.28, 0.70)
 
 
-def open_sample(mpp: float | None = None) -> Slide:
+def open_sample(mpp: float | None = None, slide_id: str = SAMPLE) -> Slide:
     """Open the built-in slide, drawn in memory.
 
     Args:
         mpp: µm per level-0 pixel; wins over what the slide was drawn for.
+        slide_id: The slide's name in results.
 
     Raises:
         ConfigError: ``mpp`` is not a resolution that a slide can have.
@@ -54,7 +56,7 @@ def open_sample(mpp: float | None = None) -> Slide:
     stated = StatedResolution(SAMPLE_MPP, SAMPLE_MPP, "metadata")
     resolution = choose_resolution("sample", (stated,), None, mpp)
     return ArraySlide(
-        make_sample_image(), mpp=resolution.mpp, slide_id="sample", downsamples=(1, 4)
+        make_sample_image(), mpp=resolution.mpp, slide_id=slide_id, downsamples=(1, 4)
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.geometry import Rect
+from dfaseg.slide.identity import identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class SlideInfo:
     """What is known of a slide without decoding a pixel.
 
     Attributes:
-        slide_id: File stem, the slide's name in every message and output.
+        slide_id: The slide's name in every message and output: its file's stem, or what a list of
+            slides states.
         location: Path or URL it was opened from.
         reader: Which backend reads it, e.g. ``tiff``, ``openslide``.
         fingerprint: Hash that changes when the file's content is replaced.
@@ -96,6 +98,11 @@ class SlideInfo:
     properties: Mapping[str, str] = field(default_factory=dict)
     objective_power: float | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What files made elsewhere may call the slide: its id, and its file's stem."""
+        return frozenset({self.slide_id, identify(self.location).slide_id})
 
 
 class Slide(Protocol):

@@ -28,9 +28,18 @@ from dfaseg.inference.outputs import PUBLISHING, OutputPaths
 from dfaseg.inference.slide_run import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
+from dfaseg.stitcher.mask_reader import open_mask
 from tests.factories import tissue_like_image, write_tiff_slide
 from tests.model_files import write_tiny_model
-from tests.predicting import everything_below, identity_network, predict, run_command, use
+from tests.predicting import (
+    everything_below,
+    geojson_of,
+    identity_network,
+    predict,
+    record_of,
+    run_command,
+    use,
+)
 from tests.predicting import written_bytes as bytes_of
 
 ENDINGS = ("zarr", "geojson", "overlay.png", "areas.csv", "run.json")
@@ -209,8 +218,26 @@ def test_table_gives_ids_and_resolutions(tmp_path: Path, slides: Path) -> None:
     result = run(table, "--out", tmp_path / "out", "--mpp", 0.5)
 
     assert result.exit_code == 3
-    assert "coarse  slide 's0': 1 µm/px (from --mpp) does not fit model 'tiny'" in result.stdout
+    assert "coarse  slide 'coarse': 1 µm/px (from --mpp) does not fit model" in result.stdout
     assert (tmp_path / "out" / "plain.zarr").is_dir()
+
+
+def test_id_of_a_table_is_the_slide_in_every_result(tmp_path: Path, slides: Path) -> None:
+    """Mask, polygons, record and events name the same slide as the files do."""
+    table = tmp_path / "slides.csv"
+    table.write_text(f"path,id\n{slides}/s0.tif,case 7\nsample,drawn\n")
+
+    result = run(table, "--out", tmp_path / "out")
+
+    assert result.exit_code == 0, result.output
+    for slide_id in ("case 7", "drawn"):
+        out = tmp_path / "out" / f"{slide_id}.zarr"
+        assert open_mask(out).record["slide"]["id"] == slide_id
+        assert open_mask(out).record["recipe"]["slide"]["id"] == slide_id
+        assert geojson_of(out)["dfaseg"]["slide"] == slide_id
+        assert record_of(out)["result"]["slide"]["id"] == slide_id
+    assert {slide for slide, _ in events_of(tmp_path / "out")} == {"case 7", "drawn"}
+    assert counts_of(run(table, "--out", tmp_path / "out"))["finished before"] == 2
 
 
 def test_dry_run_writes_nothing(tmp_path: Path, slides: Path) -> None:

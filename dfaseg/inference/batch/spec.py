@@ -48,6 +48,7 @@ class BatchSpec:
         return replace(
             self.settings,
             slide=slide.path,
+            slide_id=slide.id,
             out=self.folder / f"{slide.id}.zarr",
             geojson=None,
             mpp=slide.mpp or self.settings.mpp,
