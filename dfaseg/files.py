@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,6 +56,28 @@ def write_aside(path: Path) -> Iterator[Path]:
         _remove(aside)
 
 
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file, or a folder with all it holds, and flush every byte to disk.
+
+    Raises:
+        OSError: Something cannot be read or written.
+    """
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_copy_flushed)
+    else:
+        _copy_flushed(str(source), str(target))
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the names of a folder's files to disk, where the system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record as readable JSON, whole or not at all.
 
@@ -94,6 +117,12 @@ def locked(partial: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _copy_flushed(source: str, target: str) -> str:
+    shutil.copyfile(source, target)
+    _flush_to_disk(Path(target))
+    return target
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from dfaseg.storage.store_path import Place, parse_place
+
 
 class AutoInt(click.ParamType[int | None]):
     """A whole number of at least ``minimum``, or ``auto`` (passed on as ``None``)."""
@@ -60,4 +62,22 @@ workers_option = click.option(
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace results that are already there."
 )
+
+
+class PlaceType(click.ParamType[Place]):
+    """A path, or the URL of something in an object store."""
+
+    name = "place"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - Click's signature
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> Place:
+        """Parse one value."""
+        return parse_place(value) if isinstance(value, str) else value
+
+
 mask_path = click.Path(path_type=Path)
+place = PlaceType()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dfaseg.cli.predict_many import ManyOptions
     from dfaseg.inference.report import PredictResult
     from dfaseg.inference.spec import PredictSpec
+    from dfaseg.storage.store_path import Place
 
 _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".geojson", ".zip"})
 """Of masks that other tools write; hardly of a folder that is meant."""
@@ -22,10 +23,10 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 @click.option(
     "--out",
     required=True,
-    type=options.mask_path,
+    type=options.place,
     metavar="MASK.zarr|FOLDER",
-    help="The mask to write, or the folder for those of many slides; polygons, overlay, areas and "
-    "run record lie beside each.",
+    help="The mask to write, or the folder for those of many slides, on a disk or in an object "
+    "store (s3://...); polygons, overlay, areas and run record lie beside each.",
 )
 @click.option(
     "--model",
@@ -34,7 +35,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 )
 @click.option(
     "--geojson",
-    type=options.mask_path,
+    type=options.place,
     metavar="PATH",
     help="Where the polygons of one slide go; .gz compresses them. Beside the mask if not given.",
 )
@@ -113,6 +114,13 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 )
 @options.overwrite_option
 @click.option(
+    "--scratch",
+    type=options.mask_path,
+    metavar="DIR",
+    help="Folder on a local disk, such as $TMPDIR of a job: slides are copied there before they "
+    "are read, and results are made there.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
     help="What a slide that fails does to the others of a folder: ends the run, or is listed at "
@@ -127,7 +135,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done with each slide, and do nothing."
 )
-def predict(slides: tuple[str, ...], out: Path, **arguments: Any) -> None:
+def predict(slides: tuple[str, ...], out: "Place", **arguments: Any) -> None:
     """Segment slides into tissue classes.
 
     SLIDE is a whole-slide image, a picture, a folder, a pattern, a URL, a .txt or .csv list, or
@@ -144,7 +152,7 @@ def predict(slides: tuple[str, ...], out: Path, **arguments: Any) -> None:
     is_one = out.suffix == ".zarr"
     if is_one:
         _check_one(slides, out, many)
-    elif out.suffix.lower() in _FILE_ENDINGS and not out.is_dir():
+    elif out.suffix.lower() in _FILE_ENDINGS and not (isinstance(out, Path) and out.is_dir()):
         raise ConfigError(
             f"output '{out}': a mask's name must end in .zarr; for many slides name a folder"
         )
@@ -163,7 +171,7 @@ def predict(slides: tuple[str, ...], out: Path, **arguments: Any) -> None:
         predict_many(slides, out, spec, many)
 
 
-def _check_one(slides: tuple[str, ...], out: Path, many: "ManyOptions") -> None:
+def _check_one(slides: tuple[str, ...], out: "Place", many: "ManyOptions") -> None:
     """Make sure that nothing is asked of one mask that only a folder can give."""
     if len(slides) > 1:
         raise click.UsageError(
@@ -200,15 +208,9 @@ def _show(result: "PredictResult") -> None:
             "listed in the run record",
             err=True,
         )
-    paths = result.paths
-    for name, path in (
-        ("mask", paths.mask),
-        ("polygons", paths.polygons),
-        ("overlay", paths.overlay),
-        ("areas", paths.areas),
-        ("record", paths.record),
-    ):
-        click.echo(f"{name:<8}  {_relative(path)}")
+    names = ("mask", "polygons", "overlay", "areas", "record")
+    for name, place in zip(names, map(_relative, result.places.finals), strict=True):
+        click.echo(f"{name:<8}  {place}")
     click.echo(
         f"dfaseg: {result.num_tiles} patches, {result.num_polygons} polygons in "
         f"{result.seconds:.1f} s",
@@ -216,7 +218,9 @@ def _show(result: "PredictResult") -> None:
     )
 
 
-def _relative(path: Path) -> str:
+def _relative(place: "Place") -> str:
     """Shorten a path below the working folder."""
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    if isinstance(place, Path) and place.is_relative_to(here):
+        return str(place.relative_to(here))
+    return str(place)

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -19,6 +18,7 @@ from dfaseg.slide.inputs import SlideInput, find_slide_inputs
 if TYPE_CHECKING:
     from dfaseg.inference.slide_run import Progress
     from dfaseg.inference.spec import PredictSpec
+    from dfaseg.storage.store_path import Place
 
 EXIT_SOME_FAILED = 3
 
@@ -33,7 +33,7 @@ class ManyOptions:
 
 
 def predict_many(
-    slides: Sequence[str], out: Path, settings: "PredictSpec", many: ManyOptions
+    slides: Sequence[str], out: "Place", settings: "PredictSpec", many: ManyOptions
 ) -> None:
     """Segment slides into a folder, or say what would be done; end with 3 if any failed."""
     if settings.geojson is not None:

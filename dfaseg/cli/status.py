@@ -1,22 +1,25 @@
 """``dfaseg status``: how a folder of predictions stands."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dfaseg.cli import options
 
+if TYPE_CHECKING:
+    from dfaseg.storage.store_path import Place
+
 _LISTED = ("in work", "interrupted", "failed")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("folder", type=options.mask_path)
-def status(folder: Path) -> None:
+@click.argument("folder", type=options.place)
+def status(folder: "Place") -> None:
     """Say which slides in FOLDER are done, in work, interrupted or failed.
 
-    FOLDER is the --out of `dfaseg predict` for many slides. Nothing is changed or waited for, so
-    that it can be asked at any time, from any machine. Slides that no process has begun are not
-    listed; `dfaseg predict ... --dry-run` tells those.
+    FOLDER is the --out of `dfaseg predict` for many slides, on a disk or in an object store. Nothing
+    is changed or waited for, so that it can be asked at any time, from any machine. Slides that no
+    process has begun are not listed; `dfaseg predict ... --dry-run` tells those.
     """
     from dfaseg.inference.batch.status import read_status
 

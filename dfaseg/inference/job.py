@@ -17,6 +17,8 @@ from dfaseg.tiler.plan import ReadPlan, plan_reading
 from dfaseg.tiler.survey import plan_survey, survey_slide, tissue_identity
 from dfaseg.tiler.tissue import TissueMask
 
+_FEW_BYTES = 16 * 2**20
+"""For pictures, records and metadata."""
 CPU_BATCH_PX, GPU_BATCH_PX = 2**21, 2**24
 """Pixels per batch that keep a device busy."""
 
@@ -102,6 +104,18 @@ def recipe_of(info: SlideInfo, network: Network, spec: PredictSpec) -> dict[str,
         "min_area_um2": spec.min_area_um2,
         "reduction": {"patches": plan.reduction, "overview": overview_plan.reduction},
     }
+
+
+def room_for_results(job: Job, network: Network) -> int:
+    """Return bytes that the results of a slide may take while they are made.
+
+    Labels shrink 24-fold and outlines take about as much, on tissue; ten times that is kept ready.
+    The state of a run is the open band of logits, and is packed once more before it is parked.
+    """
+    cells = job.plan.width // network.logit_stride * (2 * job.grid.patch_px // network.logit_stride)
+    state = cells * (len(network.card.classes) + 1) * 4
+    results = job.plan.width * job.plan.height // 2
+    return results + 2 * state + _FEW_BYTES
 
 
 def _check_resolution(info: SlideInfo, network: Network) -> None:

@@ -3,45 +3,25 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.files import explain, locked, write_aside
+from dfaseg.inference.parked import PARKED_FILE
+from dfaseg.inference.result_places import ResultPlaces
+from dfaseg.inference.state import STATE_FILE
 
 PUBLISHING = "publishing"
 """File in the hidden folder that says: all is made, only names are missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class OutputPaths:
-    """Final places of a result's files, and the hidden folder in which they are made."""
-
-    mask: Path
-    polygons: Path
-    overlay: Path
-    areas: Path
-    record: Path
-    partial: Path
-
-    @classmethod
-    def beside(cls, mask: Path, polygons: Path | None = None) -> "OutputPaths":
-        """Name the files after the mask: ``x.zarr`` gives ``x.geojson``, ``x.overlay.png``, ..."""
-        mask = mask.absolute()
-        stem = mask.with_suffix("")
-        return cls(
-            mask=mask,
-            polygons=(polygons or stem.with_name(f"{stem.name}.geojson")).absolute(),
-            overlay=stem.with_name(f"{stem.name}.overlay.png"),
-            areas=stem.with_name(f"{stem.name}.areas.csv"),
-            record=stem.with_name(f"{stem.name}.run.json"),
-            partial=mask.with_name(f".{mask.name}.partial"),
-        )
-
-    @property
-    def finals(self) -> tuple[Path, ...]:
-        """All final files, in the order in which they appear; the record comes last."""
-        return self.mask, self.polygons, self.overlay, self.areas, self.record
+class OutputPaths(ResultPlaces[Path]):
+    """Results on a disk: final places, and the hidden folder in which they are made."""
 
     def made(self, final: Path) -> Path:
         """Return where a final file lies while it is being made."""
@@ -52,6 +32,29 @@ class OutputPaths:
         """Where polygons are streamed to while they are made, not compressed yet."""
         return self.partial / self.polygons.name.removesuffix(".gz")
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something that an interrupted run can go on from."""
+        return any((self.partial / name).exists() for name in (STATE_FILE, PARKED_FILE))
+
+    def finished_record(self) -> Mapping[str, Any] | None:
+        """Return the run record; None where the results are not all there.
+
+        The record appears last, and without the mask it is worth nothing.
+        """
+        if not self.mask.is_dir():
+            return None
+        try:
+            return parse_record(self.record.read_bytes())
+        except OSError:
+            return None
+
+    def size_bytes(self) -> int:
+        """Add up the sizes of the finished files while they lie in the hidden folder."""
+        made = [self.made(final) for final in self.finals]
+        below = [path for place in made for path in place.rglob("*")]
+        return sum(path.stat().st_size for path in (*made, *below) if path.is_file())
+
     def check(self, *, overwrite: bool) -> None:
         """Make sure that the results can be written before any work is done.
 
@@ -60,6 +63,19 @@ class OutputPaths:
             OutputError: A folder is missing or not writable.
         """
         self._refuse_clash()
+        self.refuse_taken(overwrite=overwrite)
+        for folder in {final.parent for final in self.finals}:
+            if not folder.is_dir():
+                raise OutputError(f"output folder '{folder}': does not exist; create it first")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputError(f"output folder '{folder}': not writable; choose another --out")
+
+    def refuse_taken(self, *, overwrite: bool) -> None:
+        """Make sure that nothing is at the final places that may not be replaced.
+
+        Raises:
+            OutputExistsError: A result is there and may not be replaced, or is not ours.
+        """
         for final in self.finals:
             if not os.path.lexists(final):
                 continue
@@ -74,11 +90,6 @@ class OutputPaths:
                     f"output '{final}': what is there was not written by dfaseg and is not "
                     "replaced; choose another --out"
                 )
-        for folder in {final.parent for final in self.finals}:
-            if not folder.is_dir():
-                raise OutputError(f"output folder '{folder}': does not exist; create it first")
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise OutputError(f"output folder '{folder}': not writable; choose another --out")
 
     def _refuse_clash(self) -> None:
         """Make sure that polygons do not take the name of another result."""
@@ -125,6 +136,11 @@ class OutputPaths:
         (self.partial / PUBLISHING).unlink()
         self.partial.rmdir()
 
+    def tidy(self) -> None:
+        """Remove the hidden folder of a finished result, where nothing is in it."""
+        with suppress(OSError):
+            self.partial.rmdir()
+
     def finish_publishing(self, *, overwrite: bool) -> bool:
         """Put in place what a run had finished when it was killed; tell whether there was any.
 
@@ -144,13 +160,26 @@ class OutputPaths:
         return True
 
 
-def _is_our_mask(folder: Path) -> bool:
-    """Tell whether a folder is a Zarr group that carries our run record."""
+def parse_record(content: bytes) -> Mapping[str, Any] | None:
+    """Parse a run record; None where it is none."""
     try:
-        metadata = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads(content)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def is_mask_metadata(content: bytes) -> bool:
+    """Tell whether the metadata of a Zarr group carry our run record."""
+    metadata = parse_record(content)
+    return metadata is not None and "dfaseg" in metadata.get("attributes", {})
+
+
+def _is_our_mask(folder: Path) -> bool:
+    try:
+        return is_mask_metadata((folder / "zarr.json").read_bytes())
+    except OSError:
         return False
-    return isinstance(metadata, dict) and "dfaseg" in metadata.get("attributes", {})
 
 
 def _replace(made: Path, final: Path, old: Path) -> None:

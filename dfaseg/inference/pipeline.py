@@ -4,23 +4,23 @@ import logging
 import shutil
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 
-from dfaseg.errors import ClaimLostError
-from dfaseg.files import locked
-from dfaseg.inference.job import prepare_job
-from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.job import prepare_job, room_for_results
 from dfaseg.inference.places import decoding_processes
 from dfaseg.inference.report import PredictResult
 from dfaseg.inference.slide_run import Guard, PredictRun, PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
-from dfaseg.inference.state import load_state
+from dfaseg.inference.workshop import outputs_of, scratch_of, workshop_of
 from dfaseg.limits import available_cores
 from dfaseg.model.network import Network, load_network
 from dfaseg.model.resolve import resolve_model
 from dfaseg.slide import Slide, open_slide
-from dfaseg.slide.identity import SAMPLE
+from dfaseg.slide.identity import SAMPLE, identify
 from dfaseg.slide.sample import open_sample
+from dfaseg.slide.staging import IsWanted, stage_slide
+from dfaseg.storage.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +49,20 @@ def predict_slide(
         StoppedError: ``stop`` was set; the same call goes on from there.
     """
     started = time.monotonic()
-    prepare_outputs(spec)
-    network = load_network_of(spec)
-    prepared = prepare_slide(network, spec)
-    with closing(prepared.slide):
-        return run_slide(
-            prepared,
-            network,
-            spec,
-            progress=progress,
-            stop=stop or threading.Event(),
-            started=started,
-        )
+    stop = stop or threading.Event()
+    with scratch_of(spec) as scratch:
+        prepare_outputs(spec)
+        network = load_network_of(spec)
+        prepared = prepare_slide(network, spec, scratch, is_wanted=lambda: not stop.is_set())
+        with closing(prepared):
+            return run_slide(
+                prepared,
+                network,
+                spec,
+                progress=progress,
+                stop=stop,
+                started=started,
+            )
 
 
 def prepare_outputs(spec: PredictSpec) -> None:
@@ -69,10 +71,10 @@ def prepare_outputs(spec: PredictSpec) -> None:
     Raises:
         OutputError: A folder is missing or not writable, or a result is there already.
     """
-    paths = OutputPaths.beside(spec.out, spec.geojson)
-    if paths.finish_publishing(overwrite=spec.overwrite):
-        log.info("output '%s': finished by an earlier run, now in place", paths.mask)
-    paths.check(overwrite=spec.overwrite)
+    outputs = outputs_of(spec)
+    if outputs.finish_publishing(overwrite=spec.overwrite):
+        log.info("output '%s': finished by an earlier run, now in place", outputs.mask)
+    outputs.check(overwrite=spec.overwrite)
 
 
 def load_network_of(spec: PredictSpec) -> Network:
@@ -92,19 +94,39 @@ def load_network_of(spec: PredictSpec) -> Network:
     )
 
 
-def prepare_slide(network: Network, spec: PredictSpec) -> PreparedSlide:
-    """Open a slide and look it over; nothing is written.
+def prepare_slide(
+    network: Network,
+    spec: PredictSpec,
+    scratch: Scratch | None = None,
+    *,
+    is_wanted: IsWanted = lambda: True,
+) -> PreparedSlide:
+    """Open a slide and look it over, after it is copied to scratch where that is asked for.
+
+    Args:
+        network: Loaded network.
+        spec: What to do.
+        scratch: This process's scratch folder.
+        is_wanted: Asked while the slide is copied.
 
     Raises:
         SlideError: The slide cannot be used.
         ConfigError: A setting is impossible for this slide or model.
+        OutputError: The slide does not fit on scratch.
+        StoppedError: The slide is not wanted any more.
     """
-    slide = open_any_slide(spec)
-    try:
-        return PreparedSlide(slide, prepare_job(slide, network, spec))
-    except BaseException:
-        slide.close()
-        raise
+    copy = None
+    if scratch is not None and spec.scratch is not None:
+        copy = stage_slide(identify(spec.slide, slide_id=spec.slide_id), scratch, is_wanted)
+    with ExitStack() as undo:
+        if copy is not None:
+            undo.callback(shutil.rmtree, copy.parent, ignore_errors=True)
+        slide = undo.enter_context(closing(open_any_slide(spec, copy)))
+        job = prepare_job(slide, network, spec)
+        if scratch is not None:
+            scratch.check_room(room_for_results(job, network), f"slide '{slide.info.slide_id}'")
+        undo.pop_all()
+    return PreparedSlide(slide, job, workshop_of(spec, scratch), copy.parent if copy else None)
 
 
 def run_slide(
@@ -131,30 +153,27 @@ def run_slide(
     Raises:
         DfasegError: As for ``predict_slide``.
     """
-    paths = OutputPaths.beside(spec.out, spec.geojson)
-    with locked(paths.partial):
-        try:
+    workshop = prepared.workshop
+    with workshop.held():
+        workshop.fetch()
+        run = PredictRun(prepared, network, spec, guard)
+        if not run.restore():
+            # A run that could be restored only in part is of no use.
             run = PredictRun(prepared, network, spec, guard)
-            if not run.restore():
-                # A run that could be restored only in part is of no use.
-                run = PredictRun(prepared, network, spec, guard)
-                run.begin()
-            run.go(progress, stop)
-            result = run.report(started)
-            guard()
-        except ClaimLostError:
-            raise  # the folder is another's now
-        except BaseException:
-            if load_state(paths.partial) is None:
-                # Nothing to go on from: leave no trace.
-                shutil.rmtree(paths.partial, ignore_errors=True)
-            raise
-        paths.publish()
+            run.begin()
+        run.go(progress, stop)
+        result = run.report(started)
+        guard()
+        workshop.publish()
     return result
 
 
-def open_any_slide(spec: PredictSpec) -> Slide:
+def open_any_slide(spec: PredictSpec, copy: Path | None = None) -> Slide:
     """Open the slide, or the built-in one, and pass its warnings on.
+
+    Args:
+        spec: What to do.
+        copy: Copy of the slide, to be read in its place.
 
     Raises:
         SlideError: It cannot be opened.
@@ -162,7 +181,7 @@ def open_any_slide(spec: PredictSpec) -> Slide:
     if spec.slide == SAMPLE:
         slide = open_sample(spec.mpp, spec.slide_id or SAMPLE)
     else:
-        slide = open_slide(spec.slide, mpp=spec.mpp, slide_id=spec.slide_id)
+        slide = open_slide(spec.slide, mpp=spec.mpp, slide_id=spec.slide_id, copy=copy)
     for warning in slide.info.warnings:
         log.warning("slide '%s': %s", slide.info.slide_id, warning)
     return slide

@@ -4,7 +4,7 @@ import resource
 import socket
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dfaseg
 from dfaseg.files import write_json
@@ -19,28 +19,33 @@ from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.areas import AreaTable
 from dfaseg.stitcher.mask_reader import open_mask
 
+if TYPE_CHECKING:
+    from dfaseg.inference.workshop import Outputs
+
 
 @dataclass(frozen=True, slots=True)
 class PredictResult:
     """What a run found and where it is.
 
     Attributes:
-        paths: The files.
+        places: Where the files are.
         areas: Pixels, mm² and percent per class.
         num_tiles: Patches that went through the network.
         num_polygons: GeoJSON features written.
         num_unreadable: Native tiles that could not be decoded; their pixels are 255.
         note: Why nothing was analysed; empty where something was.
         seconds: How long this call took.
+        num_bytes: Size of all files, once they are written.
     """
 
-    paths: OutputPaths
+    places: "Outputs"
     areas: AreaTable
     num_tiles: int
     num_polygons: int
     num_unreadable: int
     note: str
     seconds: float
+    num_bytes: int = 0
 
 
 def mask_attributes(info: SlideInfo, network: Network, job: Job) -> dict[str, Any]:
@@ -99,6 +104,7 @@ def write_record(
     spec: PredictSpec,
     result: PredictResult,
     unreadable: dict[tuple[int, int], str],
+    paths: OutputPaths,
 ) -> None:
     """Write the run record, with everything that may help to understand a result later.
 
@@ -121,7 +127,7 @@ def write_record(
             "level": job.plan.level,
             "checkpoint_seconds": spec.checkpoint_seconds,
         },
-        "files": [path.name for path in result.paths.finals],
+        "files": [path.name for path in paths.finals],
         "note": result.note,
         "tiles": {"analysed": result.num_tiles, "in_grid": int(job.selected.size)},
         "polygons": result.num_polygons,
@@ -133,4 +139,4 @@ def write_record(
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
         "peak_memory_bytes": peak_memory_bytes(),
     }
-    write_json(result.paths.made(result.paths.record), record)
+    write_json(paths.made(paths.record), record)

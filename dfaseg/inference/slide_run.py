@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,9 @@ import torch
 from torch import Tensor
 
 from dfaseg.annotation.geojson import compress_geojson
-from dfaseg.errors import DfasegError, OutputError, StoppedError
-from dfaseg.files import explain
+from dfaseg.errors import DfasegError, StoppedError
 from dfaseg.inference.job import Job
-from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.parked import clear
 from dfaseg.inference.places import Patches, make_labeller, open_patches
 from dfaseg.inference.report import PredictResult, write_pictures_and_areas, write_record
 from dfaseg.inference.results import Results, make_results
@@ -42,6 +41,7 @@ from dfaseg.inference.state import (
     save_recipe,
     save_state,
 )
+from dfaseg.inference.workshop import Workshop
 from dfaseg.model.network import Network
 from dfaseg.slide import Slide
 from dfaseg.stitcher.canvas import Canvas, by_row
@@ -60,10 +60,25 @@ Guard = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class PreparedSlide:
-    """An open slide and what is planned for it; who has it closes the slide."""
+    """An open slide and what is planned for it; who has it closes it.
+
+    Attributes:
+        slide: The open slide.
+        job: What is planned.
+        workshop: Where results are made.
+        copy: Folder on a scratch disk that holds the slide; None where it is read where it was.
+    """
 
     slide: Slide
     job: Job
+    workshop: Workshop
+    copy: Path | None = None
+
+    def close(self) -> None:
+        """Close the slide, and remove the copy."""
+        self.slide.close()
+        if self.copy is not None:
+            shutil.rmtree(self.copy, ignore_errors=True)
 
 
 class PredictRun:
@@ -84,8 +99,9 @@ class PredictRun:
         self._network = network
         self._job = job
         self._spec = spec
+        self._workshop = prepared.workshop
         self._guard = guard
-        self._paths = OutputPaths.beside(spec.out, spec.geojson)
+        self._paths = prepared.workshop.work
         self._unreadable: dict[tuple[int, int], str] = {}
         self._last_save = time.monotonic()
         num_classes, stride = len(network.card.classes), network.logit_stride
@@ -98,7 +114,7 @@ class PredictRun:
 
     def begin(self) -> None:
         """Start anew, whatever the hidden folder holds."""
-        _clear(self._paths.partial)
+        clear(self._paths.partial)
         save_recipe(self._paths.partial, self._job.recipe)
         self._sink.begin()
 
@@ -155,7 +171,7 @@ class PredictRun:
         if paths.polygons.suffix == ".gz":
             compress_geojson(paths.polygons_text, paths.made(paths.polygons))
         result = PredictResult(
-            paths=paths,
+            places=self._workshop.outputs,
             areas=areas,
             num_tiles=job.num_tiles,
             num_polygons=self._results.polygons.num_features,
@@ -163,8 +179,8 @@ class PredictRun:
             note=job.tissue.note,
             seconds=time.monotonic() - started,
         )
-        write_record(info, network, job, self._spec, result, self._unreadable)
-        return result
+        write_record(info, network, job, self._spec, result, self._unreadable, paths)
+        return replace(result, num_bytes=paths.size_bytes())
 
     def _release(self, sink: ResultSink, until_px: int, stream: Patches) -> None:
         """Hand on the rows that no later tile can touch."""
@@ -195,6 +211,7 @@ class PredictRun:
             }
         )
         save_state(self._paths.partial, state)
+        self._workshop.park()
         self._last_save = time.monotonic()
         if stop.is_set():
             raise StoppedError(
@@ -213,24 +230,6 @@ class PredictRun:
                 yield batch_before, finish()
         for last_batch, finish in pending:
             yield last_batch, finish()
-
-
-def _clear(partial: Path) -> None:
-    """Remove what another recipe left in the hidden folder; the lock is ours.
-
-    Raises:
-        OutputError: It cannot be removed.
-    """
-    try:
-        for leftover in partial.iterdir():
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            elif leftover.name != "lock":
-                leftover.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"output '{partial}': what an earlier run left cannot be removed ({explain(error)})"
-        ) from error
 
 
 def _unreadable_state(unreadable: dict[tuple[int, int], str]) -> State:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from dfaseg.errors import ConfigError
 from dfaseg.slide.origin import Origin
+from dfaseg.storage.store_path import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,8 @@ class PredictSpec:
     Attributes:
         slide: Path, URL, or ``sample`` for the built-in slide.
         slide_id: The slide's name in the results; ``None`` is its file's.
-        out: The mask to write, ``*.zarr``; the other results lie beside it.
+        out: The mask to write, ``*.zarr``; the other results lie beside it. On a disk or in an
+            object store.
         model: Name, path or URL of a model file; ``None`` is the default model.
         geojson: Where polygons go; ``None`` is beside the mask. ``.gz`` compresses them.
         mpp: The slide's µm per pixel, in place of what its file says.
@@ -34,14 +36,16 @@ class PredictSpec:
         min_area_um2: Smaller polygons are left out; 0 keeps all.
         origin: Frame of the polygons.
         overwrite: Replace results that are there.
+        scratch: Folder on a local disk to which the slide is copied before it is read, and in which
+            results are made; ``None`` reads the slide where it is.
         checkpoint_seconds: Time between two resumable states.
     """
 
     slide: str
     slide_id: str | None = None
-    out: Path
+    out: Place
     model: str | None = None
-    geojson: Path | None = None
+    geojson: Place | None = None
     mpp: float | None = None
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -56,6 +60,7 @@ class PredictSpec:
     min_area_um2: float = 0.0
     origin: Origin = "auto"
     overwrite: bool = False
+    scratch: Path | None = None
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 import glob
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from dfaseg.errors import ConfigError, SlideError
@@ -51,7 +51,8 @@ def find_slide_inputs(arguments: Sequence[str]) -> tuple[SlideInput, ...]:
     Args:
         arguments: Slide files; folders (the slides in them, by name, not in folders below);
             patterns such as ``slides/**/*.svs``; ``.txt`` (one path or URL a line) and ``.csv``
-            (columns path, mpp, tissue, id, group) lists; URLs; ``sample``.
+            (columns path, mpp, tissue, id, group) lists; URLs of slides, and in object stores of
+            folders and patterns, too; ``sample``.
 
     Returns:
         The slides in the order of the arguments. Those of lists need not exist: what is missing
@@ -72,8 +73,13 @@ def find_slide_inputs(arguments: Sequence[str]) -> tuple[SlideInput, ...]:
 def _inputs_of(argument: str) -> Iterable[SlideInput]:
     """Return the slides that one argument stands for."""
     identity = identify(argument)
-    if argument == SAMPLE or identity.is_remote:
+    if argument == SAMPLE:
         return [SlideInput(identity.slide_id, argument)]
+    if identity.is_remote:
+        # Late, because the network libraries take as long to load as all else together.
+        from dfaseg.slide.remote_inputs import find_remote_slides  # noqa: PLC0415
+
+        return _named(find_remote_slides(argument))
     path = identity.path
     if path.suffix.lower() in _LISTS and path.is_file():
         return _listed(path)
@@ -86,7 +92,7 @@ def _inputs_of(argument: str) -> Iterable[SlideInput]:
     raise SlideError(identity.name, f"no such file '{path}'; check the path")
 
 
-def _named(paths: Iterable[Path]) -> list[SlideInput]:
+def _named(paths: Iterable[Path | str]) -> list[SlideInput]:
     return [SlideInput(identify(path).slide_id, str(path)) for path in paths]
 
 
@@ -100,14 +106,26 @@ def _slides_in(folder: Path) -> list[Path]:
         files = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file())
     except OSError as error:
         raise ConfigError(f"folder '{folder}': cannot be read ({error.strerror})") from error
-    for endings in (SLIDE_ENDINGS, PICTURE_ENDINGS):
-        slides = [p for p in files if p.suffix.lower() in endings and not p.name.endswith(_OVERLAY)]
-        if slides:
-            return slides
+    chosen = set(choose_slides([path.name for path in files]))
+    if chosen:
+        return [path for path in files if path.name in chosen]
     raise ConfigError(
         f"folder '{folder}': no slides in it; folders below are not searched, for those give a "
         f"pattern such as '{folder}/**/*.svs' in quotes (and for DICOM one file of each slide)"
     )
+
+
+def choose_slides(names: Iterable[str]) -> list[str]:
+    """Return the names in a folder that are of slides; pictures only if there is nothing else.
+
+    Hidden files, results of earlier runs and files of other kinds are left out.
+    """
+    seen = [name for name in names if not name.startswith(".") and not name.endswith(_OVERLAY)]
+    for endings in (SLIDE_ENDINGS, PICTURE_ENDINGS):
+        slides = [name for name in seen if PurePath(name).suffix.lower() in endings]
+        if slides:
+            return slides
+    return []
 
 
 def _matches(pattern: Path) -> list[Path]:

@@ -1,30 +1,33 @@
 """Slides on other machines, read piece by piece through fsspec (http, s3, gs, az, ...)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-import aiohttp
-import fsspec
 
 from dfaseg.errors import SlideError, UnsupportedSlideError
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.slide import Slide
 from dfaseg.slide.tiff import is_tiff, open_tiff
+from dfaseg.storage.network_errors import persistently
+from dfaseg.storage.objects import file_system
 
 
 class RemoteSource:
-    """One remote file, read by ranges; safe to use from several threads at once."""
+    """One remote file, read by ranges; safe to use from several threads at once.
 
-    def __init__(self, url: str) -> None:
+    What fails for a moment is read again. A file that was there and cannot be reached any more is
+    no matter of single tiles: they would all be called damaged, and the slide finished without
+    them. That is a ``SlideError``, which readers do not take for bad data.
+    """
+
+    def __init__(self, identity: Identity) -> None:
         """Look the file up.
 
         Raises:
             OSError: The file cannot be reached, or its length is not known.
         """
-        with _as_os_errors():
-            self._files, self._path = fsspec.core.url_to_fs(url)
-            size = self._files.info(self._path).get("size")
+        self._identity = identity
+        self._files, self._path = file_system(identity.location)
+        facts: Any = persistently(lambda: self._files.info(self._path))
+        size = facts.get("size")
         if size is None:
             raise OSError("the server does not tell the file's length")
         self._size = int(size)
@@ -36,7 +39,12 @@ class RemoteSource:
         return self._size
 
     def pread(self, offset: int, size: int) -> bytes:
-        """Return ``size`` bytes from ``offset``; fewer only where the file ends."""
+        """Return ``size`` bytes from ``offset``; fewer only where the file ends.
+
+        Raises:
+            OSError: The slide is closed.
+            SlideError: The file cannot be reached any more, or not in parts.
+        """
         end = min(offset + size, self._size)
         if not self._is_open:
             raise OSError("the slide is closed")
@@ -44,7 +52,7 @@ class RemoteSource:
             return b""
         data = self._fetch(offset, end)
         if len(data) != end - offset:
-            raise OSError(
+            raise self._lost(
                 f"the server sent {len(data)} bytes instead of {end - offset}; it must support "
                 "range requests"
             )
@@ -55,27 +63,18 @@ class RemoteSource:
         self._is_open = False
 
     def _fetch(self, start: int, end: int) -> bytes:
-        with _as_os_errors():
-            data: Any = self._files.cat_file(self._path, start=start, end=end)
+        try:
+            data: Any = persistently(lambda: self._files.cat_file(self._path, start=start, end=end))
+        except OSError as error:
+            raise self._lost(str(error) or type(error).__name__) from error
         return bytes(data)
 
-
-@contextmanager
-def _as_os_errors() -> Iterator[None]:
-    """Turn what a file system raises into ``OSError``."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        # fsspec calls a file missing, too, whose server does not answer.
-        if isinstance(error.__cause__, aiohttp.ClientConnectionError):
-            raise OSError(str(error.__cause__)) from error
-        raise
-    except OSError:
-        raise
-    except Exception as error:
-        # Wide, because each of fsspec's file systems is a plug-in with errors of its own: a missing
-        # package, missing credentials, an HTTP status, ...
-        raise OSError(str(error) or type(error).__name__) from error
+    def _lost(self, reason: str) -> SlideError:
+        return SlideError(
+            self._identity.name,
+            f"'{self._identity.location}' cannot be read any more ({reason}); run the same command "
+            "again to go on",
+        )
 
 
 def open_remote(identity: Identity, mpp: float | None) -> Slide:
@@ -88,7 +87,7 @@ def open_remote(identity: Identity, mpp: float | None) -> Slide:
     """
     source: RemoteSource | None = None
     try:
-        source = RemoteSource(identity.location)
+        source = RemoteSource(identity)
         return _open_on_bytes(source, identity, mpp)
     except FileNotFoundError as error:
         raise SlideError(identity.name, f"no such file '{identity.location}'") from error

@@ -23,7 +23,7 @@ from dfaseg.inference.batch.events import EventLog, read_events
 from dfaseg.inference.batch.outcome import Outcome
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.run import predict_slides
-from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.batch.spec import BatchSpec, claims_in
 from dfaseg.inference.outputs import PUBLISHING, OutputPaths
 from dfaseg.inference.slide_run import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
@@ -244,7 +244,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, slides: Path) -> None:
     """And says what would become of each slide."""
     (tmp_path / "broken.svs").touch()
     run(slides / "s0.tif", "--out", tmp_path / "out")
-    with Claims(tmp_path / "out" / ".dfaseg" / "claims") as claims:
+    with Claims(claims_in(tmp_path / "out")) as claims:
         claims.take("s1")
         before = everything_below(tmp_path)
         result = run(slides, tmp_path / "broken.svs", "--out", tmp_path / "out", "--dry-run")
@@ -289,7 +289,7 @@ def test_array_task_does_its_share_but_never_shares_out_one_slide(
 
 def test_slide_that_another_process_holds_is_left_to_it(tmp_path: Path, slides: Path) -> None:
     """As long as that process lives."""
-    with Claims(tmp_path / ".dfaseg" / "claims") as claims:
+    with Claims(claims_in(tmp_path)) as claims:
         claims.take("s1")
         result = run(slides, "--out", tmp_path)
 
@@ -400,8 +400,8 @@ def test_next_slide_is_begun_before_the_last_has_finished(tmp_path: Path, slides
 def test_slide_whose_process_died_is_done_last(tmp_path: Path, slides: Path) -> None:
     """If it was the slide that killed it, the others are done before."""
     dead = replace(Owner.of_this_process(), born="1")
-    (tmp_path / ".dfaseg" / "claims").mkdir(parents=True)
-    create_claim(tmp_path / ".dfaseg" / "claims", "s0", 0, dead)
+    claims_in(tmp_path).prepare()
+    create_claim(claims_in(tmp_path), "s0", 0, dead)
 
     result = run(slides, "--out", tmp_path)
 
@@ -414,7 +414,7 @@ def test_slide_of_a_silent_machine_is_taken_after_a_time(tmp_path: Path, slides:
     spec = BatchSpec(
         slides=find_slide_inputs([str(slides)]), folder=tmp_path, settings=settings(tmp_path)
     )
-    spec.claims.mkdir(parents=True)
+    spec.claims.prepare()
     far = replace(Owner.of_this_process(), machine="node7", host="node7")
     for name in ("s0", "s1"):
         create_claim(spec.claims, name, 0, far)
@@ -422,7 +422,7 @@ def test_slide_of_a_silent_machine_is_taken_after_a_time(tmp_path: Path, slides:
 
     def live() -> None:
         while not end.wait(0.01):
-            os.utime(spec.claims / "s1.0")
+            os.utime(tmp_path / ".dfaseg" / "claims" / "s1.0")
 
     node = threading.Thread(target=live)
     node.start()
@@ -445,7 +445,7 @@ def test_status_says_how_a_folder_stands(tmp_path: Path, slides: Path) -> None:
     events = EventLog(out / "run.jsonl", Owner.of_this_process())
     events.add("started", "s1")
     events.add("started", "s2")
-    with Claims(out / ".dfaseg" / "claims") as claims:
+    with Claims(claims_in(out)) as claims:
         claims.take("s1")
         before = everything_below(out)
         result = CliRunner().invoke(cli, ["status", str(out)])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dfaseg.errors import DfasegError, OutputError
 from dfaseg.files import explain
-from dfaseg.inference.batch.exclusive import create_whole
+from dfaseg.inference.batch.shared_files import SharedFiles
 from dfaseg.slide import open_slide
 from dfaseg.slide.identity import SAMPLE
 from dfaseg.slide.inputs import PICTURE_ENDINGS, SlideInput
@@ -24,14 +24,16 @@ _ANY_MPP = 0.5
 """Areas are in pixels; a slide that states no resolution has one too."""
 
 
-def agreed_areas(folder: Path, slides: Sequence[SlideInput], *, keep: bool) -> dict[str, int]:
+def agreed_areas(
+    shared: SharedFiles, slides: Sequence[SlideInput], *, keep: bool
+) -> dict[str, int]:
     """Return the pixels of each slide; 0 where it cannot be opened.
 
-    The first process to have measured them keeps them in the folder, and all others take those:
+    The first process to have measured them keeps them for all, and all others take those:
     shares would overlap or leave a slide out if one process could open it and another could not.
 
     Args:
-        folder: Shared by all processes; exists where ``keep`` is set.
+        shared: What all processes see; prepared where ``keep`` is set.
         slides: All slides, in any order.
         keep: Whether to keep what had to be measured.
 
@@ -40,17 +42,17 @@ def agreed_areas(folder: Path, slides: Sequence[SlideInput], *, keep: bool) -> d
     """
     names = sorted((slide.id, slide.path) for slide in slides)
     digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
-    path = folder / f"areas-{digest}.json"
+    name = f"areas-{digest}.json"
     try:
-        if not path.exists():
+        if shared.look(name) is None:
             areas = _measure_all(slides)
             if not keep:
                 return areas
-            create_whole(path, json.dumps(areas, indent=0, sort_keys=True).encode())
-        return _read(path)
+            shared.create(name, json.dumps(areas, indent=0, sort_keys=True).encode())
+        return _read(shared, name)
     except OSError as error:
         raise OutputError(
-            f"areas '{path}': cannot be read or written ({explain(error)})"
+            f"areas '{name}': cannot be read or written ({explain(error)})"
         ) from error
 
 
@@ -77,11 +79,13 @@ def _measure(slide: SlideInput) -> int:
     return level.width * level.height
 
 
-def _read(path: Path) -> dict[str, int]:
+def _read(shared: SharedFiles, name: str) -> dict[str, int]:
     """Read areas, a little later where another process is still writing them."""
     for _ in range(_READ_ATTEMPTS):
+        seen = shared.look(name)
         try:
-            return {name: int(area) for name, area in json.loads(path.read_bytes()).items()}
+            areas = json.loads(seen.content if seen else b"")
+            return {slide_id: int(area) for slide_id, area in areas.items()}
         except ValueError:
             time.sleep(_READ_PAUSE_SECONDS)
-    raise OutputError(f"areas '{path}': damaged; remove the file and run again")
+    raise OutputError(f"areas '{name}' in '{shared}': damaged; remove the file and run again")

@@ -1,15 +1,10 @@
 """The files of claims: made whole by one process only, changed by that process only."""
 
 import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from dfaseg.files import write_json
-from dfaseg.inference.batch.exclusive import create_whole
 from dfaseg.inference.batch.owners import Owner
+from dfaseg.inference.batch.shared_files import SharedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,68 +14,66 @@ class ClaimState:
     Attributes:
         owner: Who made it; None where that cannot be read (yet).
         is_released: Whether its owner has let go.
-        changed: Differs whenever the owner has shown a sign of life.
+        version: Differs whenever the owner has shown a sign of life.
+        changed: When that was, in seconds since 1970 by the clock of the disk or store.
     """
 
     owner: Owner | None
     is_released: bool
-    changed: int
+    version: str
+    changed: float
 
 
-def claim_path(folder: Path, slide_id: str, number: int) -> Path:
-    """Return where the claim with a number lies."""
-    return folder / f"{slide_id}.{number}"
+def claim_name(slide_id: str, number: int) -> str:
+    """Return the name of the claim with a number."""
+    return f"{slide_id}.{number}"
 
 
-def latest_claim(folder: Path, slide_id: str) -> int | None:
+def latest_claim(files: SharedFiles, slide_id: str) -> int | None:
     """Return the highest number of a slide's claims; None where there is none.
 
     Numbers have no gaps, since no file is ever removed: who has read one must not find the name of
     the next free again. (Listing the folder would take longer, there may be thousands of slides.)
     """
     number = 0
-    while claim_path(folder, slide_id, number).exists():
+    while files.look(claim_name(slide_id, number)) is not None:
         number += 1
     return number - 1 if number else None
 
 
-def create_claim(folder: Path, slide_id: str, number: int, owner: Owner) -> bool:
+def create_claim(files: SharedFiles, slide_id: str, number: int, owner: Owner) -> bool:
     """Make a claim's file; tell whether this process has made it, and no other.
 
     Raises:
         OSError: Nothing can be written there.
+        OutputError: The same, in an object store.
     """
-    record = json.dumps(_record(owner, is_released=False)).encode()
-    return create_whole(claim_path(folder, slide_id, number), record)
+    return files.create(claim_name(slide_id, number), claim_record(owner, is_released=False))
 
 
-def read_claim(path: Path) -> ClaimState | None:
+def read_claim(files: SharedFiles, slide_id: str, number: int) -> ClaimState | None:
     """Read a claim's file; None where it is gone.
 
     Raises:
         OSError: It cannot be read.
+        OutputError: The same, in an object store.
     """
-    try:
-        with path.open("rb") as file:
-            changed = os.fstat(file.fileno()).st_mtime_ns
-            text = file.read()
-    except FileNotFoundError:
+    seen = files.look(claim_name(slide_id, number))
+    if seen is None:
         return None
     try:
-        record = json.loads(text)
-        return ClaimState(Owner.from_record(record), bool(record["released"]), changed)
+        record = json.loads(seen.content)
+        owner, is_released = Owner.from_record(record), bool(record["released"])
     except (ValueError, KeyError, TypeError):
-        return ClaimState(None, is_released=False, changed=changed)
+        return ClaimState(None, is_released=False, version=seen.version, changed=seen.changed)
+    return ClaimState(owner, is_released, seen.version, seen.changed)
 
 
-def release_claim(path: Path, owner: Owner) -> None:
-    """Say in a claim's file that its owner, who calls this, has let go.
+def claim_record(owner: Owner, *, is_released: bool) -> bytes:
+    """Return what a claim's file holds.
 
-    Raises:
-        OutputError: It cannot be written.
+    Args:
+        owner: Who makes it.
+        is_released: Whether its owner has let go.
     """
-    write_json(path, _record(owner, is_released=True))
-
-
-def _record(owner: Owner, *, is_released: bool) -> Mapping[str, Any]:
-    return {**owner.to_record(), "released": is_released}
+    return json.dumps({**owner.to_record(), "released": is_released}).encode()

@@ -1,22 +1,20 @@
 """Claims: several processes, on several machines, share slides without doing one twice.
 
 A claim is a file ``ID.N``. Who creates it holds the slide: making a file that must not exist is
-atomic on network disks too, where locks and clocks are not to be relied on. While it is held, its
-time of change is renewed every few seconds. A slide whose holder has let go, or has died, is taken
-by creating ``ID.N+1``, which again only one can do.
+atomic on network disks too, where locks and clocks are not to be relied on, and in object stores
+with conditional writes. While it is held, its time of change is renewed every few seconds. A slide
+whose holder has let go, or has died, is taken by creating ``ID.N+1``, which again only one can do.
 
 A holder on this machine is dead when the system knows its process no more; one on another when its
 file has not changed for ``Timing.stale`` seconds, by the clock of who watches, over many looks.
 """
 
 import logging
-import os
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,13 +22,14 @@ from dfaseg.errors import ClaimLostError, OutputError
 from dfaseg.files import explain
 from dfaseg.inference.batch.claim_files import (
     ClaimState,
-    claim_path,
+    claim_name,
+    claim_record,
     create_claim,
     latest_claim,
     read_claim,
-    release_claim,
 )
 from dfaseg.inference.batch.owners import Owner
+from dfaseg.inference.batch.shared_files import SharedFiles
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +87,18 @@ class Claim:
         slide_id: Which.
         number: Of its file.
         owner: Who this process is.
-        folder: Where the file lies.
+        files: Where the file lies.
     """
 
     slide_id: str
     number: int
     owner: Owner
-    folder: Path
+    files: SharedFiles
 
     @property
-    def path(self) -> Path:
-        """The claim's file."""
-        return claim_path(self.folder, self.slide_id, self.number)
+    def name(self) -> str:
+        """Name of its file."""
+        return claim_name(self.slide_id, self.number)
 
     def check(self) -> None:
         """Make sure that no other process has taken this one for dead.
@@ -107,9 +106,8 @@ class Claim:
         Raises:
             ClaimLostError: Another has, or the file was removed.
         """
-        if claim_path(self.folder, self.slide_id, self.number + 1).exists() or (
-            not self.path.exists()
-        ):
+        following = claim_name(self.slide_id, self.number + 1)
+        if self.files.look(following) is not None or self.files.look(self.name) is None:
             raise ClaimLostError(
                 f"slide '{self.slide_id}': another process has taken it over, because this one "
                 "gave no sign of life; it goes on there"
@@ -120,7 +118,7 @@ class Claim:
 class _Watch:
     """What has been seen of another's claim."""
 
-    changed: int
+    version: str
     looked: float
     silent_for: float = 0.0
     has_changed: bool = False
@@ -131,25 +129,20 @@ class Claims:
     """The claims of one output folder, as one process sees and makes them.
 
     Args:
-        folder: Where their files lie; it is made when missing.
+        files: Where their files lie; the place is made when missing.
         timing: How often, and how long.
     """
 
-    folder: Path
+    files: SharedFiles
     timing: Timing = field(default_factory=Timing)
     _held: dict[str, Claim] = field(default_factory=dict)
     _watched: dict[tuple[str, int], _Watch] = field(default_factory=dict)
     _end: threading.Event = field(default_factory=threading.Event)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
     _heart: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"output folder '{self.folder.parent}': nothing can be written there "
-                f"({explain(error)}); choose another --out"
-            ) from error
+        self.files.prepare()
         self._heart = threading.Thread(target=self._beat, name="claims", daemon=True)
         self._heart.start()
         return self
@@ -183,17 +176,19 @@ class Claims:
                     return found
         except OSError as error:
             raise OutputError(
-                f"claims in '{self.folder}': cannot be read or written ({explain(error)})"
+                f"claims in '{self.files}': cannot be read or written ({explain(error)})"
             ) from error
         return Held(None, HolderState.ALIVE, time.time())
 
     def release(self, claim: Claim) -> None:
         """Let go of a slide, so that others may take it."""
-        self._held.pop(claim.slide_id, None)
-        # Where even that cannot be written, others find out that this process has ended.
-        with suppress(ClaimLostError, OutputError):
-            claim.check()
-            release_claim(claim.path, claim.owner)
+        # A sign of life that was on its way would make the slide seem held again.
+        with self._changing:
+            self._held.pop(claim.slide_id, None)
+            # Where even that cannot be written, others find out that this process has ended.
+            with suppress(ClaimLostError, OSError, OutputError):
+                claim.check()
+                self.files.replace(claim.name, claim_record(claim.owner, is_released=True))
 
     def forget(self) -> None:
         """Watch the claims of others anew, because the last look was long ago."""
@@ -204,25 +199,26 @@ class Claims:
 
         Raises:
             OSError: Claims cannot be read.
+            OutputError: The same, in an object store.
         """
-        number = latest_claim(self.folder, slide_id)
-        state = None if number is None else read_claim(claim_path(self.folder, slide_id, number))
+        number = latest_claim(self.files, slide_id)
+        state = None if number is None else read_claim(self.files, slide_id, number)
         if number is None or state is None or state.is_released:
             return None
-        return Held(state.owner, self._judge(slide_id, number, state), state.changed / 1e9)
+        return Held(state.owner, self._judge(slide_id, number, state), state.changed)
 
     def _attempt(self, slide_id: str, *, from_dead: bool) -> Claim | Held | None:
         """Try once; None where another process was faster and it is worth another look."""
-        number = latest_claim(self.folder, slide_id)
+        number = latest_claim(self.files, slide_id)
         if number is not None:
             held = self.holder(slide_id)
             if held and not (from_dead and held.state is HolderState.DEAD):
                 return held
         following = 0 if number is None else number + 1
         owner = Owner.of_this_process()
-        if not create_claim(self.folder, slide_id, following, owner):
+        if not create_claim(self.files, slide_id, following, owner):
             return None
-        claim = Claim(slide_id, following, owner, self.folder)
+        claim = Claim(slide_id, following, owner, self.files)
         self._held[slide_id] = claim
         return claim
 
@@ -232,16 +228,16 @@ class Claims:
             return HolderState.DEAD
         if state.owner and state.owner.is_on_this_machine:
             return HolderState.ALIVE
-        watch = self._look(slide_id, number, state.changed)
+        watch = self._look(slide_id, number, state.version)
         if watch.silent_for >= self.timing.stale:
             return HolderState.DEAD
         return HolderState.ALIVE if watch.has_changed else HolderState.SILENT
 
-    def _look(self, slide_id: str, number: int, changed: int) -> _Watch:
+    def _look(self, slide_id: str, number: int, version: str) -> _Watch:
         now = time.monotonic()
         watch = self._watched.get((slide_id, number))
-        if watch is None or watch.changed != changed:
-            watch = _Watch(changed, now, has_changed=watch is not None)
+        if watch is None or watch.version != version:
+            watch = _Watch(version, now, has_changed=watch is not None)
         else:
             # Silence counts only while somebody listens: a disk that answers nobody for minutes
             # would otherwise make everyone seem dead.
@@ -254,7 +250,13 @@ class Claims:
         """Give signs of life until the end."""
         while not self._end.wait(self.timing.beat):
             for claim in list(self._held.values()):
-                try:
-                    os.utime(claim.path)
-                except OSError as error:
-                    log.debug("claim '%s': no sign of life given (%s)", claim.path, error)
+                self._give_sign(claim)
+
+    def _give_sign(self, claim: Claim) -> None:
+        with self._changing:
+            if claim.slide_id not in self._held:
+                return
+            try:
+                self.files.touch(claim.name, claim_record(claim.owner, is_released=False))
+            except (OSError, OutputError) as error:
+                log.debug("claim '%s': no sign of life given (%s)", claim.name, error)

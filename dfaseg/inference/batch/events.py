@@ -1,11 +1,16 @@
-"""What happened to each slide: ``run.jsonl``, one line per event, shared by all processes."""
+"""What happened to each slide: ``run.jsonl``, one line per event, shared by all processes.
+
+On a disk it is one file. An object cannot be added to, so in a store each process has one of its
+own, ``run.jsonl/HOST-PID-TOKEN.jsonl``, and writes it anew with each event.
+"""
 
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +18,12 @@ from dfaseg.errors import OutputError
 from dfaseg.files import explain
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.limits import peak_memory_bytes
+from dfaseg.storage.store_path import Place, StorePath
 
 EVENTS_FILE = "run.jsonl"
 STARTED, DONE, FAILED, STOPPED = "started", "done", "failed", "stopped"
 
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 _LOCK_SECONDS = 10.0
 """A line takes milliseconds: who holds the lock for longer has died."""
 _LOOK_SECONDS = 0.02
@@ -27,12 +34,13 @@ class EventLog:
     """Appends events of this process.
 
     Attributes:
-        path: The file.
+        path: The file, or what the names of objects begin with.
         owner: Who writes.
     """
 
-    path: Path
+    path: Place
     owner: Owner
+    _lines: list[str] = field(default_factory=list)
 
     def add(self, event: str, slide_id: str, **facts: Any) -> None:
         """Append one event.
@@ -46,7 +54,7 @@ class EventLog:
             OutputError: The line cannot be written.
         """
         record = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "time": time.strftime(_TIME_FORMAT),
             "event": event,
             "id": slide_id,
             **facts,
@@ -55,22 +63,33 @@ class EventLog:
             "pid": self.owner.pid,
             "job": self.owner.job,
         }
-        append_line(self.path, json.dumps(record, ensure_ascii=False))
+        line = json.dumps(record, ensure_ascii=False)
+        if isinstance(self.path, Path):
+            append_line(self.path, line)
+            return
+        # Late, because the network libraries take as long to load as all else together.
+        from dfaseg.storage.objects import write_object  # noqa: PLC0415
+
+        self._lines.append(line)
+        name = f"{self.owner.host}-{self.owner.pid}-{self.owner.token}.jsonl"
+        write_object(self.path / name, "".join(f"{line}\n" for line in self._lines).encode())
 
 
-def read_events(path: Path) -> list[Mapping[str, Any]]:
+def read_events(path: Place) -> list[Mapping[str, Any]]:
     """Return all events in their order; lines that a full disk cut short are left out.
 
     Raises:
         OutputError: The file is there and cannot be read.
     """
+    if isinstance(path, StorePath):
+        return _read_objects(path)
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
     except OSError as error:
         raise OutputError(f"events '{path}': cannot be read ({explain(error)})") from error
-    return [record for record in map(_parse, lines) if record]
+    return _parse_all(text)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -115,6 +134,26 @@ def _only_writer(lock: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             lock.unlink()
+
+
+def _read_objects(path: StorePath) -> list[Mapping[str, Any]]:
+    """Join the events of all processes; their clocks are taken to agree to a second or so."""
+    from dfaseg.storage.objects import list_below, read_object  # noqa: PLC0415 - see above
+
+    contents = [read_object(place) or b"" for place in list_below(path)]
+    events = [event for content in contents for event in _parse_all(content.decode())]
+    return sorted(events, key=lambda event: _seconds(str(event.get("time"))))
+
+
+def _seconds(time_text: str) -> float:
+    try:
+        return datetime.strptime(time_text, _TIME_FORMAT).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _parse_all(text: str) -> list[Mapping[str, Any]]:
+    return [record for record in map(_parse, text.splitlines()) if record]
 
 
 def _parse(line: str) -> dict[str, Any] | None:

@@ -1,16 +1,18 @@
 """Results that are there already, and whether they are what is asked for now."""
 
-import json
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfaseg.errors import OutputExistsError
 from dfaseg.inference.job import recipe_of
-from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.pipeline import open_any_slide
 from dfaseg.inference.spec import PredictSpec
+from dfaseg.inference.workshop import outputs_of
 from dfaseg.model.network import Network
+
+if TYPE_CHECKING:
+    from dfaseg.inference.workshop import Outputs
 
 _ANY = frozenset({"dfaseg", "slide id", "model name"})
 """Entries of a recipe that may differ: the version, and names of what is known by its content."""
@@ -28,8 +30,8 @@ def is_finished(spec: PredictSpec, network: Network) -> bool:
         SlideError: The slide cannot be opened to compare it.
         ConfigError: A setting is impossible for this slide or model.
     """
-    paths = OutputPaths.beside(spec.out)
-    found = finished_recipe(paths)
+    outputs = outputs_of(spec)
+    found = finished_recipe(outputs)
     if found is None:
         return False
     with closing(open_any_slide(spec)) as slide:
@@ -37,23 +39,18 @@ def is_finished(spec: PredictSpec, network: Network) -> bool:
     differences = recipe_differences(found, wanted, any_precision=spec.precision == "auto")
     if differences and not spec.overwrite:
         raise OutputExistsError(
-            f"output '{paths.mask}': finished earlier with {', '.join(differences)}; pass "
+            f"output '{outputs.mask}': finished earlier with {', '.join(differences)}; pass "
             "--overwrite to replace it, or choose another --out"
         )
     return not differences
 
 
-def finished_recipe(paths: OutputPaths) -> Mapping[str, Any] | None:
-    """Return what a slide's results were made of; None where they are not all there.
-
-    The record appears last, and without the mask it is worth nothing.
-    """
-    if not paths.mask.is_dir():
-        return None
+def finished_recipe(outputs: "Outputs") -> Mapping[str, Any] | None:
+    """Return what a slide's results were made of; None where they are not all there."""
+    record = outputs.finished_record()
     try:
-        record = json.loads(paths.record.read_text(encoding="utf-8"))
-        return dict(record["result"]["recipe"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if record is None else dict(record["result"]["recipe"])
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -10,10 +10,9 @@ from dfaseg.inference.batch.finished import finished_recipe, is_finished
 from dfaseg.inference.batch.run import slides_of_share
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.job import recipe_of
-from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.pipeline import load_network_of, open_any_slide
 from dfaseg.inference.spec import PredictSpec
-from dfaseg.inference.state import STATE_FILE
+from dfaseg.inference.workshop import outputs_of
 from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput
 
@@ -65,14 +64,14 @@ def _forecast(slide: SlideInput, spec: PredictSpec, network: Network, claims: Cl
     held = claims.holder(slide.id)
     if held and held.state is not HolderState.DEAD:
         return Forecast(slide, "in work", str(held))
-    paths = OutputPaths.beside(spec.out)
-    is_replaced = finished_recipe(paths) is not None
-    if spec.out.parent.exists() and not is_replaced:
-        paths.check(overwrite=spec.overwrite)
+    outputs = outputs_of(spec)
+    is_replaced = finished_recipe(outputs) is not None
+    if not is_replaced:
+        outputs.refuse_taken(overwrite=spec.overwrite)
     with closing(open_any_slide(spec)) as opened:
         recipe_of(opened.info, network, spec)  # finds settings that do not fit the slide
         level = opened.info.levels[0]
     detail = f"{level.width * level.height / 1e6:.1f} megapixels"
-    if (paths.partial / STATE_FILE).exists():
+    if outputs.has_state:
         return Forecast(slide, "go on", detail)
     return Forecast(slide, "replace" if is_replaced else "run", detail)

@@ -1,29 +1,35 @@
 """Many slides through one network: none twice, none stopped by another's failure."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
-from pathlib import Path
 
-from dfaseg.errors import ClaimLostError, DfasegError, StoppedError
+from dfaseg.errors import ClaimLostError, ConfigError, DfasegError, StoppedError
 from dfaseg.inference.batch.areas import agreed_areas
-from dfaseg.inference.batch.begin import Ahead, Beginning, Begun, begin_slide
+from dfaseg.inference.batch.begin import (
+    NEXT_AT,
+    NEXT_STAGED_AT,
+    Ahead,
+    Beginner,
+    Beginning,
+    Begun,
+)
 from dfaseg.inference.batch.claims import Claims, Timing
 from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, STARTED, STOPPED, EventLog
 from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
 from dfaseg.inference.batch.owners import Owner
+from dfaseg.inference.batch.shared_files import LoneFiles, SharedFiles
 from dfaseg.inference.batch.shares import deal_out
 from dfaseg.inference.batch.spec import BatchSpec
-from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.pipeline import load_network_of, run_slide
 from dfaseg.inference.slide_run import Progress
+from dfaseg.inference.workshop import scratch_of
 from dfaseg.model.device import own_device
-from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput
+from dfaseg.slide.staging import IsWanted
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +70,33 @@ def predict_slides(
         DfasegError: A slide failed and ``spec.on_error`` is ``fail``.
     """
     stop = stop or threading.Event()
-    with Claims(spec.claims, timing or Timing()) as claims:
+    with (
+        scratch_of(spec.settings) as scratch,
+        Claims(_claim_files(spec), timing or Timing()) as claims,
+    ):
         slides = slides_of_share(spec)
         if not slides:
             return BatchReport(())
         device = own_device(spec.settings.device)
         network = load_network_of(replace(spec.settings, device=device))
-        return _Batch(spec, network, claims, show, stop).go(slides)
+        return _Batch(Beginner(spec, network, claims, scratch), show, stop).go(slides)
+
+
+def _claim_files(spec: BatchSpec) -> SharedFiles:
+    """Return where claims are made: nowhere, where a store has none and slides are divided.
+
+    Raises:
+        ConfigError: A store has none, and processes might do the same slide.
+        OutputError: Nothing can be written there.
+    """
+    try:
+        spec.claims.prepare()
+    except ConfigError as error:
+        if spec.share is None:
+            raise
+        log.warning("%s; each of them must be started once", error)
+        return LoneFiles()
+    return spec.claims
 
 
 def slides_of_share(spec: BatchSpec, *, keep: bool = True) -> Sequence[SlideInput]:
@@ -99,16 +125,16 @@ def slides_of_share(spec: BatchSpec, *, keep: bool = True) -> Sequence[SlideInpu
 class _Batch:
     """One process's way through its slides."""
 
-    def __init__(
-        self, spec: BatchSpec, network: Network, claims: Claims, show: Show, stop: threading.Event
-    ) -> None:
-        self._spec = spec
-        self._network = network
-        self._claims = claims
+    def __init__(self, beginner: Beginner, show: Show, stop: threading.Event) -> None:
+        self._beginner = beginner
+        self._spec = spec = beginner.spec
+        self._network = beginner.network
+        self._claims = beginner.claims
         self._show = show
         self._stop = stop
         self._events = EventLog(spec.folder / EVENTS_FILE, Owner.of_this_process())
-        self._ahead = Ahead(self._begin, claims)
+        next_at = NEXT_AT if spec.settings.scratch is None else NEXT_STAGED_AT
+        self._ahead = Ahead(self._begin, self._claims, next_at)
         self._outcomes: dict[str, SlideOutcome] = {}
         self._count = 0
         self._is_last = False
@@ -141,8 +167,12 @@ class _Batch:
                 self._outcomes[slide.id] = outcome
         return waiting
 
-    def _begin(self, slide: SlideInput) -> Beginning:
-        return begin_slide(slide, self._spec, self._network, self._claims, is_last=self._is_last)
+    def _begin(self, slide: SlideInput, is_wanted: IsWanted) -> Beginning:
+        return self._beginner.begin(
+            slide,
+            is_last=self._is_last,
+            is_wanted=lambda: is_wanted() and not self._stop.is_set(),
+        )
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -177,7 +207,7 @@ class _Batch:
         place = len(self._outcomes) + 1
         try:
             with (
-                closing(begun.prepared.slide),
+                closing(begun.prepared),
                 self._show(slide, place, self._count) as progress,
             ):
                 self._events.add(STARTED, slide.id, path=slide.path)
@@ -198,7 +228,7 @@ class _Batch:
             started,
             tiles=result.num_tiles,
             unreadable_tiles=result.num_unreadable,
-            bytes=_bytes_of(result.paths),
+            bytes=result.num_bytes,
         )
         log.info(
             "slide '%s': %d patches in %.1f s (%d of %d)",
@@ -219,14 +249,3 @@ def _reason(error: Exception) -> str:
         return "no memory left; use a smaller --batch-size or fewer --workers"
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}: {text}; please report it"
-
-
-def _bytes_of(paths: OutputPaths) -> int:
-    """Add up the sizes of a result's files that are still there."""
-    files = [path for path in paths.finals if path.is_file()]
-    files += [Path(folder, name) for folder, _, names in os.walk(paths.mask) for name in names]
-    total = 0
-    for path in files:
-        with suppress(FileNotFoundError):  # somebody may have moved it on already
-            total += path.stat().st_size
-    return total

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
+from dfaseg.inference.batch.shared_files import SharedFiles, shared_files
 from dfaseg.inference.batch.shares import Share
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import SlideInput
+from dfaseg.storage.store_path import Place
 
 HIDDEN_FOLDER = ".dfaseg"
 """Folder in the output folder for what processes must know of each other."""
-CLAIMS_FOLDER = f"{HIDDEN_FOLDER}/claims"
-"""Folder that says which process does which slide."""
+
+
+def claims_in(folder: Place) -> SharedFiles:
+    """Return the files of an output folder that say which process does which slide."""
+    return shared_files(folder / HIDDEN_FOLDER / "claims")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +32,20 @@ class BatchSpec:
     """
 
     slides: Sequence[SlideInput]
-    folder: Path
+    folder: Place
     settings: PredictSpec
     share: Share | None = None
     on_error: Literal["fail", "skip"] = "skip"
 
     @property
-    def hidden(self) -> Path:
-        """Folder for what processes must know of each other."""
-        return self.folder / HIDDEN_FOLDER
+    def hidden(self) -> SharedFiles:
+        """What processes must know of each other."""
+        return shared_files(self.folder / HIDDEN_FOLDER)
 
     @property
-    def claims(self) -> Path:
-        """Folder that says which process does which slide."""
-        return self.folder / CLAIMS_FOLDER
+    def claims(self) -> SharedFiles:
+        """What says which process does which slide."""
+        return claims_in(self.folder)
 
     def spec_of(self, slide: SlideInput) -> PredictSpec:
         """Return what is done to one slide; what a list says of it wins."""

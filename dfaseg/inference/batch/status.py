@@ -3,15 +3,14 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import OutputError
 from dfaseg.files import explain
 from dfaseg.inference.batch.claims import Claims, HolderState
 from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, read_events
-from dfaseg.inference.batch.spec import CLAIMS_FOLDER
-from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.batch.spec import claims_in
+from dfaseg.storage.store_path import Place, StorePath
 
 _RECORD_ENDING = ".run.json"
 
@@ -50,21 +49,21 @@ class FolderStatus:
         return [slide for slide in self.slides if slide.word == word]
 
 
-def read_status(folder: Path) -> FolderStatus:
+def read_status(folder: Place) -> FolderStatus:
     """Look through an output folder; nothing is written or waited for.
 
     Raises:
         OutputError: It cannot be read.
     """
-    if not folder.is_dir():
-        raise OutputError(f"folder '{folder}': does not exist; give the --out of dfaseg predict")
+    finished = _finished_in(folder)
     events = read_events(folder / EVENTS_FILE)
     last = {str(event["id"]): event for event in events}
     try:
-        records = [path.name for path in folder.glob(f"*{_RECORD_ENDING}")]
-        names = {name.removesuffix(_RECORD_ENDING) for name in records} | set(last)
-        claims = Claims(folder / CLAIMS_FOLDER)
-        slides = [_status_of(name, folder, last.get(name), claims) for name in names]
+        claims = Claims(claims_in(folder))
+        slides = [
+            _status_of(name, last.get(name), claims, is_done=name in finished)
+            for name in finished | set(last)
+        ]
     except OSError as error:
         raise OutputError(f"folder '{folder}': cannot be read ({explain(error)})") from error
     done = [event for event in events if event["event"] == DONE]
@@ -75,11 +74,34 @@ def read_status(folder: Path) -> FolderStatus:
     )
 
 
+def _finished_in(folder: Place) -> set[str]:
+    """Return the ids of the slides whose records are there.
+
+    Raises:
+        OutputError: There is no such folder, or it cannot be read.
+    """
+    try:
+        names = _names_in(folder)
+    except OSError as error:
+        raise OutputError(f"folder '{folder}': cannot be read ({explain(error)})") from error
+    if names is None:
+        raise OutputError(f"folder '{folder}': does not exist; give the --out of dfaseg predict")
+    records = [name for name in names if name.endswith(_RECORD_ENDING)]
+    return {name.removesuffix(_RECORD_ENDING) for name in records}
+
+
+def _names_in(folder: Place) -> list[str] | None:
+    """Return what is in a folder; None where it does not exist."""
+    if isinstance(folder, StorePath):
+        # Late, because the network libraries take as long to load as all else together.
+        from dfaseg.storage.objects import list_names  # noqa: PLC0415
+
+        return list_names(folder) or None
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else None
+
+
 def _status_of(
-    slide_id: str,
-    folder: Path,
-    last: Mapping[str, Any] | None,
-    claims: Claims,
+    slide_id: str, last: Mapping[str, Any] | None, claims: Claims, *, is_done: bool
 ) -> SlideStatus:
     """Say how one slide stands.
 
@@ -91,7 +113,7 @@ def _status_of(
         # Roughly: the disk's clock need not be this machine's.
         silence = max(0.0, time.time() - held.changed)
         return SlideStatus(slide_id, "in work", f"{held}, last sign of life {silence:.0f} s ago")
-    if OutputPaths.beside(folder / f"{slide_id}.zarr").record.exists():
+    if is_done:
         return SlideStatus(slide_id, "done")
     if last and last["event"] == FAILED:
         return SlideStatus(slide_id, "failed", str(last.get("reason", "")))

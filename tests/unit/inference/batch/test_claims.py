@@ -12,16 +12,18 @@ import pytest
 
 from dfaseg.errors import ClaimLostError
 from dfaseg.inference.batch import claims as claims_module
-from dfaseg.inference.batch.claim_files import create_claim, release_claim
+from dfaseg.inference.batch.claim_files import claim_record, create_claim
 from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState, Timing
 from dfaseg.inference.batch.owners import Owner, job_name
+from dfaseg.inference.batch.shared_files import DiskFiles
 
 TIMING = Timing(beat=0.01, look=10.0, stale=60.0)
 TAKE_AND_WAIT = """
 import sys
 from pathlib import Path
 from dfaseg.inference.batch.claims import Claims
-with Claims(Path(sys.argv[1])) as claims:
+from dfaseg.inference.batch.shared_files import DiskFiles
+with Claims(DiskFiles(Path(sys.argv[1]))) as claims:
     print(type(claims.take("a")).__name__, flush=True)
     sys.stdin.read()
 """
@@ -29,7 +31,8 @@ TAKE_ALL = """
 import sys
 from pathlib import Path
 from dfaseg.inference.batch.claims import Claim, Claims
-with Claims(Path(sys.argv[1])) as claims:
+from dfaseg.inference.batch.shared_files import DiskFiles
+with Claims(DiskFiles(Path(sys.argv[1]))) as claims:
     print("ready", flush=True)
     sys.stdin.readline()
     print(*(str(n) for n in range(60) if isinstance(claims.take(str(n)), Claim)), flush=True)
@@ -38,9 +41,15 @@ with Claims(Path(sys.argv[1])) as claims:
 
 
 @pytest.fixture
-def claims(tmp_path: Path) -> Iterator[Claims]:
+def folder(tmp_path: Path) -> Path:
+    """Return where claims lie."""
+    return tmp_path / "claims"
+
+
+@pytest.fixture
+def claims(folder: Path) -> Iterator[Claims]:
     """Return claims in a folder of their own."""
-    with Claims(tmp_path / "claims", TIMING) as opened:
+    with Claims(DiskFiles(folder), TIMING) as opened:
         yield opened
 
 
@@ -88,29 +97,30 @@ def test_slide_is_held_once(claims: Claims) -> None:
 
 def test_claims_end_with_their_process_part(tmp_path: Path) -> None:
     """What is still held when a run ends in an error is let go."""
-    with Claims(tmp_path) as claims:
+    with Claims(DiskFiles(tmp_path)) as claims:
         claims.take("a")
 
-    assert Claims(tmp_path).holder("a") is None
+    assert Claims(DiskFiles(tmp_path)).holder("a") is None
 
 
-def test_holder_gives_signs_of_life(claims: Claims) -> None:
+def test_holder_gives_signs_of_life(claims: Claims, folder: Path) -> None:
     """Its file's time changes while it is held."""
     claim = claims.take("a")
     assert isinstance(claim, Claim)
-    os.utime(claim.path, (0, 0))
+    path = folder / claim.name
+    os.utime(path, (0, 0))
 
     for _ in range(200):
         claims_module.time.sleep(0.01)
-        if claim.path.stat().st_mtime > 0:
+        if path.stat().st_mtime > 0:
             break
 
-    assert claim.path.stat().st_mtime > 0
+    assert path.stat().st_mtime > 0
 
 
-def test_killed_process_of_this_machine_is_known_to_be_dead(claims: Claims) -> None:
+def test_killed_process_of_this_machine_is_known_to_be_dead(claims: Claims, folder: Path) -> None:
     """At once; and a slide is taken from it only when that is asked for."""
-    with start(TAKE_AND_WAIT, claims.folder) as process:
+    with start(TAKE_AND_WAIT, folder) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "Claim\n"
         assert state_of(claims.take("a")) is HolderState.ALIVE
@@ -125,7 +135,7 @@ def test_killed_process_of_this_machine_is_known_to_be_dead(claims: Claims) -> N
 
 def test_process_number_that_was_given_anew_is_not_the_holder(claims: Claims) -> None:
     """After a restart, numbers come back."""
-    create_claim(claims.folder, "a", 0, replace(Owner.of_this_process(), born="1"))
+    create_claim(claims.files, "a", 0, replace(Owner.of_this_process(), born="1"))
 
     assert state_of(claims.take("a", from_dead=False)) is HolderState.DEAD
 
@@ -134,7 +144,7 @@ def test_silent_holder_elsewhere_is_watched_before_its_slide_is_taken(
     claims: Claims, now: list[float]
 ) -> None:
     """For the whole time, with looks in between: one late look is not enough."""
-    create_claim(claims.folder, "a", 0, elsewhere())
+    create_claim(claims.files, "a", 0, elsewhere())
     assert state_of(claims.take("a")) is HolderState.SILENT
     now[0] += 10_000
     assert state_of(claims.take("a")) is HolderState.SILENT
@@ -149,21 +159,23 @@ def test_silent_holder_elsewhere_is_watched_before_its_slide_is_taken(
     assert taken.number == 1
 
 
-def test_holder_elsewhere_that_shows_life_keeps_its_slide(claims: Claims, now: list[float]) -> None:
+def test_holder_elsewhere_that_shows_life_keeps_its_slide(
+    claims: Claims, folder: Path, now: list[float]
+) -> None:
     """Whatever its clock says."""
-    create_claim(claims.folder, "a", 0, elsewhere())
+    create_claim(claims.files, "a", 0, elsewhere())
     for year in range(8):
         found = claims.take("a")
         assert state_of(found) is (HolderState.ALIVE if year else HolderState.SILENT)
         now[0] += 20
-        os.utime(claims.folder / "a.0", (year * 3e7, year * 3e7))
+        os.utime(folder / "a.0", (year * 3e7, year * 3e7))
 
 
 def test_slide_let_go_elsewhere_is_free(claims: Claims) -> None:
     """Nobody waits for who has said so."""
     owner = elsewhere()
-    create_claim(claims.folder, "a", 0, owner)
-    release_claim(claims.folder / "a.0", owner)
+    create_claim(claims.files, "a", 0, owner)
+    claims.files.replace("a.0", claim_record(owner, is_released=True))
 
     assert isinstance(claims.take("a"), Claim)
 
@@ -173,7 +185,7 @@ def test_holder_learns_that_its_slide_was_taken(claims: Claims) -> None:
     claim = claims.take("a")
     assert isinstance(claim, Claim)
     claim.check()
-    create_claim(claims.folder, "a", 1, elsewhere())
+    create_claim(claims.files, "a", 1, elsewhere())
 
     with pytest.raises(ClaimLostError, match="slide 'a': another process has taken it over"):
         claim.check()
@@ -182,9 +194,9 @@ def test_holder_learns_that_its_slide_was_taken(claims: Claims) -> None:
     assert claims.holder("a") is not None
 
 
-def test_unreadable_claim_is_a_claim(claims: Claims) -> None:
+def test_unreadable_claim_is_a_claim(claims: Claims, folder: Path) -> None:
     """Its holder may be about to write it."""
-    (claims.folder / "a.0").touch()
+    (folder / "a.0").touch()
 
     assert state_of(claims.take("a")) is HolderState.SILENT
 
@@ -199,7 +211,7 @@ def test_disk_without_links_will_do(claims: Claims, monkeypatch: pytest.MonkeyPa
 
     assert isinstance(claims.take("a"), Claim)
     assert state_of(claims.take("a")) is HolderState.ALIVE
-    assert not create_claim(claims.folder, "a", 0, elsewhere())
+    assert not create_claim(claims.files, "a", 0, elsewhere())
 
 
 def test_processes_never_take_the_same_slide(tmp_path: Path) -> None:

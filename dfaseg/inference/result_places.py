@@ -1,0 +1,40 @@
+"""Where the files of one result go, whether on a disk or in an object store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+from dfaseg.storage.store_path import StorePath
+
+P = TypeVar("P", Path, StorePath)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPlaces(Generic[P]):
+    """Final places of a result's files, and the hidden one of what is not finished."""
+
+    mask: P
+    polygons: P
+    overlay: P
+    areas: P
+    record: P
+    partial: P
+
+    @classmethod
+    def beside(cls, mask: P, polygons: P | None = None) -> Self:
+        """Name the files after the mask: ``x.zarr`` gives ``x.geojson``, ``x.overlay.png``, ..."""
+        mask = mask.absolute()
+        stem = mask.with_suffix("")
+        return cls(
+            mask=mask,
+            polygons=(polygons or stem.with_name(f"{stem.name}.geojson")).absolute(),
+            overlay=stem.with_name(f"{stem.name}.overlay.png"),
+            areas=stem.with_name(f"{stem.name}.areas.csv"),
+            record=stem.with_name(f"{stem.name}.run.json"),
+            partial=mask.with_name(f".{mask.name}.partial"),
+        )
+
+    @property
+    def finals(self) -> tuple[P, ...]:
+        """All final files, in the order in which they appear; the record comes last."""
+        return self.mask, self.polygons, self.overlay, self.areas, self.record
