@@ -24,7 +24,7 @@ _S3_OPTIONS = MappingProxyType(
         # What this process remembers of a listing is not what others have written since.
         "use_listings_cache": False,
         # Attempts are ours to count: several layers of them would multiply.
-        "config_kwargs": {"retries": {"max_attempts": 1, "mode": "standard"}, "read_timeout": 60},
+        "config_kwargs": {"retries": {"max_attempts": 1, "mode": "standard"}, "read_timeout": 30},
     }
 )
 _OPTIONS = MappingProxyType({"s3": _S3_OPTIONS, "s3a": _S3_OPTIONS})
@@ -53,6 +53,8 @@ def file_system(url: str) -> tuple[Any, str]:
     """
     options: Mapping[str, Any] = _OPTIONS.get(url.partition("://")[0], {})
     files, path = persistently(lambda: fsspec.core.url_to_fs(url, **options))
+    if options is _S3_OPTIONS:
+        files.retries = 1
     return files, str(path)
 
 
