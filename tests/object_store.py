@@ -112,7 +112,8 @@ class _Faulty:
             "error": ("500 Internal Server Error", "InternalError"),
         }[fault]
         body = f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode()
-        start_response(status, [("Content-Type", "application/xml")])
+        length = ("Content-Length", str(len(body)))
+        start_response(status, [("Content-Type", "application/xml"), length])
         return [] if method == "HEAD" else [body]
 
 

@@ -1,6 +1,7 @@
 """Whole runs of ``predict`` in tests: networks with a known answer, and what a run has written."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,7 @@ from dfaseg.model.forward_pass import ForwardPass, PixelScaling
 from dfaseg.model.network import Network
 from dfaseg.slide import Slide
 from dfaseg.stitcher.mask_reader import read_mask
+from dfaseg.storage.store_path import Place
 from tests.model_files import tiny_card
 
 CPU = torch.device("cpu")
@@ -69,7 +71,7 @@ def use(
 
 
 def predict(
-    out: Path,
+    out: Place,
     slide: str | Path = "memory",
     *,
     run: Mapping[str, Any] = MappingProxyType({}),
@@ -85,6 +87,18 @@ def predict(
     """
     settings = {"tissue": "none", "workers": 1} | settings
     return predict_slide(PredictSpec(slide=str(slide), out=out, **settings), **run)
+
+
+def stop_after(batches: int) -> dict[str, Any]:
+    """Return the arguments of a run that is asked to stop after some batches."""
+    stop = threading.Event()
+    calls = iter(range(10**6))
+
+    def progress(_done: int, _total: int) -> None:
+        if next(calls) >= batches:
+            stop.set()
+
+    return {"progress": progress, "stop": stop}
 
 
 def run_command(*arguments: object) -> Result:

@@ -17,7 +17,7 @@ _LISTED = ("in work", "interrupted", "failed")
 def status(folder: "Place") -> None:
     """Say which slides in FOLDER are done, in work, interrupted or failed.
 
-    FOLDER is the --out of `dfaseg predict` for many slides, on a disk or in an object store. Nothing
+    FOLDER is the --out of `dfaseg predict` for many slides, on a disk or in a store. Nothing
     is changed or waited for, so that it can be asked at any time, from any machine. Slides that no
     process has begun are not listed; `dfaseg predict ... --dry-run` tells those.
     """

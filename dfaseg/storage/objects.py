@@ -24,7 +24,7 @@ _S3_OPTIONS = MappingProxyType(
         # What this process remembers of a listing is not what others have written since.
         "use_listings_cache": False,
         # Attempts are ours to count: several layers of them would multiply.
-        "config_kwargs": {"retries": {"max_attempts": 1, "mode": "standard"}, "read_timeout": 30},
+        "config_kwargs": {"retries": {"total_max_attempts": 1}, "read_timeout": 30},
     }
 )
 _OPTIONS = MappingProxyType({"s3": _S3_OPTIONS, "s3a": _S3_OPTIONS})

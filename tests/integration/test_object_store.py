@@ -1,21 +1,36 @@
 """``dfaseg predict`` with slides and results in an object store, over HTTP."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dfaseg.cli.main import cli
+from dfaseg.errors import StoppedError
 from dfaseg.inference.batch.claims import Claim, Claims, Held
 from dfaseg.inference.batch.events import read_events
 from dfaseg.inference.batch.spec import claims_in
 from dfaseg.storage import network_errors
 from dfaseg.storage.store_path import StorePath
 from tests.factories import tissue_like_image, write_tiff_slide
+from tests.model_files import write_tiny_model
 from tests.object_store import CREDENTIALS, ObjectStore, running_store
-from tests.predicting import RECORD_ENDING, identity_network, run_command, use, written_bytes
+from tests.predicting import (
+    RECORD_ENDING,
+    identity_network,
+    predict,
+    run_command,
+    stop_after,
+    use,
+    written_bytes,
+)
 
 
 @pytest.fixture
@@ -223,6 +238,64 @@ def test_result_whose_upload_breaks_off_is_not_finished(
     run(slides / "s0.tif", "--out", tmp_path / "x")
     assert results_of(store, "results/s0.") == written_bytes(tmp_path / "x" / "s0.zarr")
     assert not store.objects("results/.s0")
+
+
+def test_stopped_run_goes_on_from_what_it_put_into_the_store(
+    store: ObjectStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another machine may do that; no row of tiles that is saved there is computed again."""
+    slide = write_tiff_slide(tmp_path / "s.tif", tissue_like_image(100, 260), tile_px=64)
+    settings: dict[str, Any] = {"patch_px": 32, "overlap_px": 8, "batch_size": 3}
+    out = StorePath(f"{store.bucket}/results/s.zarr")
+    (tmp_path / "whole").mkdir()
+    predict(tmp_path / "whole" / "s.zarr", slide, **settings)
+
+    with pytest.raises(StoppedError):
+        predict(out, slide, run=stop_after(5), **settings)
+    assert list(store.objects()) == ["results/.s.zarr.partial/parked.tar"]
+    assert not list((tmp_path / "tmp").iterdir())
+    caplog.set_level("INFO", logger="dfaseg")
+    predict(out, slide, **settings)
+
+    assert "going on from row" in caplog.text
+    assert results_of(store, "results/s.") == written_bytes(tmp_path / "whole" / "s.zarr")
+    assert not store.objects("results/.")
+
+
+@pytest.mark.slow
+def test_kill_while_uploading_leaves_nothing_that_looks_finished(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    """Killed by the server itself, in the middle; the same command ends with the same bytes."""
+    slide = write_tiff_slide(tmp_path / "s.tif", tissue_like_image(100, 260), tile_px=64)
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    command = [sys.executable, "-m", "dfaseg", "predict", slide, "--model", model, "--out"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    out = f"{store.bucket}/results"
+
+    def run_it(target: object) -> "subprocess.Popen[bytes]":
+        options = ["--tissue", "none", "--device", "cpu", "--precision", "fp32"]
+        return subprocess.Popen([*map(str, [*command, target]), *options], env=environment)
+
+    runs: list[subprocess.Popen[bytes]] = []
+
+    def kill(method: str, path: str) -> str | None:
+        if method == "PUT" and path.endswith("s.overlay.png"):
+            runs[0].kill()
+        return None
+
+    store.misbehave = kill
+    runs.append(run_it(out))
+    assert runs[0].wait() == -signal.SIGKILL
+    left = store.objects("results/s.")
+    assert "results/s.geojson" in left
+    assert not {"results/s.run.json", "results/s.zarr/zarr.json"} & set(left)
+    store.fail_first(0, "")
+
+    assert run_it(out).wait() == 0
+    assert run_it(tmp_path / "whole").wait() == 0
+    assert results_of(store, "results/s.") == written_bytes(tmp_path / "whole" / "s.zarr")
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_store_that_does_not_answer_is_named(store: ObjectStore, slides: Path) -> None:
