@@ -121,6 +121,13 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
     "are read, and results are made there.",
 )
 @click.option(
+    "--limit-memory",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GB",
+    help="What the process may take; batches and threads are chosen to fit. What the job may take "
+    "if not given.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
     help="What a slide that fails does to the others of a folder: ends the run, or is listed at "
@@ -163,12 +170,17 @@ def predict(slides: tuple[str, ...], out: "Place", **arguments: Any) -> None:
         overlap_px=arguments.pop("overlap"),
         simplify_um=arguments.pop("simplify"),
         min_area_um2=arguments.pop("min_area"),
+        limit_memory_bytes=_bytes_of(arguments.pop("limit_memory")),
         **arguments,
     )
     if is_one:
         _predict_one(spec)
     else:
         predict_many(slides, out, spec, many)
+
+
+def _bytes_of(gigabytes: float | None) -> int | None:
+    return None if gigabytes is None else max(1, round(gigabytes * 1e9))
 
 
 def _check_one(slides: tuple[str, ...], out: "Place", many: "ManyOptions") -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import dfaseg
 from dfaseg.errors import ConfigError, SlideError
 from dfaseg.geometry import TileGrid
+from dfaseg.inference.memory import MemoryPlan, fit_to_memory
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.limits import available_cores
 from dfaseg.model.network import Network
@@ -33,8 +34,7 @@ class Job:
         overview: RGB picture of the slide, shape ``(h, w, 3)``.
         tissue: What is analysed, on the overview's pixels.
         selected: Tiles with tissue, shape ``(grid.num_rows, grid.num_cols)``.
-        batch_size: Patches per forward pass.
-        num_workers: Threads that read.
+        memory: What the run is expected to take, with the settings that decide it.
         recipe: All that decides what the results are; equal recipes give equal bytes.
     """
 
@@ -43,9 +43,18 @@ class Job:
     overview: NDArray[np.uint8]
     tissue: TissueMask
     selected: NDArray[np.bool_]
-    batch_size: int
-    num_workers: int
+    memory: MemoryPlan
     recipe: dict[str, Any]
+
+    @property
+    def batch_size(self) -> int:
+        """Patches per forward pass."""
+        return self.memory.workload.batch_size
+
+    @property
+    def num_workers(self) -> int:
+        """Threads that read."""
+        return self.memory.workload.num_workers
 
     @property
     def num_tiles(self) -> int:
@@ -62,18 +71,27 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
         ConfigError: A setting is impossible for this slide or model.
     """
     recipe = recipe_of(slide.info, network, spec)
-    num_workers = spec.workers or available_cores()
     plan = plan_reading(slide.info, network.card.mpp, decoding=spec.decode)
     grid = _grid(plan, network, spec)
-    survey = survey_slide(slide, plan, spec.tissue, decoding=spec.decode, num_workers=num_workers)
+    memory = fit_to_memory(
+        slide.info,
+        plan,
+        grid,
+        network,
+        spec,
+        batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
+        num_workers=spec.workers or available_cores(),
+    )
+    survey = survey_slide(
+        slide, plan, spec.tissue, decoding=spec.decode, num_workers=memory.workload.num_workers
+    )
     return Job(
         plan=plan,
         grid=grid,
         overview=survey.overview,
         tissue=survey.tissue,
         selected=survey.tissue.select_tiles(grid),
-        batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
-        num_workers=num_workers,
+        memory=memory,
         recipe=recipe,
     )
 

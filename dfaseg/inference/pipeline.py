@@ -181,7 +181,7 @@ def open_any_slide(spec: PredictSpec, copy: Path | None = None) -> Slide:
     if spec.slide == SAMPLE:
         slide = open_sample(spec.mpp, spec.slide_id or SAMPLE)
     else:
-        slide = open_slide(spec.slide, mpp=spec.mpp, slide_id=spec.slide_id, copy=copy)
+        slide = open_slide(copy or spec.slide, mpp=spec.mpp, slide_id=spec.slide_id)
     for warning in slide.info.warnings:
         log.warning("slide '%s': %s", slide.info.slide_id, warning)
     return slide

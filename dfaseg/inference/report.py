@@ -116,7 +116,7 @@ def write_record(
         "software": software_record(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "host": socket.gethostname(),
-        "slide": {"location": info.location, "properties": dict(info.properties)},
+        "slide": {"location": spec.slide, "properties": dict(info.properties)},
         "result": mask_attributes(info, network, job),
         "settings": {
             "device": ",".join(map(str, network.devices)),
@@ -135,6 +135,12 @@ def write_record(
             {"column": col, "row": row, "problem": problem}
             for (col, row), problem in sorted(unreadable.items())
         ],
+        "memory": {
+            "limit_bytes": job.memory.limit_bytes,
+            "resident_bytes": job.memory.resident_bytes,
+            "estimate_bytes": job.memory.estimate_bytes,
+            "terms_bytes": job.memory.terms,
+        },
         "seconds": round(result.seconds, 3),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
         "peak_memory_bytes": peak_memory_bytes(),

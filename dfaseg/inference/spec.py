@@ -38,6 +38,7 @@ class PredictSpec:
         overwrite: Replace results that are there.
         scratch: Folder on a local disk to which the slide is copied before it is read, and in which
             results are made; ``None`` reads the slide where it is.
+        limit_memory_bytes: What the process may hold; ``None`` is what the job has left.
         checkpoint_seconds: Time between two resumable states.
     """
 
@@ -61,6 +62,7 @@ class PredictSpec:
     origin: Origin = "auto"
     overwrite: bool = False
     scratch: Path | None = None
+    limit_memory_bytes: int | None = None
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:

@@ -17,13 +17,11 @@ class Identity:
         location: Path or URL as it was given.
         name: File name with its ending, for messages.
         given_id: The slide's id, where a list states one.
-        copy: Local copy that is read in place of what lies at the location.
     """
 
     location: str
     name: str
     given_id: str | None = None
-    copy: Path | None = None
 
     @property
     def slide_id(self) -> str:
@@ -32,34 +30,24 @@ class Identity:
 
     @property
     def is_remote(self) -> bool:
-        """Whether what is read lies on another machine."""
-        return self.copy is None and is_url(self.location)
+        """Whether the location is a URL of another machine."""
+        return "://" in self.location and not self.location.startswith(_LOCAL_SCHEME)
 
     @property
     def path(self) -> Path:
-        """The local file that is read; meaningless for a remote one."""
-        if self.copy is not None:
-            return self.copy
+        """The local file; meaningless for a remote one."""
         if self.location.startswith(_LOCAL_SCHEME):
             return Path(unquote(urlsplit(self.location).path))
         return Path(self.location).expanduser()
 
 
-def identify(
-    location: str | Path, *, slide_id: str | None = None, copy: Path | None = None
-) -> Identity:
+def identify(location: str | Path, *, slide_id: str | None = None) -> Identity:
     """Name a slide by the last part of its path or URL, queries left out.
 
     Args:
         location: Path or URL.
         slide_id: Its id, where it is not the file's name.
-        copy: Local copy to read.
     """
     text = str(location)
     name = PurePosixPath(unquote(urlsplit(text).path)).name if "://" in text else Path(text).name
-    return Identity(text, name or text, slide_id, copy)
-
-
-def is_url(location: str) -> bool:
-    """Tell whether a location is a URL of another machine, and not a path or ``file://``."""
-    return "://" in location and not location.startswith(_LOCAL_SCHEME)
+    return Identity(text, name or text, slide_id)

@@ -12,11 +12,7 @@ from dfaseg.slide.tiff import TiffSlide, open_tiff
 
 
 def open_slide(
-    location: str | Path,
-    *,
-    mpp: float | None = None,
-    slide_id: str | None = None,
-    copy: Path | None = None,
+    location: str | Path, *, mpp: float | None = None, slide_id: str | None = None
 ) -> Slide:
     """Open a whole-slide image or a plain picture.
 
@@ -27,7 +23,6 @@ def open_slide(
         location: Path or URL (``https://``, ``s3://``, ...).
         mpp: µm per level-0 pixel; wins over what the file states.
         slide_id: The slide's name in results; its file's name if not given.
-        copy: Local copy that is read in place of what lies at the location.
 
     Returns:
         The open slide; the caller closes it.
@@ -38,7 +33,7 @@ def open_slide(
         MissingResolutionError: The file states no believable resolution and ``mpp`` is not given.
         ConfigError: ``mpp`` is not a resolution that a slide can have.
     """
-    identity = identify(location, slide_id=slide_id, copy=copy)
+    identity = identify(location, slide_id=slide_id)
     if identity.is_remote:
         # Late, because the network libraries take as long to load as all else together.
         from dfaseg.slide.remote import open_remote  # noqa: PLC0415
