@@ -29,6 +29,9 @@ cores, and it is not worth a forward pass to find out by how much."""
 _LOOK_SECONDS = 0.001
 _measured: dict[tuple[str, ...], int] = {}
 """Bytes of a network's chunk, by what they depend on."""
+_least_resident: list[int] = []
+"""What the process held before its first run. What later slides find is that of the run before,
+which they will use again, or of the one under way, which will be over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class MemoryPlan:
 
     Attributes:
         limit_bytes: What the process may hold in all.
-        resident_bytes: What it held before.
+        resident_bytes: What it held before its first run.
         terms: What comes on top, by what it is for.
         workload: Settings that this is for.
     """
@@ -80,8 +83,8 @@ def fit_to_memory(  # what a run is made of
     Raises:
         ConfigError: Nothing fits; the message says what to change.
     """
-    resident = resident_memory_bytes()
-    limit = spec.limit_memory_bytes or resident + available_memory_bytes()
+    resident = _resident_before_runs()
+    limit = spec.limit_memory_bytes or resident_memory_bytes() + available_memory_bytes()
     chunk = network.chunk_size(grid.patch_px, grid.patch_px) or 1
     batches = [batch_size] if spec.batch_size else list(_halvings(batch_size, chunk))
     workers = [num_workers] if spec.workers else list(_halvings(num_workers, 1))
@@ -97,6 +100,11 @@ def fit_to_memory(  # what a run is made of
             return smallest
     assert smallest is not None
     raise ConfigError(_refusal(info, smallest, spec))
+
+
+def _resident_before_runs() -> int:
+    _least_resident[:] = [min([*_least_resident, resident_memory_bytes()])]
+    return _least_resident[0]
 
 
 def _halvings(most: int, least: int) -> Iterator[int]:

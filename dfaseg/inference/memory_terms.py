@@ -28,6 +28,8 @@ _POOL_SHRINKS = 6
 """Labels shrink at least so much while they wait in unfinished shards; 24-fold on tissue."""
 _OUTLINE_BYTES_PER_PX = 96
 """Of mask width: regions that are open along a whole row of small ones."""
+_IN_MEMORY = frozenset({"picture", "array"})
+"""Readers that hold the whole slide, with its smaller levels."""
 _FIXED_BYTES = 96 * 2**20
 """Libraries that load on the way, threads' own heaps, the overlay picture, blocks of polygons."""
 
@@ -77,6 +79,7 @@ def estimate_terms(
         "released rows": _RELEASES_AT_WORK * released * (channels * _FLOAT + stride**2),
         "mask": plan.width * (2 * CHUNK_PX + 2 * SHARD_PX // _POOL_SHRINKS),
         "outlines": plan.width * _OUTLINE_BYTES_PER_PX,
+        "picture": info.levels[0].width * info.levels[0].height * 4 * (info.reader in _IN_MEMORY),
         "overview": plan.width * plan.height // factor**2 * _OVERVIEW_BYTES_PER_PX,
         "fixed": _FIXED_BYTES,
     }

@@ -125,18 +125,20 @@ class StoreOutputs(ResultPlaces[StorePath]):
         """
         if self.is_left_over and self.finished_record() is None:
             return
+        objects = [final for final in self.finals if object_facts(final) is not None]
         is_mask_there = bool(list_below(self.mask))
-        taken = [self.mask] if is_mask_there else []
-        taken += [final for final in self.finals if object_facts(final) is not None]
+        taken = [*([self.mask] if is_mask_there else []), *objects]
         if taken and not overwrite:
             raise OutputExistsError(
                 f"output '{taken[0]}': already there; pass --overwrite to replace it or choose "
                 "another --out"
             )
-        metadata = read_object(self.mask / ROOT_METADATA) if is_mask_there else None
-        is_ours = not is_mask_there or (metadata is not None and is_mask_metadata(metadata))
-        if not is_ours or self.mask in taken[is_mask_there:]:
+        if self.mask in objects or (is_mask_there and not self._is_our_mask()):
             raise OutputExistsError(
                 f"output '{self.mask}': what is there was not written by dfaseg and is not "
                 "replaced; choose another --out"
             )
+
+    def _is_our_mask(self) -> bool:
+        metadata = read_object(self.mask / ROOT_METADATA)
+        return metadata is not None and is_mask_metadata(metadata)

@@ -21,6 +21,7 @@ RESIDENT = GB
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process hold 1 GB, the job have 100 GB left, and networks take 0.2 GB."""
     monkeypatch.setattr(memory, "resident_memory_bytes", lambda: RESIDENT)
+    monkeypatch.setattr(memory, "_least_resident", [])
     monkeypatch.setattr(memory, "available_memory_bytes", lambda: 100 * GB)
     monkeypatch.setattr(memory, "_network_bytes", lambda _network, _patch_px: GB // 5)
 
@@ -95,6 +96,17 @@ def test_slide_that_cannot_fit_is_refused_with_what_would_do() -> None:
     enough = float(str(e.value).rpartition(" ")[2])
     plan = fitted(limit_memory_bytes=int(enough * GB))
     assert plan.estimate_bytes <= plan.limit_bytes
+
+
+def test_what_the_run_before_left_is_not_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next slide uses it again, and the limit is that of the whole process."""
+    first = fitted()
+    monkeypatch.setattr(memory, "resident_memory_bytes", lambda: 5 * RESIDENT)
+
+    second = fitted()
+
+    assert second.estimate_bytes == first.estimate_bytes
+    assert second.limit_bytes == 105 * GB
 
 
 def test_estimate_grows_with_width_and_hardly_with_height() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dfaseg.slide.identity import identify
+from dfaseg.slide.slide import SlideInfo
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,15 @@ def test_slide_is_named_after_its_file(
 def test_local_location_has_a_path(location: str, path: str) -> None:
     """A file URL is a local path."""
     assert identify(location).path == Path(path)
+
+
+def test_given_id_is_the_slide_and_the_file_keeps_its_name() -> None:
+    """Messages name the file, results the slide; files made elsewhere may use either."""
+    identity = identify("/a/b.svs", slide_id="case 7")
+
+    assert (identity.slide_id, identity.name) == ("case 7", "b.svs")
+    info = SlideInfo("case 7", "/a/b.svs", "tiff", "0", 0.5, "metadata", ())
+    assert info.names == {"case 7", "b"}
 
 
 def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
