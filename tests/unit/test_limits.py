@@ -1,6 +1,8 @@
 """The job's own limits count, not the host's."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -145,3 +147,20 @@ def test_waiting_threads_spin_briefly_unless_the_user_says_otherwise(monkeypatch
     monkeypatch.delenv("OMP_WAIT_POLICY")
     limits.share_cores()
     assert os.environ.pop("GOMP_SPINCOUNT") == "10000"
+
+
+def test_peak_is_this_program_s_and_not_that_of_who_started_it() -> None:
+    """A small program that a large one starts has been small all its life."""
+    code = (
+        "from dfaseg.limits import peak_memory_bytes as peak, resident_memory_bytes as now\n"
+        "print(peak(), now())"
+    )
+    ballast = bytearray(200 * 2**20)
+    ballast[::4096] = b"x" * len(ballast[::4096])
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    peak, resident = map(int, result.stdout.split())
+    assert resident <= peak < len(ballast)
