@@ -99,7 +99,8 @@ def _open_on_bytes(source: RemoteSource, identity: Identity, mpp: float | None) 
     if not is_tiff(source):
         raise UnsupportedSlideError(
             identity.name,
-            "only TIFF-based slides can be read remotely; copy it to this machine first",
+            "only TIFF-based slides can be read remotely; copy it to this machine first, as "
+            "'dfaseg predict' does with --scratch",
         )
     try:
         return open_tiff(source, identity, mpp)
@@ -113,5 +114,5 @@ def _open_on_bytes(source: RemoteSource, identity: Identity, mpp: float | None) 
             raise UnsupportedSlideError(
                 identity.name,
                 f"cannot be read remotely ({native.problem}; {error.problem}); "
-                "copy it to this machine first",
+                "copy it to this machine first, as 'dfaseg predict' does with --scratch",
             ) from error

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from dfaseg.cli.main import cli
 from dfaseg.errors import StoppedError
@@ -213,6 +214,26 @@ def test_slide_whose_server_goes_away_fails_and_is_done_later(
     assert run(remote_slides, "--out", out).exit_code == 0
     run(slides, "--out", tmp_path / "local")
     assert written_bytes(out / "s1.zarr") == written_bytes(tmp_path / "local" / "s1.zarr")
+
+
+def test_slide_that_cannot_be_read_in_pieces_is_copied_first(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    """With --scratch, which the refusal without it names."""
+    picture = tmp_path / "p.png"
+    Image.fromarray(tissue_like_image(120, 90)).save(picture)
+    url = store.put("slides/p.png", picture.read_bytes())
+    options = ("--out", f"{store.bucket}/results", "--mpp", 0.5)
+
+    refused = run(url, *options)
+    assert "copy it to this machine first, as 'dfaseg predict' does with --scratch" in (
+        refused.stdout
+    )
+    copied = run(url, *options, "--scratch", tmp_path / "tmp")
+    assert copied.exit_code == 0, copied.output
+    run(picture, "--out", tmp_path / "out", "--mpp", 0.5)
+    assert results_of(store, "results/p.") == written_bytes(tmp_path / "out" / "p.zarr")
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_result_whose_upload_breaks_off_is_not_finished(
