@@ -22,6 +22,7 @@ from dfaseg.limits import available_memory_bytes, peak_memory_bytes, resident_me
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.tiler.plan import ReadPlan
+from dfaseg.tiler.strip_buffers import MOST_AHEAD
 
 PLENTY_BYTES = 8_000_000_000
 """Left beside everything else, this is more than a chunk takes in any network known here on a few
@@ -69,7 +70,7 @@ def fit_to_memory(  # what a run is made of
     """Choose batch size and threads with which a slide fits into memory.
 
     Settings that the user has named stay as they are. Of the others, batches become smaller first,
-    down to one chunk, then threads fewer.
+    down to one chunk, then fewer strips are decoded ahead, then threads become fewer.
 
     Args:
         info: Facts about the slide.
@@ -89,8 +90,8 @@ def fit_to_memory(  # what a run is made of
     batches = [batch_size] if spec.batch_size else list(_halvings(batch_size, chunk))
     workers = [num_workers] if spec.workers else list(_halvings(num_workers, 1))
     smallest = None
-    for num, size in product(workers, batches):
-        workload = Workload(size, num)
+    for num, ahead, size in product(workers, range(MOST_AHEAD, -1, -1), batches):
+        workload = Workload(size, num, ahead)
         terms = estimate_terms(info, plan, grid, network, workload)
         is_tight = limit - resident - sum(terms.values()) < PLENTY_BYTES
         if spec.limit_memory_bytes or is_tight:

@@ -8,7 +8,7 @@ from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.shards import CHUNK_PX, SHARD_PX
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.stream import BATCHES_AHEAD
-from dfaseg.tiler.strip_buffers import SMALL_STRIP_BYTES
+from dfaseg.tiler.strip_buffers import MOST_AHEAD, SMALL_STRIP_BYTES
 from dfaseg.tiler.survey import plan_survey
 
 Terms = dict[str, int]
@@ -41,10 +41,12 @@ class Workload:
     Attributes:
         batch_size: Patches per batch.
         num_workers: Threads that decode.
+        strips_ahead: Most strips of native tiles that are decoded ahead.
     """
 
     batch_size: int
     num_workers: int
+    strips_ahead: int = MOST_AHEAD
 
 
 def estimate_terms(
@@ -69,7 +71,8 @@ def estimate_terms(
     strip_rows = -(-tile.tile_height // plan.scale_y.numerator) * plan.scale_y.denominator
     overview_plan, factor = plan_survey(info, plan, decoding="full")
     return {
-        "native tiles": _strip_bytes(info, plan) + _strip_bytes(info, overview_plan),
+        "native tiles": _strip_bytes(info, plan, workload.strips_ahead)
+        + _strip_bytes(info, overview_plan, MOST_AHEAD),
         "decoding": workload.num_workers * tile.tile_width * tile.tile_height * 3 * _TILE_COPIES,
         "rows": 3 * plan.width * (grid.patch_px + grid.stride_px + 2 * strip_rows),
         "batches": (BATCHES_AHEAD + _BATCHES_AT_WORK) * workload.batch_size * patch_bytes,
@@ -85,9 +88,10 @@ def estimate_terms(
     }
 
 
-def _strip_bytes(info: SlideInfo, plan: ReadPlan) -> int:
+def _strip_bytes(info: SlideInfo, plan: ReadPlan, most_ahead: int) -> int:
     """Return the bytes of the strips of native tiles that are in flight; see ``StripBuffers``."""
     level = info.levels[plan.level].reduced(plan.reduction)
     period_x, period_y = plan.decoded_scale_x.numerator, plan.decoded_scale_y.numerator
     strip = (level.tile_height + 2 * period_y) * -(-level.width // period_x) * period_x * 3
-    return strip * (4 if strip <= SMALL_STRIP_BYTES else 3)
+    usual = MOST_AHEAD if strip <= SMALL_STRIP_BYTES else 1
+    return strip * (min(usual, most_ahead) + 2)

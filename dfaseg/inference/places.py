@@ -79,7 +79,7 @@ def open_patches(
     if works_on_device(network) and can_cut(job.plan):
         pool = decoding_processes(str(network.device), job.num_workers)
         return DevicePatchStream(*places, network.device, pool=pool, **settings)
-    return PatchStream(*places, **settings)
+    return PatchStream(*places, **settings, most_ahead=job.memory.workload.strips_ahead)
 
 
 def make_labeller(network: Network, plan: ReadPlan) -> Labeller:

@@ -21,7 +21,7 @@ from dfaseg.errors import ReadError
 from dfaseg.slide.slide import ReducingSlide, Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.resample import resampler
-from dfaseg.tiler.strip_buffers import WHITE, StripBuffers
+from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE, StripBuffers
 
 Item = TypeVar("Item")
 TileReader = Callable[[int, int], NDArray[np.uint8] | None]
@@ -59,6 +59,7 @@ class RowReader:
         needed: Native tiles to decode, shape ``(tile rows, tile columns)`` of the plan's level;
             what the rows hold in place of all others means nothing. ``None`` means all.
         num_workers: Threads of the executor.
+        most_ahead: Most strips of native tiles to decode ahead.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class RowReader:
         needed: NDArray[np.bool_] | None = None,
         *,
         num_workers: int,
+        most_ahead: int = MOST_AHEAD,
     ) -> None:
         self._plan = plan
+        self._most_ahead = most_ahead
         self._executor = executor
         self._num_workers = num_workers
         self._resample = resampler(plan.decoded_scale_x, plan.decoded_scale_y)
@@ -93,7 +96,7 @@ class RowReader:
 
         A failing tile stays white and can be taken before its strip is yielded.
         """
-        buffers = StripBuffers(self._plan, self._level)
+        buffers = StripBuffers(self._plan, self._level, self._most_ahead)
         first_strip, warm_up = buffers.first_strip(first_row)
         pending: deque[tuple[int, list[Future[None]]]] = deque()
         strip_indices = iter(range(warm_up, self._level.num_tile_rows))

@@ -15,7 +15,7 @@ from dfaseg.tiler.handover import made_ahead
 from dfaseg.tiler.needed import needed_native_tiles
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import RowReader, RowStrip
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE
 from dfaseg.tiler.unreadable import Reasons, UnreadableTiles
 
 BATCHES_AHEAD = 3
@@ -75,6 +75,7 @@ class PatchStream:
         first_row: Row of tiles to begin with.
         unreadable: Native tiles that an earlier part of the run could not decode. They may reach
             into rows that are not finished, and nobody need ask for them again.
+        most_ahead: Most strips of native tiles to decode ahead, where memory is short.
     """
 
     def __init__(  # noqa: PLR0913  # the last two say where a stopped run goes on
@@ -88,6 +89,7 @@ class PatchStream:
         num_workers: int,
         first_row: int = 0,
         unreadable: Reasons = MappingProxyType({}),
+        most_ahead: int = MOST_AHEAD,
     ) -> None:
         self._slide = slide
         self._plan = plan
@@ -97,6 +99,7 @@ class PatchStream:
         self._selected[:first_row] = False
         self._batch_size = batch_size
         self._num_workers = num_workers
+        self._most_ahead = most_ahead
         self._unreadable = UnreadableTiles(plan, self._level, unreadable)
 
     @property
@@ -156,7 +159,14 @@ class PatchStream:
             return
         band = _RowBand(self._plan, self._grid)
         needed = needed_native_tiles(self._level, self._plan, self._grid, self._selected)
-        reader = RowReader(self._slide, self._plan, executor, needed, num_workers=self._num_workers)
+        reader = RowReader(
+            self._slide,
+            self._plan,
+            executor,
+            needed,
+            num_workers=self._num_workers,
+            most_ahead=self._most_ahead,
+        )
         for strip in reader.strips(rows_left[0] * self._grid.stride_px):
             self._unreadable.note(reader.take_unreadable())
             band.append(strip)

@@ -12,6 +12,8 @@ WHITE = 255
 """Value of pixels outside the slide, of sparse tiles and of those that cannot be decoded."""
 BLOCK_PX = 1024
 """Least width of a resampling block in level pixels: enough work to be worth a thread's turn."""
+MOST_AHEAD = 2
+"""Strips that are decoded ahead, where they are small."""
 SMALL_STRIP_BYTES = 64 * 2**20
 """Strips up to this size are decoded two ahead, larger ones one ahead: enough to keep all threads
 busy at a strip's end, without holding more of a wide slide than that takes."""
@@ -23,9 +25,14 @@ class StripBuffers:
     Rows are grouped in periods of as many as the numerator of the scale, each of which gives as
     many result rows as its denominator. Strip ``t`` completes the periods that end within it;
     the rows after the last one are carried over.
+
+    Args:
+        plan: Level and scale to read at.
+        level: The level, as its tiles are decoded.
+        most_ahead: Most strips to decode ahead, where memory is short.
     """
 
-    def __init__(self, plan: ReadPlan, level: Level) -> None:
+    def __init__(self, plan: ReadPlan, level: Level, most_ahead: int = MOST_AHEAD) -> None:
         self._level = level
         self._scale_x, self._scale_y = plan.decoded_scale_x, plan.decoded_scale_y
         self._period = self._scale_y.numerator
@@ -36,7 +43,8 @@ class StripBuffers:
         # ends with room for the white rows that fill the slide's last period.
         self._head = self._period - 1
         rows = self._head + level.tile_height + self._period
-        self.strips_ahead = 2 if rows * self._source_width * 3 <= SMALL_STRIP_BYTES else 1
+        usual = MOST_AHEAD if rows * self._source_width * 3 <= SMALL_STRIP_BYTES else 1
+        self.strips_ahead = min(usual, most_ahead)
         # One buffer for each strip ahead, one for the strip at hand, one whose rows carry over.
         num_buffers = self.strips_ahead + 2
         self._source = np.empty((num_buffers, rows, self._source_width, 3), np.uint8)

@@ -8,6 +8,7 @@ from dfaseg.errors import ConfigError
 from dfaseg.geometry import TileGrid
 from dfaseg.inference import memory
 from dfaseg.inference.memory import MemoryPlan, fit_to_memory
+from dfaseg.inference.memory_terms import Workload
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.slide import Level, SlideInfo
 from dfaseg.tiler.plan import plan_reading
@@ -64,11 +65,12 @@ def test_batches_become_smaller_before_threads_become_fewer() -> None:
             break
         assert plan.estimate_bytes <= least - 1
         least = plan.estimate_bytes
-        seen.append((plan.workload.batch_size, plan.workload.num_workers))
+        seen.append(plan.workload)
 
-    assert seen[:5] == [(16, 16), (8, 16), (4, 16), (2, 16), (1, 16)]
-    assert seen[-1] == (1, 1)
-    workers = [num_workers for _, num_workers in seen]
+    assert [load.batch_size for load in seen[:5]] == [16, 8, 4, 2, 1]
+    assert all((load.num_workers, load.strips_ahead) == (16, 2) for load in seen[:5])
+    assert seen[-1] == Workload(1, 1, 0)
+    workers = [load.num_workers for load in seen]
     assert workers == sorted(workers, reverse=True)
 
 

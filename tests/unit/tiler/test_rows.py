@@ -98,6 +98,21 @@ def test_strips_equal_the_whole_picture_resampled(height, width, tile_px, mpp, s
     assert set(slide.reads.values()) == {1}
 
 
+@pytest.mark.parametrize("most_ahead", [0, 1])
+@pytest.mark.parametrize("mpp", [0.5, 1.4, 4.0])
+def test_rows_do_not_depend_on_how_far_ahead_tiles_are_decoded(mpp, most_ahead):
+    """Where memory is short, fewer strips wait."""
+    slide = ArraySlide(picture(120, 90), mpp=0.5, tile_px=16)
+    plan = plan_reading(slide.info, mpp)
+    usual, _ = read_all(slide, plan)
+
+    with ThreadPoolExecutor(2) as executor:
+        reader = RowReader(slide, plan, executor, num_workers=2, most_ahead=most_ahead)
+        rows = np.concatenate([strip.pixels for strip in reader.strips()])
+
+    assert np.array_equal(rows, usual)
+
+
 @settings(max_examples=25)
 @given(st.floats(0.45, 4.0), st.integers(8, 40), st.integers(1, 4), st.data())
 def test_rows_do_not_depend_on_where_reading_begins(mpp, tile_px, workers, data):
