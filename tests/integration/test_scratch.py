@@ -35,13 +35,13 @@ from tests.predicting import (
 KILLED_WHILE_COPYING = """
 import os, signal, sys
 from pathlib import Path
-from dfaseg.inference import pipeline, workshop
+from dfaseg.inference import disk_workshops, pipeline
 from dfaseg.inference.spec import PredictSpec
 from tests.predicting import identity_network
 
 pipeline.resolve_model = lambda name: Path("memory")
 pipeline.load_network = lambda path, **options: identity_network(2)
-copy, left = workshop.copy_whole, [int(sys.argv[4])]
+copy, left = disk_workshops.copy_whole, [int(sys.argv[4])]
 
 def copy_some(source, target):
     if not left[0]:
@@ -49,7 +49,7 @@ def copy_some(source, target):
     left[0] -= 1
     copy(source, target)
 
-workshop.copy_whole = copy_some
+disk_workshops.copy_whole = copy_some
 pipeline.predict_slide(
     PredictSpec(slide=sys.argv[1], out=Path(sys.argv[2]), scratch=Path(sys.argv[3]), tissue="none",
                 workers=1, patch_px=32, overlap_px=8, batch_size=3, checkpoint_seconds=0.0)
