@@ -404,7 +404,7 @@ def test_status_and_events_of_a_store(store: ObjectStore, slides: Path, tmp_path
     assert [line.split()[-1] for line in result.stdout.splitlines()[:4]] == ["1", "0", "0", "1"]
     assert "broken  failed       slide 'broken.svs'" in result.stdout
     events = read_events(StorePath(f"{out}/run.jsonl"))
-    assert [(e["id"], e["event"]) for e in events] == [
-        ("s0", "started"), ("s0", "done"), ("broken", "failed"),
-    ]  # fmt: skip
+    # Two processes within a second: only the order of each is known.
+    assert [e["event"] for e in events if e["id"] == "s0"] == ["started", "done"]
+    assert [e["event"] for e in events if e["id"] == "broken"] == ["failed"]
     assert CliRunner().invoke(cli, ["status", f"{store.bucket}/no"]).exit_code == 1
