@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.analysed import analysed_pieces
 from dfaseg.annotation.gathering import (
     Gathering,
     ParkedRings,
@@ -33,7 +34,8 @@ from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import ConfigError
 
 _MAX_STRIP_PX = 1 << 22
-"""Pixels traced at a time; bounds memory, and how long other threads may be kept from Python."""
+"""Pixels traced at a time, glass left out; bounds memory, and how long other threads may be kept
+from Python."""
 _LONG_EDGES = 1 << 14
 """Chains with more edges are put in order in the spool, not in memory."""
 
@@ -88,7 +90,8 @@ class Polygonizer:
             raise ConfigError(
                 f"mask rows of shape {mask.shape}: must be (h, {self._width}), h at least 1"
             )
-        step = max(1, _MAX_STRIP_PX // self._width)
+        num_analysed = sum(end - first for first, end in analysed_pieces(mask))
+        step = max(1, _MAX_STRIP_PX // max(1, num_analysed))
         parts = [self._trace(mask[first : first + step]) for first in range(0, len(mask), step)]
         return join_polygons(parts)
 
