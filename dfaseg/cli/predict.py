@@ -149,9 +149,11 @@ def predict(slides: tuple[str, ...], out: "Place", **arguments: Any) -> None:
     "sample", a small slide that is built in. One slide may go to MASK.zarr, any number to FOLDER.
     A run that was stopped goes on where it was when the same command is given again.
     """
-    from dfaseg.limits import share_cores
+    from dfaseg.allocator import bound_arenas
+    from dfaseg.limits import available_cores, share_cores
 
     share_cores()
+    bound_arenas(available_cores())
     from dfaseg.cli.predict_many import ManyOptions, predict_many
     from dfaseg.inference.spec import PredictSpec
 

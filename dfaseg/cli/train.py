@@ -61,9 +61,9 @@ def train(run_dir: Path, *, tensorboard: bool, resume: bool, **options: Any) -> 
     from dfaseg.limits import share_cores
 
     share_cores()
+    from dfaseg.allocator import keep_freed_memory
     from dfaseg.cli.progress import stop_on_signals
     from dfaseg.training.device import make_deterministic
-    from dfaseg.training.memory import keep_freed_memory
     from dfaseg.training.prepare import TrainRequest, prepare_training
     from dfaseg.training.world import join_world
 

@@ -94,4 +94,4 @@ def _strip_bytes(info: SlideInfo, plan: ReadPlan, most_ahead: int) -> int:
     period_x, period_y = plan.decoded_scale_x.numerator, plan.decoded_scale_y.numerator
     strip = (level.tile_height + 2 * period_y) * -(-level.width // period_x) * period_x * 3
     usual = MOST_AHEAD if strip <= SMALL_STRIP_BYTES else 1
-    return strip * (min(usual, most_ahead) + 2)
+    return strip * (min(usual, most_ahead) + 1)

@@ -32,8 +32,12 @@ class PixelScaling:
 
     def __call__(self, patches: Tensor) -> Tensor:
         """Scale uint8 patches ``(n, h, w, 3)`` to float32 ``(n, 3, h, w)``, channels last."""
+        width = patches.shape[2]
+        # Whole rows at a time: three channels by themselves are too few for the vector units.
+        factor, offset = self.factor.flatten().repeat(width), self.offset.flatten().repeat(width)
+        scaled = patches.flatten(2).float().mul_(factor).add_(offset)  # (n, h, 3 w)
         # The permuted view of (n, h, w, 3) is channels-last already: nothing is moved in memory.
-        return patches.permute(0, 3, 1, 2).float().mul_(self.factor).add_(self.offset)
+        return scaled.view(patches.shape).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)

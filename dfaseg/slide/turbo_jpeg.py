@@ -1,9 +1,9 @@
 """JPEG tiles by libjpeg-turbo's own interface: whole, or at a half, a quarter or an eighth.
 
-It decodes the usual tile a quarter faster than the general decoder and gives the same pixels. JPEG
-stores blocks of 8 × 8 pixels as frequencies, and libjpeg-turbo can also leave out those that a
-smaller picture does not show. That is less work than decoding all pixels and averaging them, and
-gives nearly the same: ``docs/design/0009-scaled-jpeg.md`` says how nearly.
+It decodes the usual tile with half the Python that the general decoder takes, never slower and to
+the same pixels. JPEG stores blocks of 8 × 8 pixels as frequencies, and libjpeg-turbo can also leave
+out those that a smaller picture does not show. That is less work than decoding all pixels and
+averaging them, and gives nearly the same: ``docs/design/0009-scaled-jpeg.md`` says how nearly.
 """
 
 from collections.abc import Callable

@@ -111,11 +111,10 @@ class RowReader:
                     return
                 strip, decoding = pending.popleft()
                 _finish(decoding)
-                buffers.carry_over(strip, strip > warm_up)
-                if strip >= first_strip:
-                    rows = self._shrunk(strip, buffers)
-                    if rows is not None:
-                        yield rows
+                rows = self._shrunk(strip, buffers) if strip >= first_strip else None
+                buffers.carry_over(strip)
+                if rows is not None:
+                    yield rows
         finally:
             # Abandoned in the middle: nothing may write to the buffers once they are gone.
             for _, decoding in pending:

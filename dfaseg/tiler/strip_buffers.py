@@ -14,7 +14,7 @@ BLOCK_PX = 1024
 """Least width of a resampling block in level pixels: enough work to be worth a thread's turn."""
 MOST_AHEAD = 2
 """Strips that are decoded ahead, where they are small."""
-SMALL_STRIP_BYTES = 64 * 2**20
+SMALL_STRIP_BYTES = 32 * 2**20
 """Strips up to this size are decoded two ahead, larger ones one ahead: enough to keep all threads
 busy at a strip's end, without holding more of a wide slide than that takes."""
 
@@ -45,8 +45,7 @@ class StripBuffers:
         rows = self._head + level.tile_height + self._period
         usual = MOST_AHEAD if rows * self._source_width * 3 <= SMALL_STRIP_BYTES else 1
         self.strips_ahead = min(usual, most_ahead)
-        # One buffer for each strip ahead, one for the strip at hand, one whose rows carry over.
-        num_buffers = self.strips_ahead + 2
+        num_buffers = self.strips_ahead + 1  # one for the strip at hand
         self._source = np.empty((num_buffers, rows, self._source_width, 3), np.uint8)
         # What fills the slide's last periods is never decoded into.
         self._source[:, :, level.width :] = WHITE
@@ -74,15 +73,15 @@ class StripBuffers:
             self._source[slot, self._head + height :] = WHITE
         return rows
 
-    def carry_over(self, strip: int, has_previous: bool) -> None:
-        """Copy the rows that the previous strip left over in front of this strip's."""
-        count = self._num_carried(strip)
-        if not has_previous or count == 0:
+    def carry_over(self, strip: int) -> None:
+        """Copy the rows that a strip leaves over in front of the next one's, then it is free."""
+        if strip == self._level.num_tile_rows - 1:
             return
-        previous = self._source[(strip - 1) % len(self._source)]
-        end = self._head + self._strip_height(strip - 1)
+        count = self._num_carried(strip + 1)
+        end = self._head + self._strip_height(strip)
         buffer = self._source[strip % len(self._source)]
-        buffer[self._head - count : self._head] = previous[end - count : end]
+        following = self._source[(strip + 1) % len(self._source)]
+        following[self._head - count : self._head] = buffer[end - count : end]
 
     def first_carried_strip(self, strip: int) -> int:
         """Return the first strip whose rows take part in the periods that end in a strip."""

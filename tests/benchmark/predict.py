@@ -143,9 +143,11 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Figures]] = {
 
 def main() -> None:
     """Measure and print."""
+    from dfaseg.allocator import bound_arenas
     from dfaseg.limits import available_cores, share_cores
 
     share_cores()
+    bound_arenas(available_cores())
     arguments = _parsed()
     if arguments.only:
         print(json.dumps(MEASURES[arguments.only](arguments)))

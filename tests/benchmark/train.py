@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     arguments = parser.parse_args()
 
+    from dfaseg.allocator import keep_freed_memory
     from dfaseg.limits import share_cores
-    from dfaseg.training.memory import keep_freed_memory
 
     share_cores()
     keep_freed_memory()

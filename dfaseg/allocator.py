@@ -1,0 +1,39 @@
+"""Settings of the C library's allocator; only glibc has them, others are left as they are."""
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_MAX = -4
+_M_ARENA_MAX = -8
+_LARGEST_INT = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Keep freed memory for the next step, which needs as much again.
+
+    glibc maps every large tensor afresh and unmaps it when freed, and the system fills each page
+    with zeros: on a CPU that took half the time of a training step.
+    """
+    _set({_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _LARGEST_INT})
+
+
+def bound_arenas(cores: int) -> None:
+    """Let threads share what is freed; call before there are any.
+
+    glibc gives each of up to eight threads per core an arena of its own, and what one thread has
+    freed no other can use: on two cores that held 80 MB.
+
+    Args:
+        cores: Cores the job may use.
+    """
+    _set({_M_ARENA_MAX: max(2, cores)})
+
+
+def _set(values: dict[int, int]) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "gnu_get_libc_version"):
+        for parameter, value in values.items():
+            library.mallopt(parameter, value)
