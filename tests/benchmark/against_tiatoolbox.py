@@ -191,8 +191,8 @@ def _report_ratios(record: Record) -> None:
     share = 1 - record["differing_px"] / max(1, record["compared_px"])
     print(f"  ratio      {ratios}")
     print(
-        f"  labels     {share:.4%} of {record['compared_px']} px equal; of "
-        f"{record['differing_px']} that differ, {record['differing_away_px']} lie more than a cell from an edge"
+        f"  labels     {share:.4%} of {record['compared_px']} px equal; {record['differing_px']} "
+        f"differ, {record['differing_away_px']} of them more than a cell away from edges"
     )
 
 
