@@ -1,7 +1,6 @@
 """What benchmarks share: measures taken in a process of their own, and what a process has used."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -35,11 +34,13 @@ def this_python(module: str, *arguments: str) -> list[str]:
 
 def cpu_seconds() -> float:
     """Return the CPU time of this process and of the children it has waited for."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return sum(usage.ru_utime + usage.ru_stime for usage in _usages())
 
 
 def peak_bytes() -> float:
     """Return the largest resident size of this process, or of the largest of its children."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return max(usage.ru_maxrss for usage in usages) * 1024.0
+    return max(usage.ru_maxrss for usage in _usages()) * 1024.0
+
+
+def _usages() -> list[resource.struct_rusage]:
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -6,7 +6,6 @@ Imports nothing of dfaseg. Prints its figures as one line of JSON.
 import argparse
 import json
 import logging
-import os
 import resource
 import time
 from pathlib import Path
@@ -96,14 +95,16 @@ def main() -> None:
 
 
 def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return sum(usage.ru_utime + usage.ru_stime for usage in _usages())
 
 
 def _peak_bytes() -> float:
     """Of the largest process alone: its loaders' memory is not counted."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return max(usage.ru_maxrss for usage in usages) * 1024.0
+    return max(usage.ru_maxrss for usage in _usages()) * 1024.0
+
+
+def _usages() -> list[resource.struct_rusage]:
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 
 
 def _parsed() -> argparse.Namespace:
