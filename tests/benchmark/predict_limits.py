@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -63,7 +63,7 @@ def measure_network(arguments: argparse.Namespace) -> Figures:
     share = job.num_tiles / (timed * batch_size)
     _run_network(network, patches, WARM_UP_BATCHES)
     before = cpu_seconds()
-    seconds = _seconds_on(network.device, lambda: _run_network(network, patches, timed))
+    seconds = _seconds_on(network.devices, lambda: _run_network(network, patches, timed))
     return {
         "seconds": seconds * share,
         "core_seconds": (cpu_seconds() - before) * share,
@@ -91,7 +91,7 @@ def measure_copy(arguments: argparse.Namespace) -> Figures:
             target.copy_(source, non_blocking=True)
 
     target.copy_(source)
-    seconds = _seconds_on(network.device, copy)
+    seconds = _seconds_on([network.device], copy)
     return {"seconds": seconds * num_bytes / (times * COPY_BYTES), "bytes": float(num_bytes)}
 
 
@@ -145,22 +145,20 @@ def _run_network(network: Any, patches: Any, num_batches: int) -> None:
     network.settle()
 
 
-def _seconds_on(device: Any, work: Callable[[], None]) -> float:
-    """Return how long work takes: the device's own time on a GPU, by the clock on a CPU."""
+def _seconds_on(devices: Sequence[Any], work: Callable[[], None]) -> float:
+    """Return how long work takes until the devices have done it."""
     import torch
 
-    if device.type == "cpu":
-        started = time.perf_counter()
-        work()
-        return time.perf_counter() - started
-    begun, done = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    stream = torch.cuda.current_stream(device)
-    torch.cuda.synchronize(device)
-    begun.record(stream)
+    def wait() -> None:
+        for device in devices:
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+
+    wait()
+    started = time.perf_counter()
     work()
-    done.record(stream)
-    torch.cuda.synchronize(device)
-    return float(begun.elapsed_time(done)) / 1e3
+    wait()
+    return time.perf_counter() - started
 
 
 def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:

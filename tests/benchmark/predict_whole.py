@@ -46,9 +46,9 @@ def measure_busy(arguments: argparse.Namespace) -> Figures:
     costs time, which is why the run that is timed is another one.
     """
     from dfaseg.inference.pipeline import predict_slide
-    from dfaseg.model.device import resolve_device
+    from dfaseg.model.device import resolve_devices
 
-    if resolve_device(arguments.device).type == "cpu":
+    if resolve_devices(arguments.device)[0].type == "cpu":
         return {}
     loops: list[Figures] = []
     with (
