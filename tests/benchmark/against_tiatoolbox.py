@@ -15,9 +15,9 @@ table of areas, as always. Slides are drawn (see ``make_slide``), unless one is 
 Seconds count from the call to the last file closed, in a process that has imported what it needs;
 core-seconds likewise. Memory is the largest resident size of a process: that of TIAToolbox's
 loaders is not counted. Labels are compared pixel by pixel. TIAToolbox upsamples each patch for
-itself and averages then; dfaseg averages first, interpolates across the patch's edge, and takes
-nothing from beyond the slide's. They differ within a cell of these edges, and nowhere else but for
-ties.
+itself and averages then, and adds patches that begin in the last overlap; dfaseg averages first
+and interpolates across the patch's edge. They differ within a cell of the edge of a patch and two
+of the slide's, and nowhere else but for ties.
 """
 
 import argparse
@@ -192,7 +192,7 @@ def _report_ratios(record: Record) -> None:
     print(f"  ratio      {ratios}")
     print(
         f"  labels     {share:.4%} of {record['compared_px']} px equal; {record['differing_px']} "
-        f"differ, {record['differing_away_px']} of them more than a cell away from edges"
+        f"differ, {record['differing_away_px']} of them away from edges"
     )
 
 

@@ -23,7 +23,7 @@ def compare_labels(mine: Path, theirs: Path) -> dict[str, int]:
 
     Returns:
         Pixels compared, those that differ, and those among them that lie further than a cell from
-        the edges of any patch and of the slide.
+        the edge of any patch and two from that of the slide.
     """
     mask, other = open_mask(mine), zarr.open_array(theirs, mode="r")
     height, width = mask.shape()
@@ -41,10 +41,10 @@ def compare_labels(mine: Path, theirs: Path) -> dict[str, int]:
 
 
 def _near_edges(length: int) -> NDArray[np.bool_]:
-    """Tell which pixels of an axis lie within a cell of the edge of a patch or of the slide."""
+    """Tell which pixels of an axis lie within a cell of a patch's edge, or two of the slide's."""
     step = PATCH_PX - OVERLAP_PX
     pixel = np.arange(length)
     starts = (pixel + STRIDE) % step < 2 * STRIDE
     ends = (pixel + STRIDE - PATCH_PX) % step < 2 * STRIDE
-    near: NDArray[np.bool_] = starts | ends | (pixel >= length - STRIDE)
+    near: NDArray[np.bool_] = starts | ends | (pixel >= length - 2 * STRIDE)
     return near
