@@ -5,11 +5,10 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests.benchmark.decode_alone import Opening, decode_alone
 from tests.benchmark.processes import Figures, cpu_seconds
 
 WARM_UP_BATCHES = 5
@@ -41,13 +40,13 @@ def spec_of(arguments: argparse.Namespace, out: Path) -> Any:
 def measure_decode(arguments: argparse.Namespace) -> Figures:
     """Decode every native tile that the run needs, as the run does it, on all cores."""
     slide, _, job = _prepared(arguments)
-    return _decoding(slide, job, job.plan)
+    return _decoding(arguments, slide, job, job.plan)
 
 
 def measure_full_decode(arguments: argparse.Namespace) -> Figures:
     """Decode all pixels of the same tiles."""
     slide, _, job = _prepared(arguments)
-    return _decoding(slide, job, dataclasses.replace(job.plan, reduction=1))
+    return _decoding(arguments, slide, job, dataclasses.replace(job.plan, reduction=1))
 
 
 def measure_network(arguments: argparse.Namespace) -> Figures:
@@ -95,29 +94,19 @@ def measure_copy(arguments: argparse.Namespace) -> Figures:
     return {"seconds": seconds * num_bytes / (times * COPY_BYTES), "bytes": float(num_bytes)}
 
 
-def _decoding(slide: Any, job: Any, plan: Any) -> Figures:
-    from dfaseg.tiler.rows import tile_reader
-
-    with closing(slide):
-        read_tile = tile_reader(slide, plan)
-        rows, cols = _needed(slide, job).nonzero()
-        before, started = cpu_seconds(), time.perf_counter()
-        with ThreadPoolExecutor(job.num_workers) as executor:
-            # Pixels are dropped at once, as in a run, where they are copied on.
-            for _ in executor.map(
-                lambda col, row: read_tile(col, row) is None,
-                cols.tolist(),
-                rows.tolist(),
-            ):
-                pass
-        seconds = time.perf_counter() - started
+def _decoding(arguments: argparse.Namespace, slide: Any, job: Any, plan: Any) -> Figures:
+    slide.close()
+    rows, cols = _needed(slide, job).nonzero()
+    places = list(zip(cols.tolist(), rows.tolist(), strict=True))
+    opening = Opening(arguments.slide, arguments.mpp, plan)
+    seconds, core_seconds = decode_alone(opening, places, job.num_workers)
     level = slide.info.levels[plan.level]
     return {
         "seconds": seconds,
-        "core_seconds": cpu_seconds() - before,
+        "core_seconds": core_seconds,
         "reduction": float(plan.reduction),
-        "tiles": float(len(rows)),
-        "mpx": len(rows) * level.tile_width * level.tile_height / 1e6,
+        "tiles": float(len(places)),
+        "mpx": len(places) * level.tile_width * level.tile_height / 1e6,
     }
 
 
@@ -163,14 +152,9 @@ def _seconds_on(devices: Sequence[Any], work: Callable[[], None]) -> float:
 
 def _prepared(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     """Open slide and network and plan the run, as predict does."""
-    import torch
-
     from dfaseg.inference.pipeline import load_network_of, prepare_slide
 
     spec = spec_of(arguments, Path("unused.zarr"))
     network = load_network_of(spec)
     prepared = prepare_slide(network, spec)
-    side = prepared.job.grid.patch_px
-    if network.device.type == "cpu":  # made ready beside what comes next, which would count it
-        network.logits(torch.zeros(1, side, side, 3, dtype=torch.uint8))
     return prepared.slide, network, prepared.job
