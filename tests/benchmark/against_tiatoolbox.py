@@ -17,8 +17,8 @@ core-seconds likewise. Memory is the largest resident size of a process: that of
 loaders is not counted. Labels are compared pixel by pixel. TIAToolbox upsamples each patch for
 itself and averages then, and adds patches that begin in the last overlap; dfaseg averages first
 and interpolates across the patch's edge. They differ within a cell of the edge of a patch and two
-of the slide's, and nowhere else but for ties and, with --tissue picture, where a patch at the border
-of tissue is analysed by one tool only.
+of the slide's, and nowhere else but for ties and, with --tissue picture, where a patch at the
+border of tissue is analysed by one tool only.
 """
 
 import argparse
