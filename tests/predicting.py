@@ -45,7 +45,7 @@ def network_of(
         run=ForwardPass(
             CPU,
             Precision.FP32,
-            PixelScaling(torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1)),
+            PixelScaling(torch.ones(3), torch.zeros(3)),
             forward,
         ),
         logit_stride=stride,

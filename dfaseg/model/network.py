@@ -5,8 +5,8 @@ shape of the batch, and another algorithm adds in another order. On the CPU a ne
 always sees the same number of patches at once, whatever the size of the batch (which is also
 faster: the feature maps of a few patches stay in the cache). On a GPU such a fixed number would
 waste memory or speed, so there logits agree between batch sizes to rounding only, and who cuts
-patches fills up the last batch (``inference.on_device``). Several threads
-on one forward pass change the last bits too: our own networks take one each, up to eight cores.
+patches fills up the last batch (``inference.on_device``). Several threads on one forward pass
+change the last bits too: networks that torch runs take one each, up to eight cores.
 """
 
 from collections.abc import Callable, Iterator
@@ -230,7 +230,7 @@ def _load_on(
     device: torch.device, location: Path, kind: ModelKind, precision: str, cores: int
 ) -> Network:
     if kind in FOREIGN_KINDS:
-        return _load_foreign(location, kind, device, precision)
+        return _load_foreign(location, kind, device, precision, cores)
     return _load_own(location, device, resolve_precision(precision, device), cores)
 
 
@@ -253,7 +253,9 @@ def _load_own(location: Path, device: torch.device, precision: Precision, cores:
     )
 
 
-def _load_foreign(location: Path, kind: ModelKind, device: torch.device, precision: str) -> Network:
+def _load_foreign(
+    location: Path, kind: ModelKind, device: torch.device, precision: str, cores: int
+) -> Network:
     if precision not in {"auto", Precision.FP32}:
         raise ConfigError(
             f"precision '{precision}': '{location.name}' runs in the fp32 it was exported in; "
@@ -263,12 +265,14 @@ def _load_foreign(location: Path, kind: ModelKind, device: torch.device, precisi
     scaling = PixelScaling.on_device(loaded.card.normalisation, device)
     run = ForwardPass(device, Precision.FP32, scaling, loaded.forward)
     takes_any = loaded.fixed_batch is None
+    has_own_threads = kind is ModelKind.ONNX
     return Network(
         card=loaded.card,
         sha256=loaded.sha256,
         run=run,
         logit_stride=loaded.logit_stride,
         fixed_batch=loaded.fixed_batch,
+        streams=ForwardStreams(cores) if device.type == "cpu" and not has_own_threads else None,
         # What its operations do is not known, so they are not recorded.
         gpu=GpuRunner(run, is_recorded=False) if device.type == "cuda" and takes_any else None,
     )

@@ -39,7 +39,7 @@ def numbered(count: int) -> Tensor:
 
 def network_on(device: SmallDevice) -> Network:
     """Return a network that runs as on a GPU."""
-    scaling = PixelScaling(torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1))
+    scaling = PixelScaling(torch.ones(3), torch.zeros(3))
     run = ForwardPass(CPU, Precision.FP32, scaling, lambda images: images[:, :2])
     return Network(
         card=tiny_card(2), sha256="0" * 64, run=run, logit_stride=1,
