@@ -189,6 +189,13 @@ def test_bf16_agrees_with_fp32(model_path: Path, network: Network) -> None:
     assert torch.allclose(logits, wanted, atol=0.1 * float(wanted.abs().max()))
 
 
+def test_large_logits_are_not_taken_for_infinite_ones() -> None:
+    """Finite numbers stay finite, even where their sum is not."""
+    network = network_of(lambda images: images[:, :2] * 0 + 3e38)
+
+    assert bool((network.logits(patches(2, 8)) > 2e38).all())
+
+
 def test_loaded_network_tells_where_and_how_it_runs(model_path: Path, network: Network) -> None:
     """Card, hash, device and precision are there for the run record."""
     loaded = load_checkpoint(model_path)
