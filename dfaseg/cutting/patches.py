@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.cutting.encoding import (
-    ENDINGS,
-    OrderedPool,
-    encode_label,
-    encode_patch,
-    write_bytes,
-)
+from dfaseg.cutting.encoding import ENDINGS, encode_label, encode_patch, write_bytes
 from dfaseg.cutting.job import CutPlan
 from dfaseg.cutting.places import tile_name
 from dfaseg.cutting.spec import PatchFormat
 from dfaseg.errors import StoppedError
 from dfaseg.geometry import Rect, Tile
 from dfaseg.slide.slide import Slide
-from dfaseg.tiler.stream import PatchStream
+from dfaseg.tiler.patch_jobs import do_patches
+from dfaseg.tiler.tile_rows import TileRows
 
-BATCH_PX = 2**20
-"""Pixels handed from the decoding threads to the encoding ones at a time: few enough to be in the
-cache still when they are encoded."""
 SECONDS_BETWEEN_SAVES = 30.0
 
 Progress = Callable[[int, int], None]
@@ -138,29 +130,30 @@ class PatchCutter:
         Raises:
             StoppedError: ``stop`` was set; the state is saved.
         """
-        stream = self._stream(selected, state)
+        cut = self._cut
+        rows = TileRows(
+            self._slide,
+            cut.plan,
+            cut.grid,
+            selected,
+            first_row=state.next_row,
+            unreadable=state.unreadable,
+        )
         tiles = list(state.tiles)
-        done, total, row = len(tiles), int(selected.sum()), state.next_row
-        last_save = time.monotonic()
-        progress(done, total)
-        with (
-            OrderedPool[CutTile](self._cut.num_workers, tiles.append) as pool,
-            closing(_with_readability(stream)) as patches,
-        ):
-            for tile, pixels, is_readable in patches:
+        total, row, last_save = int(selected.sum()), state.next_row, time.monotonic()
+        progress(len(tiles), total)
+        with closing(do_patches(rows, self._write, num_workers=cut.num_workers)) as written:
+            for tile in written:
                 is_due = stop.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
                 if tile.row != row and is_due:
-                    pool.drain()
-                    save_state(CutState(tile.row, tuple(tiles), stream.unreadable))
+                    save_state(CutState(tile.row, tuple(tiles), rows.unreadable.reasons))
                     last_save = time.monotonic()
                     if stop.is_set():
-                        raise self._stopped(done, total)
+                        raise self._stopped(len(tiles), total)
                 row = tile.row
-                pool.submit(self._job(tile, pixels, is_readable=is_readable))
-                done += 1
-                progress(done, total)
-            pool.drain()
-        return CutState(self._cut.grid.num_rows, tuple(tiles), stream.unreadable)
+                tiles.append(tile)
+                progress(len(tiles), total)
+        return CutState(cut.grid.num_rows, tuple(tiles), rows.unreadable.reasons)
 
     def _stopped(self, done: int, total: int) -> StoppedError:
         return StoppedError(
@@ -168,28 +161,10 @@ class PatchCutter:
             " command again to go on"
         )
 
-    def _stream(self, selected: NDArray[np.bool_], state: CutState) -> PatchStream:
-        cut = self._cut
-        return PatchStream(
-            self._slide,
-            cut.plan,
-            cut.grid,
-            selected,
-            batch_size=max(1, BATCH_PX // cut.grid.patch_px**2),
-            num_workers=cut.num_workers,
-            first_row=state.next_row,
-            unreadable=state.unreadable,
-        )
-
-    def _job(
-        self, tile: Tile, pixels: NDArray[np.uint8], *, is_readable: bool
-    ) -> Callable[[], CutTile]:
-        if not is_readable:
-            return lambda: CutTile(tile.row, tile.col, "unreadable")
-        return lambda: self._write(tile, pixels)
-
-    def _write(self, tile: Tile, pixels: NDArray[np.uint8]) -> CutTile:
-        """Write a patch and its label mask; runs in a thread of the pool."""
+    def _write(self, tile: Tile, pixels: NDArray[np.uint8] | None) -> CutTile:
+        """Write a patch and its label mask; runs in several threads."""
+        if pixels is None:
+            return CutTile(tile.row, tile.col, "unreadable")
         plan = self._cut.plan
         name = tile_name(
             self._cut.slide_id,
@@ -206,16 +181,6 @@ class PatchCutter:
         patch = encode_patch(pixels, self._save)
         write_bytes(self._images / f"{name}{ENDINGS[self._save]}", patch)
         return CutTile(tile.row, tile.col, "written", counts)
-
-
-def _with_readability(
-    stream: PatchStream,
-) -> Generator[tuple[Tile, NDArray[np.uint8], bool], None, None]:
-    """Yield tiles and patches, and whether all of each patch could be decoded."""
-    for batch in stream:
-        unreadable = stream.unreadable_below(batch.tiles[0].mask_rect.y)
-        for tile, pixels in zip(batch.tiles, batch.pixels, strict=True):
-            yield tile, pixels, not any(tile.mask_rect.intersection(one).area for one in unreadable)
 
 
 def _count(label: NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:

@@ -155,10 +155,12 @@ class RowReader:
 
     def _shrunk(self, strip: int, buffers: StripBuffers) -> RowStrip | None:
         """Shrink all whole periods of rows that are there now."""
+        plan = self._plan
         y, source = buffers.complete_rows(strip)
         if source.shape[0] == 0:
             return None
-        plan = self._plan
+        if buffers.is_unscaled:
+            return RowStrip(y, source[:, : plan.width])
         out = buffers.result_rows(source.shape[0])
         touched = self._needed[buffers.first_carried_strip(strip) : strip + 1]
         blocks = list(buffers.blocks(np.any(touched, axis=0)))

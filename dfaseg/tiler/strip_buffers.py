@@ -30,6 +30,11 @@ class StripBuffers:
         plan: Level and scale to read at.
         level: The level, as its tiles are decoded.
         most_ahead: Most strips to decode ahead, where memory is short.
+
+    Attributes:
+        strips_ahead: Strips that may be decoded beyond the one at hand.
+        is_unscaled: Whether decoded pixels are the result. Each strip then has memory of its own,
+            which may be kept as long as it is wanted; otherwise it is used again.
     """
 
     def __init__(self, plan: ReadPlan, level: Level, most_ahead: int = MOST_AHEAD) -> None:
@@ -46,10 +51,9 @@ class StripBuffers:
         usual = MOST_AHEAD if rows * self._source_width * 3 <= SMALL_STRIP_BYTES else 1
         self.strips_ahead = min(usual, most_ahead)
         num_buffers = self.strips_ahead + 1  # one for the strip at hand
-        self._source = np.empty((num_buffers, rows, self._source_width, 3), np.uint8)
-        # What fills the slide's last periods is never decoded into.
-        self._source[:, :, level.width :] = WHITE
-        self._source[:, self._head + level.tile_height :] = WHITE
+        self.is_unscaled = self._scale_x == self._scale_y == 1
+        self._shape = (rows, self._source_width, 3)
+        self._source = [self._buffer() for _ in range(num_buffers)]
 
     def first_strip(self, first_row: int) -> tuple[int, int]:
         """Return the strip that holds a mask row, and the strip where reading must begin.
@@ -65,12 +69,14 @@ class StripBuffers:
         return strip, self.first_carried_strip(strip)
 
     def fresh_rows(self, strip: int) -> NDArray[np.uint8]:
-        """Return the rows into which a strip is decoded; they hold what was there before."""
+        """Return the rows into which a strip is decoded; what they hold means nothing yet."""
         slot = strip % len(self._source)
         height = self._strip_height(strip)
-        rows = self._source[slot, self._head : self._head + height]
+        if self.is_unscaled:
+            self._source[slot] = self._buffer()
+        rows = self._source[slot][self._head : self._head + height]
         if height < self._level.tile_height:
-            self._source[slot, self._head + height :] = WHITE
+            self._source[slot][self._head + height :] = WHITE
         return rows
 
     def carry_over(self, strip: int) -> None:
@@ -113,6 +119,13 @@ class StripBuffers:
             tile_cols = slice(start // self._level.tile_width, -(-stop // self._level.tile_width))
             if needed_cols[tile_cols].any():
                 yield slice(start, stop), slice(first * denominator, last * denominator)
+
+    def _buffer(self) -> NDArray[np.uint8]:
+        """Return memory for a strip; what fills the slide's last periods is never decoded into."""
+        buffer = np.empty(self._shape, np.uint8)
+        buffer[:, self._level.width :] = WHITE
+        buffer[self._head + self._level.tile_height :] = WHITE
+        return buffer
 
     def _periods_before(self, strip: int) -> int:
         """Whole periods that end above a strip."""

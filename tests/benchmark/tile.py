@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfaseg.cutting.encoding import encode_patch
 from dfaseg.cutting.job import plan_cutting
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import PatchFormat, TileSpec
+from dfaseg.geometry import Tile
 from dfaseg.slide import open_slide
 from dfaseg.slide.inputs import SlideInput
+from dfaseg.tiler.patch_jobs import do_patches
 from dfaseg.tiler.rows import tile_reader
-from dfaseg.tiler.stream import PatchStream
+from dfaseg.tiler.tile_rows import TileRows
 
 
 def cost_of_decoding(path: str, spec: TileSpec) -> float:
@@ -44,19 +47,18 @@ def cost_of_decoding(path: str, spec: TileSpec) -> float:
 
 def cost_of_encoding(path: str, spec: TileSpec) -> float:
     """Return the core-seconds of encoding the patches, which lie ready."""
-    seconds = 0.0
+
+    def encode(_tile: Tile, pixels: NDArray[np.uint8] | None) -> float:
+        assert pixels is not None
+        before = time.thread_time()
+        encode_patch(pixels, spec.save)
+        return time.thread_time() - before
+
     with closing(open_slide(path)) as slide:
         cut = plan_cutting(slide.info, "slide", spec, "none")
         selected = np.ones((cut.grid.num_rows, cut.grid.num_cols), np.bool_)
-        stream = PatchStream(
-            slide, cut.plan, cut.grid, selected, batch_size=4, num_workers=cut.num_workers
-        )
-        for batch in stream:
-            for pixels in batch.pixels:
-                before = time.thread_time()
-                encode_patch(pixels, spec.save)
-                seconds += time.thread_time() - before
-    return seconds
+        rows = TileRows(slide, cut.plan, cut.grid, selected)
+        return sum(do_patches(rows, encode, num_workers=cut.num_workers))
 
 
 def main() -> None:
