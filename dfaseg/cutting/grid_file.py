@@ -5,6 +5,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dfaseg.annotation.features import ID_NAMESPACE
 from dfaseg.cutting.places import TilePlaces
 
@@ -37,24 +40,27 @@ def write_grid(
 def _features(places: TilePlaces, fingerprint: str, origin: tuple[int, int]) -> Iterator[str]:
     size = f"{places.width:g}/{places.height:g}"
     left, top = places.left - origin[0], places.top - origin[1]
-    edges = zip(left, top, left + places.width, top + places.height, strict=True)
+    edges = (_texts(edge) for edge in (left, top, left + places.width, top + places.height))
     shares = (places.tissue * 100).round(2).tolist()
-    for name, (x, y, right, bottom), percent in zip(places.names, edges, shares, strict=True):
-        corners = ((x, y), (right, y), (right, bottom), (x, bottom), (x, y))
-        ring = [[_number(part) for part in corner] for corner in corners]
-        feature = {
-            "type": "Feature",
-            "id": str(uuid.uuid5(ID_NAMESPACE, f"{fingerprint}/tile/{size}/{name}")),
-            "geometry": {"type": "Polygon", "coordinates": [ring]},
-            "properties": {
-                "objectType": "tile",
-                "name": name,
-                "measurements": {"Tissue %": percent},
-            },
-        }
-        yield json.dumps(feature, ensure_ascii=False, separators=(",", ":"))
+    for name, x, y, right, bottom, percent in zip(places.names, *edges, shares, strict=True):
+        # Written out, because a slide has a hundred thousand tiles.
+        ring = f"[{x},{y}],[{right},{y}],[{right},{bottom}],[{x},{bottom}],[{x},{y}]"
+        tile_id = uuid.uuid5(ID_NAMESPACE, f"{fingerprint}/tile/{size}/{name}")
+        yield (
+            f'{{"type":"Feature","id":"{tile_id}",'
+            f'"geometry":{{"type":"Polygon","coordinates":[[{ring}]]}},'
+            f'"properties":{{"objectType":"tile","name":{json.dumps(name, ensure_ascii=False)},'
+            f'"measurements":{{"Tissue %":{percent}}}}}}}'
+        )
 
 
-def _number(value: float) -> int | float:
-    rounded = round(float(value), _DECIMALS)
-    return int(rounded) if rounded.is_integer() else rounded
+def _texts(edge: NDArray[np.float64]) -> list[str]:
+    """Write coordinates as JSON has them; tiles of a row or column share theirs."""
+    values, places = np.unique(edge, return_inverse=True)
+    texts = [_text(value) for value in values.tolist()]
+    return [texts[place] for place in places.tolist()]
+
+
+def _text(value: float) -> str:
+    rounded = round(value, _DECIMALS)
+    return str(int(rounded) if rounded.is_integer() else rounded)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.cutting.encoding import encode_patch, write_bytes
 from dfaseg.cutting.job import CutPlan
 from dfaseg.cutting.places import TilePlaces
 from dfaseg.tiler.survey import Survey
@@ -61,7 +62,7 @@ def draw_tiles(
     page = _page(picture, places, cut, mpp)
     if labels is not None:
         page = _with_classes(page, labels[1])
-    page.save(path, format="PNG", compress_level=2, compress_type=3)
+    write_bytes(path, encode_patch(np.asarray(page), "png"))
 
 
 def _tinted(

@@ -134,11 +134,19 @@ def make_record(
 
 def _tissue_mm2(choice: TileChoice, cut: CutPlan) -> float:
     """Area of the tissue; what overhangs the slide does not count."""
-    factor, plan = choice.survey.tissue.factor, cut.plan
-    rows, cols = choice.survey.tissue.mask.shape
-    heights = np.minimum(plan.height - np.arange(rows) * factor, factor)
-    widths = np.minimum(plan.width - np.arange(cols) * factor, factor)
-    pixels = float(heights @ choice.survey.tissue.mask @ widths)
+    tissue, plan = choice.survey.tissue, cut.plan
+    rows, cols = (count - 1 for count in tissue.mask.shape)
+    last_height = plan.height - rows * tissue.factor
+    last_width = plan.width - cols * tissue.factor
+    pixels = sum(
+        int(np.count_nonzero(tissue.mask[part])) * height * width
+        for part, height, width in (
+            ((slice(rows), slice(cols)), tissue.factor, tissue.factor),
+            ((slice(rows), cols), tissue.factor, last_width),
+            ((rows, slice(cols)), last_height, tissue.factor),
+            ((rows, cols), last_height, last_width),
+        )
+    )
     return pixels * plan.mpp**2 / UM2_PER_MM2
 
 
