@@ -62,6 +62,12 @@ workers_option = click.option(
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace results that are already there."
 )
+shard_option = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts of the slides, about equal in area. Default: as a SLURM array or "
+    "torchrun says, else all; 1/1 is all.",
+)
 
 
 class PlaceType(click.ParamType[Place]):

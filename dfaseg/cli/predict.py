@@ -133,12 +133,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
     help="What a slide that fails does to the others of a folder: ends the run, or is listed at "
     "the end (exit code 3). Default: skip.",
 )
-@click.option(
-    "--shard",
-    metavar="I/N",
-    help="Do the I-th of N parts of the slides, about equal in area. Default: as a SLURM array or "
-    "torchrun says, else all; 1/1 is all.",
-)
+@options.shard_option
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done with each slide, and do nothing."
 )

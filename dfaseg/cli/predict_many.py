@@ -1,6 +1,5 @@
 """``dfaseg predict`` with a folder: many slides, shares of them, and what became of each."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from dfaseg.cli.progress import report_progress, stop_on_signals
+from dfaseg.cli.shard import chosen_share
 from dfaseg.inference.batch.outcome import BatchReport, Outcome
-from dfaseg.inference.batch.shares import Share, parse_share, share_of_job
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
 
@@ -45,7 +44,7 @@ def predict_many(
         slides=inputs,
         folder=out,
         settings=settings,
-        share=_share(many.shard, len(inputs)),
+        share=chosen_share(many.shard, len(inputs)),
         on_error=many.on_error or "skip",
     )
     if many.dry_run:
@@ -58,16 +57,6 @@ def predict_many(
     _show_report(report)
     if report.of(Outcome.FAILED):
         click.get_current_context().exit(EXIT_SOME_FAILED)
-
-
-def _share(option: str | None, num_slides: int) -> Share | None:
-    """Return the share that was asked for, or that the scheduler gives.
-
-    One slide is never shared out: it is what each job of an array is given by itself.
-    """
-    if option is not None:
-        return parse_share(option)
-    return share_of_job(os.environ) if num_slides > 1 else None
 
 
 def _show_slide(slide: SlideInput, place: int, count: int) -> AbstractContextManager["Progress"]:

@@ -149,6 +149,7 @@ EXIT_SOME_FAILED = 3
 )
 @options.workers_option
 @options.overwrite_option
+@options.shard_option
 def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
     """Cut each SLIDE into tiles: a table, a grid for QuPath, a picture, and patches if wanted.
 
@@ -159,14 +160,20 @@ def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
     command is given again.
     """
     from dfaseg.cli.progress import report_progress, stop_on_signals
+    from dfaseg.cli.shard import chosen_share
     from dfaseg.cutting.many import tile_slides
     from dfaseg.slide.inputs import find_slide_inputs
 
+    shard = arguments.pop("shard")
     spec = _spec(arguments)
     sources = find_slide_inputs(slides)
     with stop_on_signals("this row of tiles") as stop:
         result = tile_slides(
-            sources, spec, show=lambda name: report_progress(name, "tiles"), stop=stop
+            sources,
+            spec,
+            share=chosen_share(shard, len(sources)),
+            show=lambda name: report_progress(name, "tiles"),
+            stop=stop,
         )
     _show(result)
     if result.failures:

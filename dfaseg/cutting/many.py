@@ -4,7 +4,7 @@ import csv
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,13 @@ from dfaseg.cutting.labelling import find_labelling
 from dfaseg.cutting.patches import Progress
 from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.slide_run import tile_slide
-from dfaseg.cutting.spec import TileSpec
+from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.table import check_formats
 from dfaseg.errors import DfasegError, OutputError, StoppedError
 from dfaseg.files import explain, write_aside
+from dfaseg.sharing.part import HIDDEN_FOLDER, part_of
+from dfaseg.sharing.shared_files import shared_files
+from dfaseg.sharing.shares import Share
 from dfaseg.slide.inputs import SlideInput
 
 log = logging.getLogger(__name__)
@@ -50,14 +53,20 @@ def tile_slides(
     spec: TileSpec,
     *,
     show: ShowProgress,
+    share: Share | None = None,
     stop: threading.Event | None = None,
 ) -> TileResult:
     """Cut slides into tiles.
 
+    Jobs that do different shares of the same slides may run side by side: what a folder's slides
+    have in common is written by each job for all that are finished, so that the last one to end
+    leaves it complete.
+
     Args:
-        sources: The slides.
+        sources: The slides, those of other shares included.
         spec: What to do.
         show: Gives each slide something to tell its progress to.
+        share: Which of the slides are done here; None for all.
         stop: Set from elsewhere to stop at the end of the row of tiles under way.
 
     Raises:
@@ -75,6 +84,11 @@ def tile_slides(
         labelling = find_labelling(spec.labels, sources)
         sources = [source for source in sources if source.id in labelling.files]
     _make_folder(spec.out)
+    is_only = len(sources) == 1
+    if share is not None:
+        hidden = shared_files(spec.out / HIDDEN_FOLDER)
+        hidden.prepare()
+        sources = part_of(sources, share, hidden)
     stop = stop or threading.Event()
     slides: list[SlideRecord] = []
     failures: dict[str, str] = {}
@@ -90,47 +104,62 @@ def tile_slides(
         except StoppedError:
             raise
         except DfasegError as error:
-            if len(sources) == 1:
+            if is_only:
                 raise
             log.warning("slide '%s' failed: %s", source.id, error)
             failures[source.id] = str(error)
-    dataset = None
-    if spec.labels is not None and slides:
-        dataset = write_dataset(spec, spec.labels, find_records(spec.out))
-    return TileResult(tuple(slides), failures, write_summary(spec.out), dataset)
+    summary, dataset = _write_common(spec, spec.labels if slides else None)
+    return TileResult(tuple(slides), failures, summary, dataset)
 
 
-def write_summary(out: Path) -> Path:
-    """Write one line per finished slide of a folder, those of earlier runs included.
+def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, DatasetSummary | None]:
+    """Write what the finished slides of a folder have in common.
+
+    Again where another job has finished one meanwhile, so that none is missing in the end,
+    whichever job writes last.
+
+    Args:
+        spec: What to do.
+        labels: How a data set is made of them; None makes none.
 
     Raises:
-        OutputError: It cannot be written.
+        ConfigError: They make no data set together.
+        OutputError: A file cannot be read or written.
     """
-    path = out / SUMMARY_FILE
+    dataset = None
+    written, finished = None, _finished(spec.out)
+    while written != finished:
+        slides = [SlideRecord.read(path, is_new=False) for path, _ in finished]
+        if labels is not None:
+            dataset = write_dataset(spec, labels, slides)
+        _write_summary(spec.out / SUMMARY_FILE, slides)
+        written, finished = finished, _finished(spec.out)
+    return spec.out / SUMMARY_FILE, dataset
+
+
+def _write_summary(path: Path, slides: Sequence[SlideRecord]) -> None:
+    """Write one line per slide."""
     with write_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
             ["slide", "group", "tiles", "unreadable", "unlabelled", "tissue_percent", "tissue_mm2"]
         )
-        for slide in find_records(out):
+        for slide in slides:
             counts = [slide.num_tiles, slide.num_unreadable, slide.num_unlabelled]
             figures = [f"{slide.tissue_percent:.2f}", f"{slide.tissue_mm2:.4f}"]
             writer.writerow([slide.slide_id, slide.group or "", *counts, *figures])
-    return path
 
 
-def find_records(out: Path) -> list[SlideRecord]:
-    """Return the records of all finished slides of a folder, by name.
-
-    Raises:
-        OutputError: One is damaged.
-    """
-    paths = (
-        folder / f"{folder.name}{RECORD_ENDING}"
-        for folder in sorted(out.iterdir())
-        if not folder.name.startswith(".")
-    )
-    return [SlideRecord.read(path, is_new=False) for path in paths if path.is_file()]
+def _finished(out: Path) -> list[tuple[Path, int]]:
+    """Return the records of all finished slides of a folder by name, and when each was written."""
+    found = []
+    for folder in sorted(out.iterdir()):
+        path = folder / f"{folder.name}{RECORD_ENDING}"
+        if folder.name.startswith("."):
+            continue
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found.append((path, path.stat().st_mtime_ns))
+    return found
 
 
 def _make_folder(out: Path) -> None:

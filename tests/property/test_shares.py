@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfaseg.inference.batch.shares import deal_out
+from dfaseg.sharing.shares import deal_out
 
 areas = st.dictionaries(st.text("abcxyz01", min_size=1, max_size=4), st.integers(0, 10**10))
 counts = st.integers(1, 20)

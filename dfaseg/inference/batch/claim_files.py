@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from dfaseg.inference.batch.owners import Owner
-from dfaseg.inference.batch.shared_files import SharedFiles
+from dfaseg.sharing.shared_files import SharedFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from dfaseg.inference.batch.claim_files import (
     read_claim,
 )
 from dfaseg.inference.batch.owners import Owner
-from dfaseg.inference.batch.shared_files import SharedFiles
+from dfaseg.sharing.shared_files import SharedFiles
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 
 from dfaseg.errors import ClaimLostError, ConfigError, DfasegError, StoppedError
-from dfaseg.inference.batch.areas import agreed_areas
 from dfaseg.inference.batch.begin import (
     NEXT_AT,
     NEXT_STAGED_AT,
@@ -21,13 +20,13 @@ from dfaseg.inference.batch.claims import Claims, Timing
 from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, STARTED, STOPPED, EventLog
 from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
 from dfaseg.inference.batch.owners import Owner
-from dfaseg.inference.batch.shared_files import LoneFiles, SharedFiles
-from dfaseg.inference.batch.shares import deal_out
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.pipeline import load_network_of, run_slide
 from dfaseg.inference.slide_run import Progress
 from dfaseg.inference.workshop import scratch_of
 from dfaseg.model.device import own_device
+from dfaseg.sharing.part import part_of
+from dfaseg.sharing.shared_files import LoneFiles, SharedFiles
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.slide.staging import IsWanted
 
@@ -111,15 +110,7 @@ def slides_of_share(spec: BatchSpec, *, keep: bool = True) -> Sequence[SlideInpu
     """
     if spec.share is None:
         return spec.slides
-    areas = agreed_areas(spec.hidden, spec.slides, keep=keep)
-    ids = set(deal_out(areas, spec.share.count)[spec.share.index])
-    slides = [slide for slide in spec.slides if slide.id in ids]
-    log.info(
-        "share %s (%s): %d of %d slides, %.0f of %.0f megapixels",
-        spec.share, spec.share.source, len(slides), len(spec.slides),
-        sum(areas[slide.id] for slide in slides) / 1e6, sum(areas.values()) / 1e6,
-    )  # fmt: skip
-    return slides
+    return part_of(spec.slides, spec.share, spec.hidden, keep=keep)
 
 
 class _Batch:

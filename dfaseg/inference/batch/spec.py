@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dfaseg.inference.batch.shared_files import SharedFiles, shared_files
-from dfaseg.inference.batch.shares import Share
 from dfaseg.inference.spec import PredictSpec
+from dfaseg.sharing.part import HIDDEN_FOLDER
+from dfaseg.sharing.shared_files import SharedFiles, shared_files
+from dfaseg.sharing.shares import Share
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.storage.store_path import Place
-
-HIDDEN_FOLDER = ".dfaseg"
-"""Folder in the output folder for what processes must know of each other."""
 
 
 def claims_in(folder: Place) -> SharedFiles:

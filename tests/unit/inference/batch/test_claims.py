@@ -15,14 +15,14 @@ from dfaseg.inference.batch import claims as claims_module
 from dfaseg.inference.batch.claim_files import claim_record, create_claim
 from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState, Timing
 from dfaseg.inference.batch.owners import Owner, job_name
-from dfaseg.inference.batch.shared_files import DiskFiles
+from dfaseg.sharing.shared_files import DiskFiles
 
 TIMING = Timing(beat=0.01, look=10.0, stale=60.0)
 TAKE_AND_WAIT = """
 import sys
 from pathlib import Path
 from dfaseg.inference.batch.claims import Claims
-from dfaseg.inference.batch.shared_files import DiskFiles
+from dfaseg.sharing.shared_files import DiskFiles
 with Claims(DiskFiles(Path(sys.argv[1]))) as claims:
     print(type(claims.take("a")).__name__, flush=True)
     sys.stdin.read()
@@ -31,7 +31,7 @@ TAKE_ALL = """
 import sys
 from pathlib import Path
 from dfaseg.inference.batch.claims import Claim, Claims
-from dfaseg.inference.batch.shared_files import DiskFiles
+from dfaseg.sharing.shared_files import DiskFiles
 with Claims(DiskFiles(Path(sys.argv[1]))) as claims:
     print("ready", flush=True)
     sys.stdin.readline()

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from dfaseg.errors import ConfigError
-from dfaseg.inference.batch.shared_files import Seen
+from dfaseg.sharing.shared_files import Seen
 from dfaseg.storage.objects import (
     create_object,
     object_facts,

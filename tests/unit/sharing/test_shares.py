@@ -3,7 +3,7 @@
 import pytest
 
 from dfaseg.errors import ConfigError
-from dfaseg.inference.batch.shares import Share, deal_out, parse_share, share_of_job
+from dfaseg.sharing.shares import Share, deal_out, parse_share, share_of_job
 
 
 def test_share_is_counted_from_one() -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from dfaseg.errors import OutputError
 from dfaseg.files import explain, write_aside
-from dfaseg.inference.batch.exclusive import create_whole
+from dfaseg.sharing.exclusive import create_whole
 from dfaseg.storage.store_path import Place
 
 
@@ -132,6 +132,6 @@ def shared_files(place: Place) -> SharedFiles:
     if isinstance(place, Path):
         return DiskFiles(place)
     # Late, because the network libraries take as long to load as all else together.
-    from dfaseg.inference.batch.store_files import StoreFiles  # noqa: PLC0415
+    from dfaseg.sharing.store_files import StoreFiles  # noqa: PLC0415
 
     return StoreFiles(place)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dfaseg.errors import DfasegError, OutputError
 from dfaseg.files import explain
-from dfaseg.inference.batch.shared_files import SharedFiles
+from dfaseg.sharing.shared_files import SharedFiles
 from dfaseg.slide import open_slide
 from dfaseg.slide.identity import SAMPLE
 from dfaseg.slide.inputs import PICTURE_ENDINGS, SlideInput

@@ -1,0 +1,1 @@
+"""Many slides divided among jobs that share a folder of results."""
