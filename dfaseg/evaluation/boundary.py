@@ -27,6 +27,9 @@ TOLERANCE_SLACK = 1 + 1e-9
 class SurfaceScores:
     """Outlines of one image, one value per class: shape ``(k,)`` each.
 
+    A class that ends under ignored pixels only, wherever the truth shows it, is not compared: all
+    its values are NaN.
+
     Attributes:
         tolerance_um: Distance up to which two outlines count as the same.
         true_um: Length of the outline in the truth; 0 where the class has none.
@@ -44,8 +47,16 @@ class SurfaceScores:
     hausdorff95_um: FloatArray
 
     @property
+    def is_compared(self) -> NDArray[np.bool_]:
+        """Whether each class is; one without outlines is, too."""
+        return np.isfinite(self.true_um)
+
+    @property
     def surface_dice(self) -> FloatArray:
-        """Normalised surface Dice; 0 where only one outline is there, NaN where none is."""
+        """Normalised surface Dice; 0 where only one outline is there.
+
+        NaN where none is, or the class is not compared.
+        """
         near = self.true_near_um + self.predicted_near_um
         return ratio(near, self.true_um + self.predicted_um)
 
@@ -154,6 +165,8 @@ def _compare(
     true: Outline, predicted: Outline, tolerance_px: float
 ) -> tuple[float, float, float, float, float]:
     """Return both lengths, both lengths near the other outline, and the robust distance (px)."""
+    if true.is_hidden:
+        return (float("nan"),) * 5
     if not (len(true.points) and len(predicted.points)):
         return true.length_px, predicted.length_px, 0.0, 0.0, float("nan")
     from_true, from_predicted = _distances(true, predicted), _distances(predicted, true)

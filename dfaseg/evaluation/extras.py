@@ -47,6 +47,7 @@ def _surfaces(surfaces: Sequence[SurfaceScores], names: Sequence[str]) -> list[E
     if not surfaces:
         return []
     tolerance = surfaces[0].tolerance_um
+    hidden = np.sum([~s.is_compared for s in surfaces], axis=0)
     near = _total([s.true_near_um + s.predicted_near_um for s in surfaces])
     surface_dice = ratio(near, _total([s.true_um + s.predicted_um for s in surfaces]))
     distances = np.stack([s.hausdorff95_um for s in surfaces])  # (n, k)
@@ -54,22 +55,34 @@ def _surfaces(surfaces: Sequence[SurfaceScores], names: Sequence[str]) -> list[E
     means = ratio(np.where(defined, distances, 0).sum(axis=0), defined.sum(axis=0))
     found = []
     for index, name in enumerate(names):
+        missing = "not compared" if hidden[index] else "–"
         found += [
             Extra(
                 f"Surface Dice, {name}",
                 float(surface_dice[index]),
-                _score(surface_dice[index]),
-                f"Share of both outlines that lie within {tolerance:g} µm of each other.",
+                _score(surface_dice[index], missing),
+                f"Share of both outlines that lie within {tolerance:g} µm of each other."
+                + _hidden_note(int(hidden[index]), len(surfaces)),
             ),
             Extra(
                 f"Hausdorff 95 %, {name}",
                 float(means[index]),
-                f"{means[index]:.1f} µm" if defined[:, index].any() else "–",
+                f"{means[index]:.1f} µm" if defined[:, index].any() else missing,
                 "Distance that 95 % of the outlines keep to each other; mean over the"
                 f" {int(defined[:, index].sum())} images that have both.",
             ),
         ]
     return found
+
+
+def _hidden_note(num_hidden: int, num_images: int) -> str:
+    """Say in how many images a class is not compared; nothing where there are none."""
+    if not num_hidden:
+        return ""
+    return (
+        f" Not compared in {num_hidden} of {num_images} images: wherever the class ends in the"
+        " truth, ignored pixels begin."
+    )
 
 
 def _objects(objects: Sequence[ObjectScores], names: Sequence[str]) -> list[Extra]:
@@ -108,9 +121,10 @@ def _calibration(counts: CalibrationCounts | None) -> list[Extra]:
 
 
 def _total(parts: Sequence[FloatArray]) -> FloatArray:
-    total: FloatArray = np.sum(parts, axis=0)
+    """Add up what images have; those in which a class is not compared add nothing."""
+    total: FloatArray = np.nansum(parts, axis=0)
     return total
 
 
-def _score(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else "–"
+def _score(value: float, missing: str = "–") -> str:
+    return f"{value:.3f}" if np.isfinite(value) else missing

@@ -31,15 +31,22 @@ class Outline:
     Attributes:
         points: Corners (row, column), int32 ``(n, 2)``.
         lengths_px: Length of the outline at each, ``(n,)``.
+        meets_ignored: Whether the class lies beside ignored pixels, under which it may end.
     """
 
     points: NDArray[np.int32]
     lengths_px: FloatArray
+    meets_ignored: bool = False
 
     @property
     def length_px(self) -> float:
         """Length of the whole outline (px)."""
         return float(self.lengths_px.sum())
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the class is there, and its outline nowhere known."""
+        return self.meets_ignored and not len(self.points)
 
 
 @dataclass(slots=True)
@@ -58,6 +65,7 @@ class OutlineTracer:
     _last: NDArray[np.uint8] | None = None
     _points: list[NDArray[np.int32]] = field(default_factory=list)
     _quads: list[Quads] = field(default_factory=list)
+    _beside_ignored: set[int] = field(default_factory=set)
 
     def add(self, rows: NDArray[np.uint8]) -> None:
         """Take the next rows, ``(rows, width)``, 255 = ignored.
@@ -73,6 +81,9 @@ class OutlineTracer:
             rows = np.concatenate([self._last, rows])
         first = self._next_row - (self._last is not None)
         points, quads = _mixed_corners(rows)
+        known = (quads != IGNORE_INDEX).all(axis=1)
+        self._beside_ignored.update(np.unique(quads[~known]).tolist())
+        points, quads = points[known], quads[known]
         self._points.append(points + np.array([first, 0], np.int32))
         self._quads.append(quads)
         self.num_points += len(points)
@@ -84,7 +95,10 @@ class OutlineTracer:
         if not self._points:
             return [_NO_OUTLINE] * num_classes
         points, quads = np.concatenate(self._points), np.concatenate(self._quads)
-        return [_outline_of(index, points, quads) for index in range(num_classes)]
+        return [
+            _outline_of(index, points, quads, meets_ignored=index in self._beside_ignored)
+            for index in range(num_classes)
+        ]
 
 
 _CORNER_PIXELS = ((0, 0), (0, 1), (1, 0), (1, 1))
@@ -99,12 +113,13 @@ def _mixed_corners(rows: NDArray[np.uint8]) -> tuple[NDArray[np.int32], Quads]:
     mixed |= upper[:, 1:] != lower[:, 1:]
     row, col = np.nonzero(mixed)
     quads = np.stack([rows[row + down, col + right] for down, right in _CORNER_PIXELS], axis=1)
-    known = (quads != IGNORE_INDEX).all(axis=1)
-    return np.stack([row, col], axis=1).astype(np.int32)[known], quads[known]
+    return np.stack([row, col], axis=1).astype(np.int32), quads
 
 
-def _outline_of(index: int, points: NDArray[np.int32], quads: Quads) -> Outline:
+def _outline_of(
+    index: int, points: NDArray[np.int32], quads: Quads, *, meets_ignored: bool
+) -> Outline:
     codes = (quads == index) @ np.array([1, 2, 4, 8], np.uint8)
     lengths = LENGTH_PX[codes]
     on_outline = lengths > 0
-    return Outline(points[on_outline], lengths[on_outline])
+    return Outline(points[on_outline], lengths[on_outline], meets_ignored)

@@ -64,6 +64,33 @@ def test_scoring_masks_loads_no_network(place: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_class_whose_outline_is_nowhere_known_is_not_compared(place: Path) -> None:
+    """No figure is made up for it, in any of the outputs."""
+    label = np.full((40, 60), 255, np.uint8)
+    label[5:30, 5:25], label[5:30, 30:40], label[5:30, 40:50] = 1, 0, 2
+    write_picture(place / "t.png", label)
+    mask = np.where(label == 255, 0, label)
+    mask[10:20, 10:20] = 2
+    write_store(place / "q.zarr", mask)
+
+    result = run_eval(
+        place / "q.zarr", "--truth", place / "t.png", "--class-map", place / "classes.toml",
+        "--out", place / "out",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    assert "Surface Dice, tumour  not compared" in result.stdout
+    assert "Surface Dice, stroma  1.000" in result.stdout
+    extras = scores_of(place / "out")["summary"]["extras"]
+    assert extras["Surface Dice, tumour"] is None
+    assert extras["Surface Dice, stroma"] == 1
+    with (place / "out" / "scores.csv").open(encoding="utf-8") as file:
+        values = {line["measure"]: line["value"] for line in csv.DictReader(file)}
+    assert values["Surface Dice, tumour"] == ""
+    page = (place / "out" / "report.html").read_text("utf-8")
+    assert "Not compared in 1 of 1 images" in page
+
+
 def test_folder_gets_scores_table_and_report(place: Path) -> None:
     """Figures are those of the pixels; classes, coverage and files are on stdout."""
     out = place / "out"

@@ -108,9 +108,51 @@ def test_ignored_pixels_make_no_outline_in_either() -> None:
     assert scores.predicted_um == pytest.approx([2, 2, 0])
 
 
+def _drawn_on_unlabelled() -> Labels:
+    """Ten by ten pixels, of which a square of class 1 is labelled and nothing else."""
+    label = np.full((10, 10), 255, np.uint8)
+    label[2:8, 2:8] = 1
+    return label
+
+
+def test_class_among_ignored_pixels_is_not_compared() -> None:
+    """Its outline is nowhere known, so that what is predicted inside is neither near nor far."""
+    mask = np.ones((10, 10), np.uint8)
+    mask[4:6, 4:6] = 2
+
+    scores = _measured(_drawn_on_unlabelled(), mask)
+
+    assert scores.is_compared.tolist() == [True, False, True]
+    assert np.isnan(scores.surface_dice[1])
+    assert np.isnan(scores.predicted_um[1])
+    assert scores.to_record()["true_um"] == [0, None, 0]
+    # No truth says that class 2 is there, and none of it touches ignored pixels.
+    assert scores.surface_dice[2] == 0
+
+
+def test_class_that_meets_another_somewhere_is_compared() -> None:
+    """The part of its outline that is known counts."""
+    label = _drawn_on_unlabelled()
+    label[2:8, 5:8] = 2
+
+    scores = _measured(label, label)
+
+    assert scores.is_compared.all()
+    assert scores.surface_dice[1:] == pytest.approx([1, 1])
+
+
+def test_class_that_only_meets_the_border_of_the_picture_is_compared() -> None:
+    """The truth says that it does not end within the picture; an outline there is an error."""
+    scores = _measured(np.ones((10, 10), np.uint8), _halves(4))
+
+    assert scores.is_compared.all()
+    assert scores.surface_dice[1] == 0
+
+
 def test_strips_measure_what_the_whole_does() -> None:
     """A mask that comes in rows of any number has the outlines of the whole."""
     label, mask = _blobs(1), _blobs(2)
+    label[10:30, 10:30][label[10:30, 10:30] == 0] = 255
     meter = SurfaceMeter(3, mpp=0.5, tolerance_um=1)
 
     for start, stop in [(0, 1), (1, 1), (1, 17), (17, 40)]:
