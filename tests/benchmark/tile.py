@@ -36,11 +36,14 @@ def cost_of_decoding(path: str, spec: TileSpec) -> float:
         cut = plan_cutting(slide.info, "slide", spec, "none")
         read_tile = tile_reader(slide, cut.plan)
         level = slide.info.levels[cut.plan.level]
-        places = np.indices((level.num_tile_rows, level.num_tile_cols)).reshape(2, -1)
-        rows, cols = places.tolist()
+
+        def decode_row(row: int) -> None:
+            for col in range(level.num_tile_cols):
+                read_tile(col, row)
+
         before = time.process_time()
         with ThreadPoolExecutor(cut.num_workers) as pool:
-            for _ in pool.map(lambda col, row: read_tile(col, row) is None, cols, rows):
+            for _ in pool.map(decode_row, range(level.num_tile_rows)):
                 pass
         return time.process_time() - before
 
