@@ -2,15 +2,17 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.geometry import Rect, Tile
 from dfaseg.tiler.tile_rows import TileRow, TileRows
+from dfaseg.tiler.whole_tiles import are_whole, whole_rows
 
 JOB_PX = 2**20
 """Pixels of the patches that a thread does at a turn: enough to be worth handing over."""
@@ -24,13 +26,43 @@ made of it. The pixels are None where some of them cannot be decoded; they are o
 job returns."""
 
 
+class PatchRow(Protocol):
+    """The selected tiles of one row of the grid, whose pixels can be had."""
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Their places, from left to right; at least one."""
+        ...
+
+    def cut(self, tile: Tile, patch: NDArray[np.uint8]) -> bool:
+        """Write the pixels of a tile to ``patch``; tell whether all could be decoded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _StripRow:
+    """Tiles that are cut from decoded strips."""
+
+    row: TileRow
+    unreadable: tuple[Rect, ...]
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        return self.row.tiles
+
+    def cut(self, tile: Tile, patch: NDArray[np.uint8]) -> bool:
+        self.row.cut(tile, patch)
+        return not any(tile.mask_rect.intersection(one).area for one in self.unreadable)
+
+
 def do_patches(
     rows: TileRows, job: PatchJob[Result], *, num_workers: int
 ) -> Generator[Result, None, None]:
     """Read the tiles of a slide, do a job on each, and yield the results in grid order.
 
     One set of threads decodes, resamples, cuts and does the jobs, so that none waits for another
-    while there is work, and a patch is still in its core's cache when its job begins. Leaving the
+    while there is work, and a patch is still in its core's cache when its job begins. Where
+    patches consist of whole native tiles, each is decoded right before its job. Leaving the
     iteration, even early, ends the threads.
 
     Args:
@@ -44,15 +76,14 @@ def do_patches(
     pending: deque[Future[list[Result]]] = deque()
     with (
         ThreadPoolExecutor(num_workers, thread_name_prefix="patches") as executor,
-        closing(rows.read(executor, num_workers)) as tile_rows,
+        closing(_patch_rows(rows, executor, num_workers)) as patch_rows,
     ):
         try:
-            for row in tile_rows:
-                bad = rows.unreadable.below(row.tiles[0].mask_rect.y)
-                for tiles in _turns(row, rows.grid.patch_px):
+            for row in patch_rows:
+                for tiles in _turns(row.tiles, rows.grid.patch_px):
                     while len(pending) >= JOBS_AHEAD * num_workers:
                         yield from pending.popleft().result()
-                    pending.append(executor.submit(_do_turn, row, tiles, bad, job))
+                    pending.append(executor.submit(_do_turn, row, tiles, job))
             while pending:
                 yield from pending.popleft().result()
         finally:
@@ -60,23 +91,24 @@ def do_patches(
                 turn.cancel()
 
 
-def _turns(row: TileRow, patch_px: int) -> Generator[Sequence[Tile], None, None]:
+def _patch_rows(
+    rows: TileRows, executor: Executor, num_workers: int
+) -> Generator[PatchRow, None, None]:
+    if are_whole(rows):
+        yield from whole_rows(rows)
+        return
+    for row in rows.read(executor, num_workers):
+        yield _StripRow(row, rows.unreadable.below(row.tiles[0].mask_rect.y))
+
+
+def _turns(tiles: Sequence[Tile], patch_px: int) -> Generator[Sequence[Tile], None, None]:
     count = max(1, JOB_PX // patch_px**2)
-    for first in range(0, len(row.tiles), count):
-        yield row.tiles[first : first + count]
+    for first in range(0, len(tiles), count):
+        yield tiles[first : first + count]
 
 
-def _do_turn(
-    row: TileRow, tiles: Sequence[Tile], unreadable: Sequence[Rect], job: PatchJob[Result]
-) -> list[Result]:
+def _do_turn(row: PatchRow, tiles: Sequence[Tile], job: PatchJob[Result]) -> list[Result]:
     """Cut some patches of a row one after the other and do the job on each."""
     rect = tiles[0].mask_rect
     patch = np.empty((rect.height, rect.width, 3), np.uint8)
-    results = []
-    for tile in tiles:
-        if any(tile.mask_rect.intersection(one).area for one in unreadable):
-            results.append(job(tile, None))
-        else:
-            row.cut(tile, patch)
-            results.append(job(tile, patch))
-    return results
+    return [job(tile, patch if row.cut(tile, patch) else None) for tile in tiles]

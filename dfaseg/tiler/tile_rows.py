@@ -59,6 +59,9 @@ class TileRows:
             into rows that are not finished, and nobody need ask for them again.
 
     Attributes:
+        slide: The open slide.
+        plan: Level and scale to read at.
+        level: The level that is read.
         grid: Tiles over the plan's mask frame.
         unreadable: Native tiles that could not be decoded; complete for all rows yielded so far.
     """
@@ -73,12 +76,24 @@ class TileRows:
         first_row: int = 0,
         unreadable: Reasons = MappingProxyType({}),
     ) -> None:
+        self.slide = slide
+        self.plan = plan
+        self.level = slide.info.levels[plan.level]
         self.grid = grid
-        self.unreadable = UnreadableTiles(plan, slide.info.levels[plan.level], unreadable)
-        self._slide = slide
-        self._plan = plan
+        self.unreadable = UnreadableTiles(plan, self.level, unreadable)
         self._selected = selected.copy()
         self._selected[:first_row] = False
+
+    def rows_left(self) -> list[int]:
+        """Return the rows of the grid that hold selected tiles."""
+        rows: list[int] = np.flatnonzero(self._selected.any(axis=1)).tolist()
+        return rows
+
+    def tiles_of(self, row: int) -> tuple[Tile, ...]:
+        """Return the selected tiles of a row, from left to right."""
+        return tuple(
+            self.grid.tile(row, col) for col in np.flatnonzero(self._selected[row]).tolist()
+        )
 
     def read(
         self, executor: Executor, num_workers: int, most_ahead: int = MOST_AHEAD
@@ -93,15 +108,14 @@ class TileRows:
         Raises:
             SlideError: The slide failed in a way that is not bound to single tiles.
         """
-        rows_left = np.flatnonzero(self._selected.any(axis=1)).tolist()
+        rows_left = self.rows_left()
         if not rows_left:
             return
-        level = self._slide.info.levels[self._plan.level]
-        band = _RowBand(self._plan, self.grid)
-        needed = needed_native_tiles(level, self._plan, self.grid, self._selected)
+        band = _RowBand(self.plan, self.grid)
+        needed = needed_native_tiles(self.level, self.plan, self.grid, self._selected)
         reader = RowReader(
-            self._slide,
-            self._plan,
+            self.slide,
+            self.plan,
             executor,
             needed,
             num_workers=num_workers,
@@ -112,9 +126,7 @@ class TileRows:
             band.append(strip)
             while rows_left and band.has_tile_row(rows_left[0]):
                 row = rows_left.pop(0)
-                cols = np.flatnonzero(self._selected[row]).tolist()
-                tiles = tuple(self.grid.tile(row, col) for col in cols)
-                yield TileRow(tiles, band.tile_row(row))
+                yield TileRow(self.tiles_of(row), band.tile_row(row))
             if not rows_left:
                 return
             band.forget_before(rows_left[0] * self.grid.stride_px)

@@ -34,7 +34,10 @@ class UnreadableTiles:
         return dict(self._reasons)
 
     def note(self, tiles: Reasons) -> None:
-        """Add tiles; those that are known already stay as they are."""
+        """Add tiles; those that are known already stay as they are.
+
+        Threads may add tiles side by side as long as none adds another's.
+        """
         for (col, row), reason in tiles.items():
             if (col, row) not in self._reasons:
                 self._reasons[col, row] = reason
