@@ -2,7 +2,7 @@
 
 Threads that decode give up Python's lock while they do, but take it up again for every tile. With
 eight of them or more, and others that shrink, trace and write, all wait for one another most of
-the time (``docs/design/0017-work-on-the-gpu.md``). A process has a lock of its own.
+the time (``docs/design/0016-work-on-the-gpu.md``). A process has a lock of its own.
 """
 
 import os
