@@ -50,11 +50,13 @@ class GraphedRun:
         """Return the recording for patches of one shape, or the network where they differ."""
         graph = torch.cuda.CUDAGraph()
         given = patches.clone()
+        # One of this GPU: torch's own lies on the GPU on which anything was recorded first.
+        stream = torch.cuda.Stream(patches.device)  # type: ignore[no-untyped-call]  # has no type
         try:
             # Other threads go on copying meanwhile, which by default would end the recording.
             with (
                 torch.cuda.device(patches.device),
-                torch.cuda.graph(graph, capture_error_mode="thread_local"),
+                torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
             ):
                 answer = self._run(given)
             graph.replay()
