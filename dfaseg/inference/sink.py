@@ -67,9 +67,9 @@ class ResultSink:
             consumer.close()
 
     def begin(self) -> None:
-        """Start all results anew."""
-        for consumer in self._consumers.values():
-            consumer.begin()
+        """Start all results anew, each in its thread: the first patches are decoded meanwhile."""
+        for name, consumer in self._consumers.items():
+            self._results[name].submit(consumer.begin)
 
     def add(self, rows: ReleasedRows, unreadable: Sequence[Rect]) -> None:
         """Take the next rows of blended logits; waits while too many are under way.
