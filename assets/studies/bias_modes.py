@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="in place of the budget's")
     parser.add_argument("--batch-size", type=int, help="in place of the budget's")
     parser.add_argument("--lr", type=float, help="in place of the budget's")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--processes", type=int, default=1, help="runs at a time")
     chosen = parser.parse_args()
     common = BUDGETS[chosen.dataset]
