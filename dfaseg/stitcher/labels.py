@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.errors import ConfigError
+from dfaseg.stitcher.cell_progress import CellProgress
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -62,24 +62,15 @@ class LabelUpsampler:
     """
 
     def __init__(self, num_classes: int, width_px: int, height_px: int, stride: int) -> None:
-        if stride != 1 and (stride < 1 or stride % 2):
-            raise ConfigError(f"output stride {stride} px: it must be 1 or an even number")
-        self._num_classes = num_classes
-        self._width_px = width_px
-        self._height_px = height_px
+        self._progress = CellProgress(num_classes, width_px, height_px, stride)
         self._stride = stride
-        self._width_cells = -(-width_px // stride)
-        self._height_cells = -(-height_px // stride)
-        self._next_cell_row = 0
         self._last: _CellRows | None = None
         self._weights = _corner_weights(stride)
 
     @property
     def next_row_px(self) -> int:
         """First mask row that ``add`` has not returned yet."""
-        if self._next_cell_row == self._height_cells:
-            return self._height_px
-        return max(0, self._next_cell_row * self._stride - self._stride // 2)
+        return self._progress.next_row_px
 
     def add(self, logits: Logits, covered: Flags) -> Labels:
         """Take the next rows of cells and return the mask rows they finish.
@@ -97,29 +88,19 @@ class LabelUpsampler:
         """
         cells = _CellRows(logits, covered)
         num_rows = len(covered)
-        if self._next_cell_row + num_rows > self._height_cells:
-            raise ValueError(f"more than the mask's {self._height_cells} rows of cells")
-        slab = max(1, _SLAB_CELLS // self._width_cells)
+        slab = max(1, _SLAB_CELLS // self._progress.width_cells)
         parts = [
             self._add_slab(cells.rows(start, min(start + slab, num_rows)))
             for start in range(0, num_rows, slab)
         ]
         if len(parts) == 1:
             return parts[0]
-        return np.concatenate([np.empty((0, self._width_px), np.uint8), *parts])
+        return np.concatenate([np.empty((0, self._progress.width_px), np.uint8), *parts])
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what a later run needs to go on: the position and the last row of cells."""
-        empty = _CellRows(
-            np.zeros((self._num_classes, 0, self._width_cells), np.float32),
-            np.zeros((0, self._width_cells), np.bool_),
-        )
-        last = self._last or empty
-        return {
-            "next_cell_row": np.array(self._next_cell_row, dtype=np.int64),
-            "logits": last.logits.copy(),
-            "covered": last.covered.copy(),
-        }
+        last = self._last
+        return self._progress.state((last.logits, last.covered) if last else None)
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Go on from what ``state`` returned on an upsampler of the same size.
@@ -127,16 +108,11 @@ class LabelUpsampler:
         Raises:
             ConfigError: The state belongs to another mask size or number of classes.
         """
-        logits = np.asarray(state["logits"], dtype=np.float32)
-        if logits.shape[::2] != (self._num_classes, self._width_cells):
-            raise ConfigError("saved upsampler: it belongs to another slide or model")
-        self._next_cell_row = int(state["next_cell_row"])
-        covered = np.asarray(state["covered"], dtype=np.bool_)
-        self._last = _CellRows(logits, covered) if len(covered) else None
+        last = self._progress.restore(state)
+        self._last = last and _CellRows(*last)
 
     def _add_slab(self, cells: _CellRows) -> Labels:
-        first_row = self._next_cell_row
-        self._next_cell_row += len(cells.covered)
+        crop = self._progress.count(len(cells.covered))
         if self._stride == 1:
             return _class_of_cells(cells)
         # Clamped edges: the first and the last row of cells meet themselves.
@@ -145,12 +121,9 @@ class LabelUpsampler:
         self._last = _CellRows(last.logits.copy(), last.covered.copy())
         parts = [self._squares_to_labels(above.followed_by(cells.rows(0, 1)))]
         parts.append(self._squares_to_labels(cells))
-        if self._next_cell_row == self._height_cells:
+        if self._progress.is_complete:
             parts.append(self._squares_to_labels(last.followed_by(last)))
-        half = self._stride // 2
-        top_px = first_row * self._stride - half
-        labels = np.concatenate(parts)
-        return labels[max(0, -top_px) : self._height_px - top_px, half : half + self._width_px]
+        return np.concatenate(parts)[crop]
 
     def _squares_to_labels(self, cells: _CellRows) -> Labels:
         """Label the squares between ``n`` rows of cell centres.
@@ -187,14 +160,14 @@ class LabelUpsampler:
         Returns:
             The rows of pixels of all squares, each as one value, ``(stride, m)``.
         """
-        width, stride = self._width_cells, self._stride
+        width, stride = self._progress.width_cells, self._stride
         left, right = np.maximum(cols - 1, 0), np.minimum(cols, width - 1)
         corners = [rows * width + left, rows * width + right]
         corners += [corner + width for corner in corners]
         covered = [cells.covered.reshape(-1).take(corner) for corner in corners]
         gaps = [np.flatnonzero(~flags) for flags in covered]
         race = _Race((stride, stride, len(rows)))
-        for plane in cells.logits.reshape(self._num_classes, -1):
+        for plane in cells.logits.reshape(self._progress.num_classes, -1):
             values = [plane.take(corner) for corner in corners]
             for value, gap in zip(values, gaps, strict=True):
                 value[gap] = 0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.errors import ConfigError
 from dfaseg.stitcher.canvas import ReleasedRows
+from dfaseg.stitcher.cell_progress import CellProgress
 
 _SLAB_CELLS = 1 << 19
 """Cells worked on at a time, which bounds temporary memory to some 200 MB."""
@@ -48,16 +48,9 @@ class DeviceLabels:
     def __init__(
         self, num_classes: int, width_px: int, height_px: int, stride: int, device: torch.device
     ) -> None:
-        if stride != 1 and (stride < 1 or stride % 2):
-            raise ConfigError(f"output stride {stride} px: it must be 1 or an even number")
-        self._num_classes = num_classes
-        self._width_px = width_px
-        self._height_px = height_px
+        self._progress = CellProgress(num_classes, width_px, height_px, stride)
         self._stride = stride
         self._device = device
-        self._width_cells = -(-width_px // stride)
-        self._height_cells = -(-height_px // stride)
-        self._next_cell_row = 0
         self._last: _Cells | None = None
         self._far = ((torch.arange(stride, device=device) + 0.5) / stride).float()
         self._near = 1 - self._far
@@ -65,9 +58,7 @@ class DeviceLabels:
     @property
     def next_row_px(self) -> int:
         """First mask row that ``add`` has not returned yet."""
-        if self._next_cell_row == self._height_cells:
-            return self._height_px
-        return max(0, self._next_cell_row * self._stride - self._stride // 2)
+        return self._progress.next_row_px
 
     @torch.inference_mode()
     def add(self, rows: ReleasedRows) -> Tensor:
@@ -77,7 +68,7 @@ class DeviceLabels:
             Class indices, uint8 ``(m, width_px)``, 255 where not analysed, on the device.
         """
         cells = _Cells(rows.logits, rows.covered)
-        slab = max(1, _SLAB_CELLS // self._width_cells)
+        slab = max(1, _SLAB_CELLS // self._progress.width_cells)
         parts = [
             self._add_slab(cells.rows(start, start + slab))
             for start in range(0, len(rows.covered), slab)
@@ -86,15 +77,9 @@ class DeviceLabels:
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what a later run needs to go on, on whatever device."""
-        last = self._last or _Cells(
-            torch.zeros(self._num_classes, 0, self._width_cells),
-            torch.zeros(0, self._width_cells, dtype=torch.bool),
-        )
-        return {
-            "next_cell_row": np.array(self._next_cell_row, dtype=np.int64),
-            "logits": last.logits.cpu().numpy().copy(),
-            "covered": last.covered.cpu().numpy().copy(),
-        }
+        last = self._last
+        arrays = (last.logits.cpu().numpy(), last.covered.cpu().numpy()) if last else None
+        return self._progress.state(arrays)
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Go on from what ``state`` returned, here or in a ``LabelUpsampler`` of the same size.
@@ -102,31 +87,22 @@ class DeviceLabels:
         Raises:
             ConfigError: The state belongs to another mask size or number of classes.
         """
-        logits = torch.from_numpy(np.asarray(state["logits"], dtype=np.float32))
-        if logits.shape[::2] != (self._num_classes, self._width_cells):
-            raise ConfigError("saved upsampler: it belongs to another slide or model")
-        self._next_cell_row = int(state["next_cell_row"])
-        covered = torch.from_numpy(np.asarray(state["covered"], dtype=np.bool_))
-        cells = _Cells(logits.to(self._device), covered.to(self._device))
-        self._last = cells if len(covered) else None
+        last = self._progress.restore(state)
+        self._last = last and _Cells(*(torch.from_numpy(part).to(self._device) for part in last))
 
     def _add_slab(self, cells: _Cells) -> Tensor:
-        first_row = self._next_cell_row
-        self._next_cell_row += len(cells.covered)
+        crop = self._progress.count(len(cells.covered))
         if self._stride == 1:
             return _classes(cells)
         # Clamped edges: the first and the last row of cells meet themselves.
         parts = [self._last or cells.rows(0, 1), cells]
         last = cells.rows(-1, len(cells.covered))
         self._last = _Cells(last.logits.clone(), last.covered.clone())
-        if self._next_cell_row == self._height_cells:
+        if self._progress.is_complete:
             parts.append(last)
         logits = torch.cat([part.logits for part in parts], dim=1)
         covered = torch.cat([part.covered for part in parts])
-        half = self._stride // 2
-        top_px = first_row * self._stride - half
-        labels = self._squares(_Cells(logits, covered))
-        return labels[max(0, -top_px) : self._height_px - top_px, half : half + self._width_px]
+        return self._squares(_Cells(logits, covered))[crop]
 
     def _squares(self, cells: _Cells) -> Tensor:
         """Label the squares between ``n`` rows of cell centres.
