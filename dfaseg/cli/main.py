@@ -4,6 +4,7 @@ import gc
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -116,3 +117,6 @@ def main() -> None:
         # The reader of stdout has gone (e.g. `| head`); keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
+    finally:
+        # All is saved and said. Another Ctrl-C ends what is left, without a traceback of it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
