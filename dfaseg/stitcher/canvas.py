@@ -80,7 +80,7 @@ class Canvas:
         band_shape = (num_classes + 1, self._patch + self._step, max(band_width, self.width_cells))
         self._band = torch.zeros(band_shape, device=device)
         # Kept between batches: allocating it anew fragments memory.
-        self._scratch = self._band.new_empty((0, num_classes, self._patch, self._patch))
+        self._scratch = self._band.new_empty((0, num_classes + 1, self._patch, self._patch))
         self._first_row = 0
         self._touched_row = 0
 
@@ -97,8 +97,9 @@ class Canvas:
         """
         if len(tiles) > len(self._scratch):
             self._scratch = self._band.new_empty((len(tiles), *self._scratch.shape[1:]))
+            self._scratch[:, -1] = self._weights
         weighted = self._scratch[: len(tiles)]
-        torch.mul(logits, self._weights, out=weighted)
+        torch.mul(logits, self._weights, out=weighted[:, :-1])
         for tile, patch in zip(tiles, weighted, strict=True):
             self._add_tile(tile, patch)
 
@@ -161,7 +162,7 @@ class Canvas:
             self._band[:, span] = rows[:, part]
 
     def _add_tile(self, tile: Tile, weighted: Tensor) -> None:
-        """Add one tile's weighted logits, shape ``(k, patch, patch)``, and the weights."""
+        """Add one tile's weighted logits and weights, shape ``(k + 1, patch, patch)``."""
         top, left = tile.mask_rect.y // self._stride, tile.mask_rect.x // self._stride
         if not self._first_row <= top <= self._first_row + self._step:
             raise ValueError(
@@ -169,9 +170,7 @@ class Canvas:
                 f"{self._first_row}; release the rows above it first"
             )
         for span, part in self._spans(top, self._patch):
-            place = self._band[:, span, left : left + self._patch]
-            place[:-1] += weighted[:, part]
-            place[-1] += self._weights[part]
+            self._band[:, span, left : left + self._patch] += weighted[:, part]
         self._touched_row = max(self._touched_row, top + self._patch)
 
     def _take(self, num_rows: int) -> Tensor:
