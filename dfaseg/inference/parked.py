@@ -48,7 +48,9 @@ def unpack(source: Path, folder: Path) -> bool:
     clear(folder)
     try:
         with tarfile.open(source, "r") as archive:
-            archive.extractall(folder, filter="data")
+            # Pythons before 3.11.4 know no filters, and need none for what we packed ourselves.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)
     except tarfile.TarError:
         clear(folder)
         return False
