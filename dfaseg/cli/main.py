@@ -117,6 +117,9 @@ def main() -> None:
         # The reader of stdout has gone (e.g. `| head`); keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
-    finally:
-        # All is saved and said. Another Ctrl-C ends what is left, without a traceback of it.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except SystemExit as end:
+        # All is saved and said: another Ctrl-C must neither change the exit code nor draw a
+        # traceback out of what is left. Only a run that was broken off may still be waited for.
+        is_broken_off = end.code == EXIT_INTERRUPTED
+        signal.signal(signal.SIGINT, signal.SIG_DFL if is_broken_off else signal.SIG_IGN)
+        raise

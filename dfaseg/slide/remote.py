@@ -92,7 +92,10 @@ def open_remote(identity: Identity, mpp: float | None) -> Slide:
     except FileNotFoundError as error:
         raise SlideError(identity.name, f"no such file '{identity.location}'") from error
     except OSError as error:
-        raise SlideError(identity.name, f"cannot be reached ({error})") from error
+        raise SlideError(
+            identity.name,
+            f"cannot be reached ({error}); check its address, the credentials and the network",
+        ) from error
 
 
 def _open_on_bytes(source: RemoteSource, identity: Identity, mpp: float | None) -> Slide:

@@ -258,8 +258,7 @@ def test_second_interrupt_ends_at_once(tmp_path: Path, slide_file: Path) -> None
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate()
 
-    # The last: the run had stopped already, and Python was on its way out.
-    assert run.returncode in {75, 130, -signal.SIGINT}
+    assert run.returncode in {75, 130}
     assert "Traceback" not in errors
     assert not out.exists()
 
