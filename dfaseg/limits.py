@@ -58,6 +58,12 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def cpu_seconds() -> float:
+    """Return the core-seconds that this process has taken."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
 def resident_memory_bytes() -> int:
     """Return the resident size of this process; its largest so far where only that is known."""
     try:

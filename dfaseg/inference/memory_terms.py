@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dfaseg.geometry import TileGrid
+from dfaseg.inference.results.process import pays
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.shards import CHUNK_PX, SHARD_PX
@@ -32,6 +33,9 @@ _IN_MEMORY = frozenset({"picture", "array"})
 """Readers that hold the whole slide, with its smaller levels."""
 _FIXED_BYTES = 96 * 2**20
 """Libraries that load on the way, threads' own heaps, the overlay picture, blocks of polygons."""
+
+_RESULTS_PROCESS_BYTES = 128 * 2**20
+"""What a process that makes the results holds besides them: libraries and shared mask rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def estimate_terms(
         "outlines": plan.width * _OUTLINE_BYTES_PER_PX,
         "picture": info.levels[0].width * info.levels[0].height * 4 * (info.reader in _IN_MEMORY),
         "overview": plan.width * plan.height // factor**2 * _OVERVIEW_BYTES_PER_PX,
+        "results": _RESULTS_PROCESS_BYTES * pays(grid.width * grid.height),
         "fixed": _FIXED_BYTES,
     }
 

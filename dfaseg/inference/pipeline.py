@@ -157,7 +157,10 @@ def run_slide(
     with workshop.held():
         workshop.fetch()
         run = PredictRun(prepared, network, spec, guard)
-        if not run.restore():
+        state = run.saved_state()
+        if state is None:
+            run.begin()
+        elif not run.restore(state):
             # A run that could be restored only in part is of no use.
             run = PredictRun(prepared, network, spec, guard)
             run.begin()

@@ -1,14 +1,19 @@
 """Where the work around the network is done: on the host, or on the GPU that runs it."""
 
 import atexit
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from dfaseg.files import explain
 from dfaseg.inference.job import Job
 from dfaseg.inference.labelling import DeviceLabeller, HostLabeller, Labeller
 from dfaseg.inference.on_device.labels import DeviceLabels
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream, can_cut
+from dfaseg.inference.results.host import Makers, ResultHost
+from dfaseg.inference.results.process import ProcessResults, pays
+from dfaseg.inference.results.threads import ThreadedResults
 from dfaseg.model.device import resolve_devices
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide
@@ -17,6 +22,8 @@ from dfaseg.tiler.decode_pool import DecodePool
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.shared_memory import can_share
 from dfaseg.tiler.stream import PatchSource, PatchStream
+
+log = logging.getLogger(__name__)
 
 Patches = PatchSource[Any]
 """Patches on the host or on a device; a network takes both."""
@@ -88,3 +95,19 @@ def make_labeller(network: Network, plan: ReadPlan) -> Labeller:
     if works_on_device(network):
         return DeviceLabeller(DeviceLabels(*size, network.device))
     return HostLabeller(LabelUpsampler(*size))
+
+
+def host_results(makers: Makers, job: Job) -> ResultHost:
+    """Prepare what takes mask rows.
+
+    Args:
+        makers: What makes each result.
+        job: What is read.
+    """
+    if not pays(job.num_tiles * job.grid.stride_px**2):
+        return ThreadedResults(makers)
+    try:
+        return ProcessResults(makers, job.plan.width)
+    except OSError as error:
+        log.warning("results are made by threads, no process can be started: %s", explain(error))
+        return ThreadedResults(makers)

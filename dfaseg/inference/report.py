@@ -1,6 +1,5 @@
 """What a finished run says of itself: areas, overlay picture, run record."""
 
-import resource
 import socket
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dfaseg.inference.job import Job
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.overlay import Legend, save_overlay
 from dfaseg.inference.spec import PredictSpec
-from dfaseg.limits import available_cores, peak_memory_bytes
+from dfaseg.limits import available_cores
 from dfaseg.model.network import Network
 from dfaseg.provenance import recipe_hash, software_record
 from dfaseg.slide.slide import SlideInfo
@@ -35,6 +34,8 @@ class PredictResult:
         num_unreadable: Native tiles that could not be decoded; their pixels are 255.
         note: Why nothing was analysed; empty where something was.
         seconds: How long this call took.
+        cpu_seconds: Core-seconds of this process so far, and of the one that made the results.
+        peak_memory_bytes: Their largest resident sizes, added up.
         num_bytes: Size of all files, once they are written.
     """
 
@@ -45,6 +46,8 @@ class PredictResult:
     num_unreadable: int
     note: str
     seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
     num_bytes: int = 0
 
 
@@ -111,7 +114,6 @@ def write_record(
     Raises:
         OutputError: The file cannot be written.
     """
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     record: dict[str, Any] = {
         "software": software_record(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -142,7 +144,7 @@ def write_record(
             "terms_bytes": job.memory.terms,
         },
         "seconds": round(result.seconds, 3),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_memory_bytes": peak_memory_bytes(),
+        "cpu_seconds": round(result.cpu_seconds, 3),
+        "peak_memory_bytes": result.peak_memory_bytes,
     }
     write_json(paths.made(paths.record), record)

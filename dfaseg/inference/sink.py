@@ -1,6 +1,6 @@
-"""Where finished rows go: labels, mask, polygons and areas, in threads beside the network's."""
+"""Where finished rows go: to labels, in a thread beside the network's, and on to the results."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.geometry import Rect
 from dfaseg.inference.labelling import Labeller, MaskRows
-from dfaseg.inference.results import RowConsumer
+from dfaseg.inference.results.host import Findings, ResultHost
 from dfaseg.inference.state import SavedState, State, joined, part_of
 from dfaseg.inference.worker import Worker
 from dfaseg.stitcher.canvas import ReleasedRows
@@ -19,33 +19,24 @@ from dfaseg.tiler.tissue import TissueMask
 ROWS_AHEAD = 4
 """Releases that wait for their labels, of at most some 16 MB each: a wide slide gives several per
 row of tiles, and the network should not wait for them."""
-RESULT_ROWS_AHEAD = 2
-"""Mask rows of a release, at most some 8 MB, that wait for each result."""
 
 
 class ResultSink:
-    """Turns blended logits into mask rows and hands them to every consumer.
+    """Turns blended logits into mask rows and hands them to the results.
 
-    Labels are made in one thread and each result in one of its own, all in order, so that results
-    do not depend on it.
+    Labels are made in one thread, in order.
 
     Args:
         labeller: Makes mask rows of logits.
         tissue: Part of the slide that is analysed; all else becomes 255.
-        consumers: Where mask rows go, by name; they must not change them.
+        results: Where mask rows go.
     """
 
-    def __init__(
-        self,
-        labeller: Labeller,
-        tissue: TissueMask,
-        consumers: Mapping[str, RowConsumer],
-    ) -> None:
+    def __init__(self, labeller: Labeller, tissue: TissueMask, results: ResultHost) -> None:
         self._labeller = labeller
         self._tissue = tissue
-        self._consumers = consumers
+        self._results = results
         self._labels = Worker("labels", ROWS_AHEAD)
-        self._results = {name: Worker(name, RESULT_ROWS_AHEAD) for name in consumers}
 
     def __enter__(self) -> Self:
         return self
@@ -59,17 +50,14 @@ class ResultSink:
         self.close()
 
     def close(self) -> None:
-        """End the threads and let go of open files; what ``state`` returned still holds."""
+        """End the work and let go of open files; what ``state`` returned still holds."""
         # The one that hands out work ends before those that it may be waiting for.
-        for worker in (self._labels, *self._results.values()):
-            worker.close()
-        for consumer in self._consumers.values():
-            consumer.close()
+        self._labels.close()
+        self._results.close()
 
     def begin(self) -> None:
-        """Start all results anew, each in its thread: the first patches are decoded meanwhile."""
-        for name, consumer in self._consumers.items():
-            self._results[name].submit(consumer.begin)
+        """Start all results anew; the first patches are decoded meanwhile."""
+        self._results.begin()
 
     def add(self, rows: ReleasedRows, unreadable: Sequence[Rect]) -> None:
         """Take the next rows of blended logits; waits while too many are under way.
@@ -81,24 +69,15 @@ class ResultSink:
         """
         self._labels.submit(self._process, self._labeller.begin(rows), tuple(unreadable))
 
-    def drain(self) -> None:
-        """Wait until everything added so far has reached the consumers."""
-        self._labels.drain()
-        for worker in self._results.values():
-            worker.drain()
-
-    def finish(self) -> None:
+    def finish(self) -> Findings:
         """Complete all results after the last row."""
         self._labels.drain()
-        for name, consumer in self._consumers.items():
-            self._results[name].submit(consumer.finish)
-        self.drain()
+        return self._results.finish()
 
     def state(self) -> State:
         """Return what a later run needs to go on from here."""
-        self.drain()
-        consumers = {name: consumer.state() for name, consumer in self._consumers.items()}
-        return joined({"labels": self._labeller.state(), **consumers})
+        self._labels.drain()
+        return joined({"labels": self._labeller.state()}) | self._results.state()
 
     def restore(self, state: SavedState) -> None:
         """Go on from what ``state`` returned.
@@ -107,8 +86,7 @@ class ResultSink:
             DfasegError: What lies on disk does not fit the state.
         """
         self._labeller.restore(part_of(state, "labels"))
-        for name, consumer in self._consumers.items():
-            consumer.restore(part_of(state, name))
+        self._results.restore(state)
 
     def _process(self, finish: Callable[[], MaskRows], unreadable: tuple[Rect, ...]) -> None:
         y, mask_rows = finish()
@@ -119,8 +97,7 @@ class ResultSink:
         here = Rect(0, y, width, height)
         for rect in unreadable:
             mask_rows[rect.intersection(here).shifted(0, -y).slices] = IGNORE_INDEX
-        for name, consumer in self._consumers.items():
-            self._results[name].submit(consumer.write_rows, mask_rows)
+        self._results.write_rows(mask_rows)
 
 
 def _leave_out_glass(mask_rows: NDArray[np.uint8], y: int, tissue: TissueMask) -> None:

@@ -26,9 +26,10 @@ from dfaseg.annotation.geojson import compress_geojson
 from dfaseg.errors import DfasegError, StoppedError
 from dfaseg.inference.job import Job
 from dfaseg.inference.parked import clear
-from dfaseg.inference.places import Patches, make_labeller, open_patches
+from dfaseg.inference.places import Patches, host_results, make_labeller, open_patches
 from dfaseg.inference.report import PredictResult, write_pictures_and_areas, write_record
-from dfaseg.inference.results import Results, make_results
+from dfaseg.inference.results.host import Findings
+from dfaseg.inference.results.orders import order_results
 from dfaseg.inference.sink import ResultSink
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.state import (
@@ -42,6 +43,7 @@ from dfaseg.inference.state import (
     save_state,
 )
 from dfaseg.inference.workshop import Workshop
+from dfaseg.limits import cpu_seconds, peak_memory_bytes
 from dfaseg.model.network import Network
 from dfaseg.slide import Slide
 from dfaseg.stitcher.canvas import Canvas, by_row
@@ -106,10 +108,10 @@ class PredictRun:
         self._last_save = time.monotonic()
         num_classes, stride = len(network.card.classes), network.logit_stride
         self._canvas = Canvas(num_classes, job.grid, stride, spec.blend, network.device)
-        self._results: Results = make_results(slide.info, network, job, spec, self._paths)
-        self._sink = ResultSink(
-            make_labeller(network, job.plan), job.tissue, self._results.consumers
-        )
+        orders = order_results(slide.info, network, job, spec, self._paths)
+        results = host_results(orders, job)
+        self._sink = ResultSink(make_labeller(network, job.plan), job.tissue, results)
+        self._findings: Findings | None = None
         self._first_row = 0
 
     def begin(self) -> None:
@@ -118,12 +120,13 @@ class PredictRun:
         save_recipe(self._paths.partial, self._job.recipe)
         self._sink.begin()
 
-    def restore(self) -> bool:
-        """Go on where an equal run was stopped; tell whether there is one to go on with."""
+    def saved_state(self) -> SavedState | None:
+        """Return what an equal run has left behind; None where there is none to go on with."""
         partial = self._paths.partial
-        state = load_state(partial) if has_recipe(partial, self._job.recipe) else None
-        if state is None:
-            return False
+        return load_state(partial) if has_recipe(partial, self._job.recipe) else None
+
+    def restore(self, state: SavedState) -> bool:
+        """Go on where an equal run was stopped; tell whether that was possible."""
         try:
             self._canvas.restore(part_of(state, "canvas"))
             self._sink.restore(part_of(state, "sink"))
@@ -157,7 +160,7 @@ class PredictRun:
             self._release(sink, job.plan.height, stream)
             self._unreadable = stream.unreadable
             self._network.settle()
-            sink.finish()
+            self._findings = sink.finish()
 
     def report(self, started: float) -> PredictResult:
         """Write what is made from finished results: pictures, areas, record.
@@ -166,7 +169,8 @@ class PredictRun:
             started: ``time.monotonic()`` when the call began.
         """
         info, network, job, paths = self._slide.info, self._network, self._job, self._paths
-        areas = self._results.areas.counter.table()
+        assert self._findings is not None
+        areas = self._findings.by_name["areas"]
         write_pictures_and_areas(info, network, job, areas, paths)
         if paths.polygons.suffix == ".gz":
             compress_geojson(paths.polygons_text, paths.made(paths.polygons))
@@ -174,10 +178,12 @@ class PredictRun:
             places=self._workshop.outputs,
             areas=areas,
             num_tiles=job.num_tiles,
-            num_polygons=self._results.polygons.num_features,
+            num_polygons=self._findings.by_name["polygons"],
             num_unreadable=len(self._unreadable),
             note=job.tissue.note,
             seconds=time.monotonic() - started,
+            cpu_seconds=cpu_seconds() + self._findings.cpu_seconds,
+            peak_memory_bytes=peak_memory_bytes() + self._findings.peak_bytes,
         )
         write_record(info, network, job, self._spec, result, self._unreadable, paths)
         return replace(result, num_bytes=paths.size_bytes())

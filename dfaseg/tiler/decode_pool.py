@@ -5,68 +5,45 @@ eight of them or more, and others that shrink, trace and write, all wait for one
 the time (``docs/design/0016-work-on-the-gpu.md``). A process has a lock of its own.
 """
 
-import os
 import queue
-import socket
-import subprocess
-import sys
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dfaseg.errors import SlideError
+from dfaseg.side_process import SideProcess
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.decode_requests import DecodeRequest, OpenRequest, Reply
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.shared_memory import SharedPixels, can_share
 from dfaseg.tiler.tile_jobs import Failures
 
-_SECONDS_TO_END = 5.0
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
 
 class _Process:
     """One process, and the slide it has open."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "dfaseg.tiler.decode_worker", str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=os.environ | _ONE_THREAD | {"PYTHONPATH": _import_path()},
-            )
-        self._link = ours
-        self._requests = Connection(os.dup(ours.fileno()))
+        self._process = SideProcess("dfaseg.tiler.decode_worker")
         self._opened: OpenRequest | None = None
 
     def open(self, request: OpenRequest, memory: SharedPixels) -> Reply:
         """Open a slide, unless it is the one that is open."""
         if self._opened is request:
             return Reply()
-        self._requests.send(request)
-        socket.send_fds(self._link, [b"m"], [memory.fd])
-        reply: Reply = self._requests.recv()
+        self._process.send(request)
+        self._process.send_file(memory.fd)
+        reply: Reply = self._process.receive()
         self._opened = None if reply.problem else request
         return reply
 
     def decode(self, request: DecodeRequest) -> Reply:
         """Decode tiles of the slide that is open."""
-        self._requests.send(request)
-        reply: Reply = self._requests.recv()
+        self._process.send(request)
+        reply: Reply = self._process.receive()
         return reply
 
     def close(self) -> None:
         """Let the process end, and wait for it."""
-        self._requests.close()
-        self._link.close()
-        try:
-            self._process.wait(_SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.close()
 
 
 class DecodePool:
@@ -166,8 +143,3 @@ def can_serve(slide: Slide) -> bool:
     """Tell whether other processes can open a slide as well: it is a file of this machine."""
     info = slide.info
     return can_share() and info.reader in {"tiff", "openslide"} and Path(info.location).is_file()
-
-
-def _import_path() -> str:
-    """Return where modules are found here, so that they are found in another process, too."""
-    return os.pathsep.join(path for path in sys.path if path)

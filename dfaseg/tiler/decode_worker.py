@@ -5,14 +5,12 @@ torch nor anything else that decoding can do without.
 """
 
 import os
-import signal
-import socket
 import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection
 
 from dfaseg.errors import DfasegError
 from dfaseg.files import explain
+from dfaseg.side_process import Master
 from dfaseg.slide import open_slide
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.decode_requests import DecodeRequest, OpenRequest, Reply
@@ -27,9 +25,8 @@ _NICENESS = 5
 class _Worker:
     """Answers requests about one slide at a time."""
 
-    def __init__(self, link: socket.socket) -> None:
-        self._link = link
-        self._requests = Connection(os.dup(link.fileno()))
+    def __init__(self, master: Master) -> None:
+        self._master = master
         self._slide: Slide | None = None
         self._memory: SharedPixels | None = None
         self._read_tile: TileReader | None = None
@@ -38,7 +35,7 @@ class _Worker:
         """Answer until the other side is gone."""
         with suppress(EOFError, ConnectionError):
             while True:
-                self._requests.send(self._answer(self._requests.recv()))
+                self._master.send(self._answer(self._master.receive()))
 
     def _answer(self, request: OpenRequest | DecodeRequest) -> Reply:
         try:
@@ -51,7 +48,7 @@ class _Worker:
             return Reply(problem=explain(error))
 
     def _open(self, request: OpenRequest) -> Reply:
-        _, (fd,), _, _ = socket.recv_fds(self._link, 1, 1)
+        fd = self._master.receive_file()
         self._close()
         self._memory = SharedPixels(fd, request.shape)
         self._slide = open_slide(request.location, mpp=request.mpp)
@@ -74,11 +71,8 @@ class _Worker:
 
 def main() -> None:
     """Serve the socket whose number is the argument."""
-    # Who asks for a stop asks the process that is served; when it ends, so does this one.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
-    _Worker(socket.socket(fileno=int(sys.argv[1]))).serve()
+    _Worker(Master(sys.argv[1])).serve()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmark.predict_limits import spec_of
-from tests.benchmark.processes import Figures, cpu_seconds, peak_bytes
+from tests.benchmark.processes import Figures, cpu_seconds, end_side_processes
 
 Span = tuple[float, float]
 """Begin and end of a kernel, in seconds."""
@@ -26,11 +26,12 @@ def measure_whole(arguments: argparse.Namespace) -> Figures:
         before, started = cpu_seconds(), time.perf_counter()
         result = predict_slide(spec_of(arguments, Path(folder) / "mask.zarr"))
         seconds = time.perf_counter() - started
+        end_side_processes()
         core_seconds = cpu_seconds() - before
     figures = {
         "seconds": seconds,
         "core_seconds": core_seconds,
-        "peak_bytes": peak_bytes(),
+        "peak_bytes": float(result.peak_memory_bytes),
         "polygons": float(result.num_polygons),
     }
     if torch.cuda.is_initialized():

@@ -32,6 +32,13 @@ def this_python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+def end_side_processes() -> None:
+    """End the process that made results, so that its time is known."""
+    from dfaseg.inference.results.process import processes
+
+    processes.close()
+
+
 def cpu_seconds() -> float:
     """Return the CPU time of this process and of the children it has waited for."""
     return sum(usage.ru_utime + usage.ru_stime for usage in _usages())

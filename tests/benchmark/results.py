@@ -10,13 +10,14 @@ first row to the last file, during which the main thread does nothing but hand o
 """
 
 import argparse
+import functools
 import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,15 +25,15 @@ from numpy.typing import NDArray
 
 from dfaseg.annotation import GeoJsonWriter, MaskFrame, PolygonSpec
 from dfaseg.annotation.regions import Polygons
-from dfaseg.inference import results
 from dfaseg.inference.labelling import HostLabeller
-from dfaseg.inference.results import AreaResult, MaskResult, PolygonResult, RowConsumer
+from dfaseg.inference.results import consumers
+from dfaseg.inference.results.consumers import AreaResult, MaskResult, PolygonResult, RowConsumer
+from dfaseg.inference.results.threads import ThreadedResults
 from dfaseg.inference.sink import ResultSink
 from dfaseg.inference.state import SavedState, State
-from dfaseg.stitcher.areas import AreaCounter
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
-from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.mask_store import Overview
 from dfaseg.stitcher.ome import MaskSpec
 from dfaseg.tiler.tissue import TissueMask
 from tests.benchmark.drawn_mask import BLOCK_PX, CELL_PX, CLASSES, Drawing, DrawnLogits
@@ -72,10 +73,10 @@ class TimedConsumer:
         with timed(self._seconds, self._name):
             self._consumer.write_rows(mask_rows)
 
-    def finish(self) -> None:
+    def finish(self) -> Any:
         """Complete the result."""
         with timed(self._seconds, self._name):
-            self._consumer.finish()
+            return self._consumer.finish()
 
     def state(self) -> State:
         """Return the result's state."""
@@ -88,6 +89,10 @@ class TimedConsumer:
     def close(self) -> None:
         """Let go of files."""
         self._consumer.close()
+
+
+def _same(consumer: TimedConsumer) -> TimedConsumer:
+    return consumer
 
 
 class TimedUpsampler(LabelUpsampler):
@@ -117,16 +122,19 @@ def measure(arguments: argparse.Namespace, drawn: DrawnLogits) -> None:
     width, height = arguments.width, arguments.height
     seconds: Seconds = {}
     TimedWriter.seconds = seconds
-    results.GeoJsonWriter = TimedWriter  # type: ignore[attr-defined]  # that of its import
+    consumers.GeoJsonWriter = TimedWriter  # type: ignore[attr-defined]  # that of its import
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         upsampler = TimedUpsampler(len(CLASSES), width, height, CELL_PX)
         upsampler.seconds = seconds
-        consumers = {
+        timed_results = {
             name: TimedConsumer(name, consumer, seconds)
             for name, consumer in make_consumers(Path(folder), width, height).items()
         }
         started, before = time.perf_counter(), time.process_time()
-        with ResultSink(HostLabeller(upsampler), tissue_of(drawn), consumers) as sink:
+        host = ThreadedResults(
+            {name: functools.partial(_same, consumer) for name, consumer in timed_results.items()}
+        )
+        with ResultSink(HostLabeller(upsampler), tissue_of(drawn), host) as sink:
             sink.begin()
             with timed(seconds, "drawing"):
                 for rows in released(drawn):
@@ -144,11 +152,9 @@ def make_consumers(folder: Path, width: int, height: int) -> dict[str, RowConsum
     overview = np.full((-(-height // TISSUE_FACTOR), -(-width // TISSUE_FACTOR), 3), 255, np.uint8)
     polygons = PolygonSpec(CLASSES, FRAME, MPP * MPP, "benchmark")
     return {
-        "mask": MaskResult(
-            MaskWriter(folder / "mask.zarr", spec), Overview(overview, TISSUE_FACTOR), {}
-        ),
+        "mask": MaskResult(folder / "mask.zarr", spec, Overview(overview, TISSUE_FACTOR), {}),
         "polygons": PolygonResult(folder / "polygons.geojson", folder / "spool", width, polygons),
-        "areas": AreaResult(AreaCounter(CLASSES, MPP, MPP)),
+        "areas": AreaResult(CLASSES, MPP, MPP),
     }
 
 

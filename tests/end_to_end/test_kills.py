@@ -15,14 +15,16 @@ from tests.model_files import write_tiny_model
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [4, 50])
-def test_killed_runs_end_with_the_same_bytes_and_do_nothing_twice(kills: int) -> None:
+@pytest.mark.parametrize(("kills", "options"), [(4, []), (50, []), (20, ["--apart"])])
+def test_killed_runs_end_with_the_same_bytes_and_do_nothing_twice(
+    kills: int, options: list[str]
+) -> None:
     """Whichever file was being written, whatever was claimed; see the module for what is checked.
 
     In a process of its own, which forks the runs before it has any other thread.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "tests.stress.kills", "--kills", str(kills)]
+    command = [sys.executable, "-m", "tests.stress.kills", "--kills", str(kills), *options]
 
     trial = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 

@@ -123,7 +123,7 @@ def test_stop_signals_are_left_to_the_main_process(tmp_path):
         patches_of(slide, pool)
     finally:
         pool.close()
-    assert process._process.returncode == 0
+    assert process._process.exit_code == 0
 
 
 def test_slides_in_memory_are_decoded_here():

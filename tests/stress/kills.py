@@ -1,6 +1,6 @@
 """Kill a run over many slides at random moments and look at what comes of it.
 
-    python -m tests.stress.kills --kills 50
+    python -m tests.stress.kills --kills 50 [--apart]
 
 Each life of the run is a process of its own that is killed with SIGKILL after a random time; the
 next goes on in the same folder. When all slides are finished, their files must be those of a run
@@ -30,6 +30,7 @@ from dfaseg.inference import outputs, pipeline, slide_run
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.results import process
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
 from dfaseg.stitcher.canvas import Canvas
@@ -195,9 +196,13 @@ def main() -> None:
     """Run from the command line; print what happened and fail if anything was done twice."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument(
+        "--apart", action="store_true", help="let a process of its own make the results"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    process._PAYS_FROM_PX = 0 if arguments.apart else sys.maxsize
     with tempfile.TemporaryDirectory() as folder:
         trial = kill_again_and_again(arguments.kills, arguments.seed, Path(folder))
     sys.stdout.write(

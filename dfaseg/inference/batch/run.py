@@ -220,6 +220,7 @@ class _Batch:
             tiles=result.num_tiles,
             unreadable_tiles=result.num_unreadable,
             bytes=result.num_bytes,
+            peak_memory_bytes=result.peak_memory_bytes,
         )
         log.info(
             "slide '%s': %d patches in %.1f s (%d of %d)",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfaseg.errors import OutputError
 from dfaseg.inference.labelling import HostLabeller
+from dfaseg.inference.results.threads import ThreadedResults
 from dfaseg.inference.sink import ResultSink, _leave_out_glass
 from dfaseg.inference.state import SavedState, State
 from dfaseg.stitcher.canvas import ReleasedRows
@@ -46,9 +47,10 @@ class KeptRows:
             raise OutputError("disk full")
         self.rows.append(mask_rows)
 
-    def finish(self) -> None:
+    def finish(self) -> int:
         """Note it."""
         self.is_finished = True
+        return len(self.rows)
 
     def state(self) -> State:
         """Return how many portions came."""
@@ -80,13 +82,15 @@ def test_every_result_gets_all_rows_in_order() -> None:
     one, other = KeptRows(), KeptRows()
     tissue = TissueMask(np.ones((20, 4), bool), factor=1)
 
-    with ResultSink(labeller(20), tissue, {"one": one, "other": other}) as sink:
+    results = ThreadedResults({"one": lambda: one, "other": lambda: other})
+    with ResultSink(labeller(20), tissue, results) as sink:
         for number, rows in enumerate(released(20), start=1):
             sink.add(rows, ())
             if number == 13:
                 state = sink.state()
-        sink.finish()
+        findings = sink.finish()
 
+    assert findings.by_name == {"one": 20, "other": 20}
     assert state["one/count"] == state["other/count"] == 13
     for result in (one, other):
         found = np.concatenate(result.rows)
@@ -105,7 +109,8 @@ def test_a_result_that_fails_ends_the_run() -> None:
             sink.add(rows, ())
         sink.finish()
 
-    sink = ResultSink(labeller(90), tissue, {"good": good, "bad": bad})
+    results = ThreadedResults({"good": lambda: good, "bad": lambda: bad})
+    sink = ResultSink(labeller(90), tissue, results)
     with pytest.raises(OutputError, match="disk full"), sink:
         run(sink)
 

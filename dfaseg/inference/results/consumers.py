@@ -1,28 +1,19 @@
 """The results of one run: each takes finished mask rows, can be saved and can be restored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation.coordinates import MaskFrame
 from dfaseg.annotation.geojson import GeoJsonWriter
 from dfaseg.annotation.polygon_file import PolygonSpec
 from dfaseg.annotation.polygonize import Polygonizer
-from dfaseg.inference.job import Job
-from dfaseg.inference.outputs import OutputPaths
-from dfaseg.inference.report import mask_attributes
-from dfaseg.inference.spec import PredictSpec
+from dfaseg.classmap import ClassMap
 from dfaseg.inference.state import SavedState, State, joined, part_of
 from dfaseg.inference.worker import Worker
-from dfaseg.model.network import Network
-from dfaseg.provenance import recipe_hash
-from dfaseg.slide.origin import origin_of
-from dfaseg.slide.slide import SlideInfo
-from dfaseg.stitcher.areas import AreaCounter
+from dfaseg.stitcher.areas import AreaCounter, AreaTable
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
 from dfaseg.stitcher.ome import MaskSpec
 
@@ -41,8 +32,8 @@ class RowConsumer(Protocol):
         """Take the next rows, shape ``(n, width)``."""
         ...
 
-    def finish(self) -> None:
-        """Complete the result after the last row."""
+    def finish(self) -> Any:
+        """Complete the result after the last row; return what a report says of it."""
         ...
 
     def state(self) -> State:
@@ -62,34 +53,43 @@ class RowConsumer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class MaskResult:
-    """The OME-Zarr mask."""
+    """The OME-Zarr mask.
 
-    writer: MaskWriter
-    overview: Overview
-    attributes: Mapping[str, Any]
+    Args:
+        path: Folder to make.
+        spec: What the mask is.
+        overview: Picture of the slide.
+        attributes: The record inside the mask.
+    """
+
+    def __init__(
+        self, path: Path, spec: MaskSpec, overview: Overview, attributes: Mapping[str, Any]
+    ) -> None:
+        self._writer = MaskWriter(path, spec)
+        self._overview = overview
+        self._attributes = attributes
 
     def begin(self) -> None:
         """Make the store with its metadata and overview."""
-        self.writer.begin(self.overview)
+        self._writer.begin(self._overview)
 
     def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
         """Write rows; whole shards go to disk."""
-        self.writer.write_rows(mask_rows)
+        self._writer.write_rows(mask_rows)
 
     def finish(self) -> None:
         """Write the last shards and the run record."""
-        self.writer.finish(self.attributes)
+        self._writer.finish(self._attributes)
 
     def state(self) -> State:
         """Flush the shards that are not whole yet."""
-        self.writer.flush()
-        return {"next_row": np.array(self.writer.next_row)}
+        self._writer.flush()
+        return {"next_row": np.array(self._writer.next_row)}
 
     def restore(self, state: SavedState) -> None:
         """Read the pending shards back."""
-        self.writer.resume(int(state["next_row"]))
+        self._writer.resume(int(state["next_row"]))
 
     def close(self) -> None:
         """Nothing to let go of: shards are written whole."""
@@ -116,11 +116,6 @@ class PolygonResult:
         self._writer: GeoJsonWriter | None = None
         self._writing = Worker("polygon text", POLYGONS_AHEAD)
 
-    @property
-    def num_features(self) -> int:
-        """GeoJSON features written so far."""
-        return self._writer.num_features if self._writer else 0
-
     def begin(self) -> None:
         """Write the head of the file."""
         self._polygonizer = Polygonizer(self._width, spool=self._spool)
@@ -131,13 +126,18 @@ class PolygonResult:
         polygonizer, writer = self._begun()
         self._writing.submit(writer.write, polygonizer.add_rows(mask_rows))
 
-    def finish(self) -> None:
-        """Write the regions that reach the last row, and the tail of the file."""
+    def finish(self) -> int:
+        """Write the regions that reach the last row, and the tail of the file.
+
+        Returns:
+            Number of GeoJSON features.
+        """
         polygonizer, writer = self._begun()
         self._writing.submit(writer.write, polygonizer.finish())
         self._writing.drain()
         writer.close()
         polygonizer.close()
+        return writer.num_features
 
     def state(self) -> State:
         """Keep the open regions, and how far the file has come."""
@@ -167,82 +167,36 @@ class PolygonResult:
         return self._polygonizer, self._writer
 
 
-@dataclass(frozen=True, slots=True)
 class AreaResult:
-    """Pixels per class."""
+    """Pixels per class.
 
-    counter: AreaCounter
+    Args:
+        classes: Classes of the mask.
+        mpp_x: µm per mask pixel, horizontally.
+        mpp_y: The same, vertically.
+    """
+
+    def __init__(self, classes: ClassMap, mpp_x: float, mpp_y: float) -> None:
+        self._counter = AreaCounter(classes, mpp_x, mpp_y)
 
     def begin(self) -> None:
         """Nothing to prepare: counting starts at 0."""
 
     def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
         """Count rows."""
-        self.counter.add(mask_rows)
+        self._counter.add(mask_rows)
 
-    def finish(self) -> None:
-        """Nothing to complete: the table is made on demand."""
+    def finish(self) -> AreaTable:
+        """Return the table."""
+        return self._counter.table()
 
     def state(self) -> State:
         """Return the counts."""
-        return self.counter.state()
+        return self._counter.state()
 
     def restore(self, state: SavedState) -> None:
         """Count on from earlier counts."""
-        self.counter.restore(state)
+        self._counter.restore(state)
 
     def close(self) -> None:
         """Nothing to let go of: there is no file yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """All results of one run."""
-
-    mask: MaskResult
-    polygons: PolygonResult
-    areas: AreaResult
-
-    @property
-    def consumers(self) -> dict[str, RowConsumer]:
-        """The results by name, in the order in which they take rows."""
-        return {"mask": self.mask, "polygons": self.polygons, "areas": self.areas}
-
-
-def make_results(
-    info: SlideInfo, network: Network, job: Job, spec: PredictSpec, paths: OutputPaths
-) -> Results:
-    """Set up all results of a run, not begun yet."""
-    plan, classes = job.plan, network.card.classes
-    mpp_x, mpp_y = info.mpp * plan.downsample_x, info.mpp * plan.downsample_y
-    mask_spec = MaskSpec(
-        width=plan.width,
-        height=plan.height,
-        classes=classes,
-        mpp_x=mpp_x,
-        mpp_y=mpp_y,
-        # Viewers place pixel centres, and that of the slide's own first pixel at 0.
-        origin_x_um=(plan.downsample_x - 1) / 2 * info.mpp,
-        origin_y_um=(plan.downsample_y - 1) / 2 * info.mpp,
-    )
-    mask = MaskResult(
-        MaskWriter(paths.made(paths.mask), mask_spec),
-        Overview(job.overview, job.tissue.factor),
-        mask_attributes(info, network, job),
-    )
-    origin_x, origin_y = origin_of(info, spec.origin)
-    polygons = PolygonResult(
-        paths.polygons_text,
-        paths.partial / "polygons.spool",
-        plan.width,
-        PolygonSpec(
-            classes=classes,
-            frame=MaskFrame(plan.downsample_x, plan.downsample_y, origin_x, origin_y),
-            pixel_area_um2=mpp_x * mpp_y,
-            identity=recipe_hash(job.recipe),
-            metadata={"slide": info.slide_id, "model": network.card.name, "frame": spec.origin},
-            simplify_px=spec.simplify_um / plan.mpp,
-            min_area_um2=spec.min_area_um2,
-        ),
-    )
-    return Results(mask, polygons, AreaResult(AreaCounter(classes, mpp_x, mpp_y)))
