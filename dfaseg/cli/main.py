@@ -1,6 +1,5 @@
 """The ``dfaseg`` command: its group, its log, and errors as one line."""
 
-import gc
 import importlib
 import logging
 import os
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 import dfaseg
+from dfaseg.allocator import collect_rarely
 from dfaseg.errors import DfasegError, StoppedError
 
 EXIT_FAILED = 1
@@ -20,9 +20,6 @@ EXIT_INTERRUPTED = 130
 """Ended at once by a second Ctrl-C (128 + SIGINT, as shells have it)."""
 EXIT_STOPPED = 75
 """The run was asked to stop; running it again goes on (EX_TEMPFAIL of sysexits.h)."""
-OBJECTS_PER_COLLECTION = 100_000
-"""Objects made between two searches for cycles. Libraries make half a million while they load, and
-at Python's own 700 the searches through them take a fifth of the time until a run begins."""
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -110,7 +107,7 @@ class _StderrHandler(logging.Handler):
 
 def main() -> None:
     """Run the command line; a closed pipe ends it quietly."""
-    gc.set_threshold(OBJECTS_PER_COLLECTION)
+    collect_rarely()
     try:
         cli(prog_name="dfaseg")
     except BrokenPipeError:

@@ -170,7 +170,8 @@ class Canvas:
                 f"{self._first_row}; release the rows above it first"
             )
         for span, part in self._spans(top, self._patch):
-            self._band[:, span, left : left + self._patch] += weighted[:, part]
+            # Not "+=", which would write the sum back to where it is already.
+            self._band[:, span, left : left + self._patch].add_(weighted[:, part])
         self._touched_row = max(self._touched_row, top + self._patch)
 
     def _take(self, num_rows: int) -> Tensor:

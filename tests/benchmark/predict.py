@@ -56,11 +56,12 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Figures]] = {
 
 def main() -> None:
     """Measure and print."""
-    from dfaseg.allocator import bound_arenas
+    from dfaseg.allocator import bound_arenas, collect_rarely
     from dfaseg.limits import available_cores, share_cores
 
     share_cores()
     bound_arenas(available_cores())
+    collect_rarely()
     parser = _parser()
     arguments = parser.parse_args()
     if arguments.only:

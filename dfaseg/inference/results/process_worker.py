@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from dfaseg.allocator import collect_rarely
 from dfaseg.inference.results.host import Findings
 from dfaseg.inference.results.messages import Call, Order, Reply, Rows
 from dfaseg.inference.results.threads import ThreadedResults
@@ -93,6 +94,7 @@ def _portable(error: Exception) -> Exception:
 def main() -> None:
     """Serve the socket whose number is the argument."""
     end_with_parent()
+    collect_rarely()
     _Worker(Master(sys.argv[1])).serve()
 
 
