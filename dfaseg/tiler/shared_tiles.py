@@ -33,14 +33,21 @@ class SharedTiles:
 
     Args:
         read_tile: Decodes one.
+        read_passing: The same, for tiles that are asked for once: what it returns lasts until the
+            thread asks for the next.
         num_uses: How often each will be asked for, shape ``(tile rows, tile columns)``.
         unreadable: Where those that fail are noted; those that are noted are not tried again.
     """
 
     def __init__(
-        self, read_tile: TileReader, num_uses: NDArray[np.int64], unreadable: UnreadableTiles
+        self,
+        read_tile: TileReader,
+        read_passing: TileReader,
+        num_uses: NDArray[np.int64],
+        unreadable: UnreadableTiles,
     ) -> None:
         self._read_tile = read_tile
+        self._read_passing = read_passing
         self._uses_left: list[list[int]] = num_uses.tolist()
         self._unreadable = unreadable
         self._known = frozenset(unreadable.reasons)
@@ -48,7 +55,7 @@ class SharedTiles:
         self._kept: dict[tuple[int, int], Future[NativeTile]] = {}
 
     def take(self, col: int, row: int) -> NativeTile:
-        """Return a native tile; its pixels must not be changed.
+        """Return a native tile; its pixels must not be changed, and last until the next call.
 
         Raises:
             SlideError: The slide failed in a way that is not bound to single tiles.
@@ -65,19 +72,19 @@ class SharedTiles:
         if kept is not None:
             return kept.result()
         if is_last:
-            return self._decode(col, row)
+            return self._decode(self._read_passing, col, row)
         try:
-            promise.set_result(self._decode(col, row))
+            promise.set_result(self._decode(self._read_tile, col, row))
         except BaseException as error:
             promise.set_exception(error)  # who waits must not wait for ever
             raise
         return promise.result()
 
-    def _decode(self, col: int, row: int) -> NativeTile:
+    def _decode(self, read_tile: TileReader, col: int, row: int) -> NativeTile:
         if (col, row) in self._known:
             return NativeTile(None, is_readable=False)
         try:
-            return NativeTile(self._read_tile(col, row))
+            return NativeTile(read_tile(col, row))
         except ReadError as error:
             self._unreadable.note({(col, row): error.problem})
             return NativeTile(None, is_readable=False)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dfaseg.geometry import Tile
 from dfaseg.slide.slide import Level
-from dfaseg.tiler.rows import tile_reader
+from dfaseg.tiler.rows import passing_tile_reader, tile_reader
 from dfaseg.tiler.shared_tiles import SharedTiles
 from dfaseg.tiler.strip_buffers import WHITE
 from dfaseg.tiler.tile_rows import TileRows
@@ -61,7 +61,12 @@ def are_unscaled(rows: TileRows) -> bool:
 def unscaled_rows(rows: TileRows) -> Generator[UnscaledRow, None, None]:
     """Yield the rows that hold selected tiles, in order; nothing is decoded until they are cut."""
     level = rows.level.reduced(rows.plan.reduction)
-    native = SharedTiles(tile_reader(rows.slide, rows.plan), rows.native_uses(), rows.unreadable)
+    native = SharedTiles(
+        tile_reader(rows.slide, rows.plan),
+        passing_tile_reader(rows.slide, rows.plan),
+        rows.native_uses(),
+        rows.unreadable,
+    )
     for row in rows.rows_left():
         yield UnscaledRow(rows.tiles_of(row), level, native)
 

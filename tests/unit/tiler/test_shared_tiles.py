@@ -38,7 +38,7 @@ class Decoder:
 def test_a_tile_is_decoded_for_the_first_and_dropped_after_the_last():
     """All who ask get the same pixels; afterwards nobody holds them."""
     decode = Decoder()
-    tiles = SharedTiles(decode, np.full((2, 3), 3), unreadable_tiles())
+    tiles = SharedTiles(decode, decode, np.full((2, 3), 3), unreadable_tiles())
 
     taken = [tiles.take(2, 1).pixels for _ in range(3)]
 
@@ -58,7 +58,7 @@ def test_who_asks_while_a_tile_is_decoded_waits_for_it():
         assert may_end.wait(10)
         return decode(col, row)
 
-    tiles = SharedTiles(slowly, np.full((2, 3), 2), unreadable_tiles())
+    tiles = SharedTiles(slowly, slowly, np.full((2, 3), 2), unreadable_tiles())
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(tiles.take, 0, 0)
         assert is_decoding.wait(10)
@@ -74,7 +74,7 @@ def test_who_asks_while_a_tile_is_decoded_waits_for_it():
 def test_a_tile_that_cannot_be_decoded_is_tried_once_and_noted(num_uses):
     """Everybody who asks is told."""
     decode, bad = Decoder(ReadError("s", "bits are missing")), unreadable_tiles()
-    tiles = SharedTiles(decode, np.full((2, 3), num_uses), bad)
+    tiles = SharedTiles(decode, decode, np.full((2, 3), num_uses), bad)
 
     taken = [tiles.take(1, 0) for _ in range(num_uses)]
 
@@ -86,7 +86,7 @@ def test_a_tile_that_cannot_be_decoded_is_tried_once_and_noted(num_uses):
 def test_a_tile_that_failed_in_an_earlier_run_is_not_tried_again():
     """It stays what it was said to be."""
     decode = Decoder()
-    tiles = SharedTiles(decode, np.full((2, 3), 1), unreadable_tiles({(1, 0): "no bytes"}))
+    tiles = SharedTiles(decode, decode, np.full((2, 3), 1), unreadable_tiles({(1, 0): "no bytes"}))
 
     assert not tiles.take(1, 0).is_readable
     assert tiles.take(2, 0).is_readable
@@ -95,7 +95,8 @@ def test_a_tile_that_failed_in_an_earlier_run_is_not_tried_again():
 
 def test_a_failure_of_the_whole_slide_reaches_all_who_ask():
     """Nobody waits for a tile that will never come."""
-    tiles = SharedTiles(Decoder(OSError("gone")), np.full((2, 3), 3), unreadable_tiles())
+    decode = Decoder(OSError("gone"))
+    tiles = SharedTiles(decode, decode, np.full((2, 3), 3), unreadable_tiles())
 
     for _ in range(3):
         with pytest.raises(OSError, match="gone"):
