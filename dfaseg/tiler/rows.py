@@ -52,8 +52,8 @@ def tile_reader(slide: Slide, plan: ReadPlan) -> TileReader:
 def passing_tile_reader(slide: Slide, plan: ReadPlan) -> TileReader:
     """Return the same, but what it returns lasts only until the same thread's next call.
 
-    Pixels that are at once copied to where they belong need no memory of their own. The same
-    memory is still in the core's cache, which decodes into it a tenth faster.
+    Pixels that are at once copied to where they belong need no memory of their own, which would
+    push what the thread works on out of the core's cache.
     """
     if not isinstance(slide, MemorySlide):
         return tile_reader(slide, plan)

@@ -26,7 +26,7 @@ from dfaseg.geometry import Tile
 from dfaseg.slide import open_slide
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.tiler.patch_jobs import do_patches
-from dfaseg.tiler.rows import passing_tile_reader
+from dfaseg.tiler.rows import tile_reader
 from dfaseg.tiler.tile_rows import TileRows
 
 
@@ -34,7 +34,7 @@ def cost_of_decoding(path: str, spec: TileSpec) -> float:
     """Return the core-seconds of decoding each native tile once."""
     with closing(open_slide(path)) as slide:
         cut = plan_cutting(slide.info, "slide", spec, "none")
-        read_tile = passing_tile_reader(slide, cut.plan)
+        read_tile = tile_reader(slide, cut.plan)
         level = slide.info.levels[cut.plan.level]
 
         def decode_row(row: int) -> None:
