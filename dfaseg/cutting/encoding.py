@@ -1,5 +1,6 @@
 """Patches and label masks as pictures, and the files they become."""
 
+import os
 from pathlib import Path
 
 import imagecodecs
@@ -50,10 +51,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         OutputError: It cannot be written.
     """
     try:
-        # Without a buffer, which would only ask the system more questions about the file.
-        with path.open("wb", buffering=0) as file:
+        # By the system's own calls: each further one, as a file object makes them, would give up
+        # Python's lock, and threads that cut patches would wait for each other.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
             left = memoryview(content)
             while left:
-                left = left[file.write(left) :]
+                left = left[os.write(handle, left) :]
+        finally:
+            os.close(handle)
     except OSError as error:
         raise OutputError(f"output '{path.name}': cannot be written ({explain(error)})") from error

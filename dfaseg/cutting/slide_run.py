@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -187,15 +188,19 @@ class SlideRun:
         """Write all but the patches; return the names of files in folders that slides share."""
         spec, info, slide_id = self._spec, self._slide.info, self._source.id
         made = self._folder.made
-        write_table(made / f"{slide_id}.tiles.{spec.table}", places, spec.table)
-        write_grid(
-            made / f"{slide_id}.tiles.geojson",
-            places,
-            fingerprint=info.fingerprint,
-            origin=origin_of(info, spec.origin),
-        )
         shown = None if labels is None else (labels.overview, labels.label.rules.class_map)
-        draw_tiles(made / f"{slide_id}.tiles.png", places, choice.survey, self._cut, shown)
+        # Most of the picture is drawn and encoded without Python's lock.
+        with ThreadPoolExecutor(1, thread_name_prefix="picture") as aside:
+            picture = made / f"{slide_id}.tiles.png"
+            drawing = aside.submit(draw_tiles, picture, places, choice.survey, self._cut, shown)
+            write_table(made / f"{slide_id}.tiles.{spec.table}", places, spec.table)
+            write_grid(
+                made / f"{slide_id}.tiles.geojson",
+                places,
+                fingerprint=info.fingerprint,
+                origin=origin_of(info, spec.origin),
+            )
+            drawing.result()
         if spec.hdf5 == "none":
             return []
         name = coords_name(slide_id, spec.hdf5)

@@ -136,6 +136,33 @@ class Slide(Protocol):
 
 
 @runtime_checkable
+class MemorySlide(Slide, Protocol):
+    """A slide that can decode tiles into memory that is used again and again."""
+
+    def read_tile_into(
+        self, memory: NDArray[np.uint8], level: int, col: int, row: int, reduction: int
+    ) -> NDArray[np.uint8] | None:
+        """Decode one native tile, whole or smaller.
+
+        Args:
+            memory: Where its pixels may go, shape ``(tile_height / reduction,
+                tile_width / reduction, 3)``, contiguous.
+            level: Index into ``info.levels``.
+            col: Tile column on that level.
+            row: Tile row on that level.
+            reduction: 1, or one of the level's ``reductions``.
+
+        Returns:
+            What ``Slide.read_tile`` or ``ReducingSlide.read_reduced_tile`` returns, in this memory
+            or in other.
+
+        Raises:
+            ReadError: The tile is stored but cannot be decoded.
+        """
+        ...
+
+
+@runtime_checkable
 class ReducingSlide(Slide, Protocol):
     """A slide that can decode tiles smaller than they are, where a level offers reductions."""
 

@@ -54,28 +54,44 @@ class TiffSlide:
 
     def read_tile(self, level: int, col: int, row: int) -> NDArray[np.uint8] | None:
         """Decode one tile; see ``Slide.read_tile``."""
-        patch = self._decoded(level, col, row, 1)
-        if patch is not None:
-            whiten_outside(patch, self._info.levels[level], col, row)
-        return patch
+        return self._read(level, col, row, 1, None)
 
     def read_reduced_tile(
         self, level: int, col: int, row: int, reduction: int
     ) -> NDArray[np.uint8] | None:
         """Decode one tile smaller; see ``ReducingSlide.read_reduced_tile``."""
-        place = self._info.levels[level]
-        rect = place.tile_rect(col, row)
-        if (rect.width, rect.height) == (place.tile_width, place.tile_height):
-            return self._decoded(level, col, row, reduction)
-        # What the file stores beyond the edge of the level must be white before pixels are mixed.
-        patch = self.read_tile(level, col, row)
-        return None if patch is None else shrunk(patch, reduction)
+        return self._read(level, col, row, reduction, None)
+
+    def read_tile_into(
+        self, memory: NDArray[np.uint8], level: int, col: int, row: int, reduction: int
+    ) -> NDArray[np.uint8] | None:
+        """Decode one tile, to this memory if possible; see ``MemorySlide.read_tile_into``."""
+        return self._read(level, col, row, reduction, memory)
 
     def close(self) -> None:
         """Close the file; later reads fail."""
         self._source.close()
 
-    def _decoded(self, level: int, col: int, row: int, reduction: int) -> NDArray[np.uint8] | None:
+    def _read(
+        self, level: int, col: int, row: int, reduction: int, memory: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8] | None:
+        """Decode a tile, with white outside the level; ``None`` where none is stored."""
+        place = self._info.levels[level]
+        if reduction == 1:
+            patch = self._decoded(level, col, row, 1, memory)
+            if patch is not None:
+                whiten_outside(patch, place, col, row)
+            return patch
+        rect = place.tile_rect(col, row)
+        if (rect.width, rect.height) == (place.tile_width, place.tile_height):
+            return self._decoded(level, col, row, reduction, memory)
+        # What the file stores beyond the edge of the level must be white before pixels are mixed.
+        patch = self.read_tile(level, col, row)
+        return None if patch is None else shrunk(patch, reduction)
+
+    def _decoded(
+        self, level: int, col: int, row: int, reduction: int, memory: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8] | None:
         """Fetch the bytes of a tile and decode them; ``None`` where none are stored."""
         stored = self._stored[level]
         index = row * stored.num_cols + col
@@ -83,7 +99,7 @@ class TiffSlide:
         if not offset or not size:
             return None
         try:
-            return stored.decode(read_exactly(self._source, offset, size), reduction)
+            return stored.decode(read_exactly(self._source, offset, size), reduction, memory)
         except DECODE_ERRORS as error:
             raise ReadError(
                 self._info.slide_id,

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from dfaseg.slide.codecs import JPEG, RGB, Decoder, TileEncoding
 
-SizedDecoder = Callable[[bytes, int], NDArray[np.uint8]]
+SizedDecoder = Callable[[bytes, int, NDArray[np.uint8] | None], NDArray[np.uint8]]
 """From a tile's bytes and a reduction to RGB, ``(tile_height / r, tile_width / r, 3)``; a reduction
-of 1 gives all pixels."""
+of 1 gives all pixels. If contiguous memory of that shape is given, they may lie there."""
 
 _REDUCTIONS = (2, 4, 8)
 _WHOLE_SUBSAMPLINGS = frozenset({"444", "422", "420"})
@@ -49,11 +49,13 @@ def sized_decoder(encoding: TileEncoding, decode: Decoder) -> SizedDecoder:
         decode: The general decoder, of whole tiles.
     """
     if not _is_colour_jpeg(encoding):
-        return lambda data, reduction: shrunk(decode(data), reduction)
+        return lambda data, reduction, *_: shrunk(decode(data), reduction)
     shape = (encoding.tile_height, encoding.tile_width)
     tables = (encoding.jpeg_tables or b"")[len(_START) : -len(_START)]
 
-    def decode_sized(data: bytes, reduction: int) -> NDArray[np.uint8]:
+    def decode_sized(
+        data: bytes, reduction: int, memory: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
         # A JFIF header means YCbCr whatever the directory claims.
         is_rgb = encoding.photometric == RGB and b"JFIF" not in data[:24]
         header = (_ADOBE_RGB if is_rgb else b"") + tables
@@ -63,7 +65,7 @@ def sized_decoder(encoding: TileEncoding, decode: Decoder) -> SizedDecoder:
             is_usual = (height, width) == shape and colours == ("RGB" if is_rgb else "YCbCr")
             usual = _WHOLE_SUBSAMPLINGS if reduction == 1 else _REDUCED_SUBSAMPLINGS
             if is_usual and subsampling in usual and data.startswith(_START):
-                return _decode(stream, height // reduction, width // reduction)
+                return _decode(stream, height // reduction, width // reduction, memory)
         except ValueError:
             pass
         return shrunk(decode(data), reduction)
@@ -84,7 +86,9 @@ def _is_colour_jpeg(encoding: TileEncoding) -> bool:
     return encoding.compression == JPEG and encoding.samples == 3
 
 
-def _decode(stream: bytes, height: int, width: int) -> NDArray[np.uint8]:
+def _decode(
+    stream: bytes, height: int, width: int, memory: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
     """Decode at one of the sizes that libjpeg-turbo offers.
 
     Raises:
@@ -92,7 +96,7 @@ def _decode(stream: bytes, height: int, width: int) -> NDArray[np.uint8]:
     """
     # Of the sizes that are not too small the smallest is taken; warnings count as errors.
     pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-        stream, min_height=height, min_width=width, strict=True
+        stream, min_height=height, min_width=width, buffer=memory, strict=True
     )
     if pixels.shape != (height, width, 3):
         raise ValueError(f"decodes to shape {pixels.shape}")

@@ -1,4 +1,4 @@
-"""Which boxes of a grid hold something, asked for all of them at once."""
+"""What boxes of a grid hold, asked for all of them at once."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,13 @@ FloatSpan = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def any_in_boxes(flags: NDArray[np.bool_], rows: Span, cols: Span) -> NDArray[np.bool_]:
-    """Tell which boxes hold at least one flag.
+    """Tell which boxes hold at least one flag; see ``count_in_boxes``."""
+    found: NDArray[np.bool_] = count_in_boxes(flags, rows, cols) > 0
+    return found
+
+
+def count_in_boxes(flags: NDArray[np.bool_], rows: Span, cols: Span) -> NDArray[np.int64]:
+    """Count the flags in each box.
 
     Args:
         flags: Shape ``(h, w)``.
@@ -27,14 +33,13 @@ def any_in_boxes(flags: NDArray[np.bool_], rows: Span, cols: Span) -> NDArray[np
         (first.clip(0, length), end.clip(0, length))
         for (first, end), length in zip((rows, cols), flags.shape, strict=True)
     )
-    count = (
+    count: NDArray[np.int64] = (
         table[np.ix_(bottom, right)]
         - table[np.ix_(top, right)]
         - table[np.ix_(bottom, left)]
         + table[np.ix_(top, left)]
     )
-    found: NDArray[np.bool_] = count > 0
-    return found
+    return count
 
 
 def share_in_boxes(

@@ -1,18 +1,26 @@
-"""Which native tiles a run must decode: those that touch a selected tile."""
+"""Which native tiles a run must decode, and for how many patches."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.geometry import TileGrid
 from dfaseg.slide.slide import Level
-from dfaseg.tiler.boxes import Span, any_in_boxes
+from dfaseg.tiler.boxes import Span, count_in_boxes
 from dfaseg.tiler.plan import ReadPlan
 
 
 def needed_native_tiles(
     level: Level, plan: ReadPlan, grid: TileGrid, selected: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Tell which native tiles touch a selected tile.
+    """Tell which native tiles touch a selected tile; see ``native_tile_uses``."""
+    needed: NDArray[np.bool_] = native_tile_uses(level, plan, grid, selected) > 0
+    return needed
+
+
+def native_tile_uses(
+    level: Level, plan: ReadPlan, grid: TileGrid, selected: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Count the selected tiles that each native tile touches.
 
     Args:
         level: The level that is read.
@@ -27,7 +35,7 @@ def needed_native_tiles(
     height, width = level.tile_height / float(plan.scale_y), level.tile_width / float(plan.scale_x)
     rows = _touching(level.num_tile_rows, height, stride, side)
     cols = _touching(level.num_tile_cols, width, stride, side)
-    return any_in_boxes(selected, rows, cols)
+    return count_in_boxes(selected, rows, cols)
 
 
 def _touching(count: int, native_side: float, stride: int, side: int) -> Span:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dfaseg.geometry import Rect, Tile
 from dfaseg.tiler.tile_rows import TileRow, TileRows
-from dfaseg.tiler.whole_tiles import are_whole, whole_rows
+from dfaseg.tiler.unscaled_rows import are_unscaled, unscaled_rows
 
 JOB_PX = 2**20
 """Pixels of the patches that a thread does at a turn: enough to be worth handing over."""
@@ -62,8 +62,8 @@ def do_patches(
 
     One set of threads decodes, resamples, cuts and does the jobs, so that none waits for another
     while there is work, and a patch is still in its core's cache when its job begins. Where
-    patches consist of whole native tiles, each is decoded right before its job. Leaving the
-    iteration, even early, ends the threads.
+    pixels need not be shrunk, native tiles are decoded right before the first job that needs them.
+    Leaving the iteration, even early, ends the threads.
 
     Args:
         rows: The tiles.
@@ -94,8 +94,8 @@ def do_patches(
 def _patch_rows(
     rows: TileRows, executor: Executor, num_workers: int
 ) -> Generator[PatchRow, None, None]:
-    if are_whole(rows):
-        yield from whole_rows(rows)
+    if are_unscaled(rows):
+        yield from unscaled_rows(rows)
         return
     for row in rows.read(executor, num_workers):
         yield _StripRow(row, rows.unreadable.below(row.tiles[0].mask_rect.y))

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
+from threading import Lock, local
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError
-from dfaseg.slide.slide import ReducingSlide, Slide
+from dfaseg.slide.slide import MemorySlide, ReducingSlide, Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.resample import resampler
 from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE, StripBuffers
@@ -47,6 +47,27 @@ def tile_reader(slide: Slide, plan: ReadPlan) -> TileReader:
         return partial(slide.read_tile, plan.level)
     assert isinstance(slide, ReducingSlide)  # no other offers reductions to plan with
     return partial(slide.read_reduced_tile, plan.level, reduction=plan.reduction)
+
+
+def passing_tile_reader(slide: Slide, plan: ReadPlan) -> TileReader:
+    """Return the same, but what it returns lasts only until the same thread's next call.
+
+    Pixels that are at once copied to where they belong need no memory of their own, which would
+    push what the thread works on out of the core's cache.
+    """
+    if not isinstance(slide, MemorySlide):
+        return tile_reader(slide, plan)
+    level = slide.info.levels[plan.level].reduced(plan.reduction)
+    read, own = slide.read_tile_into, local()
+
+    def read_tile(col: int, row: int) -> NDArray[np.uint8] | None:
+        try:
+            memory = own.memory
+        except AttributeError:
+            memory = own.memory = np.empty((level.tile_height, level.tile_width, 3), np.uint8)
+        return read(memory, plan.level, col, row, plan.reduction)
+
+    return read_tile
 
 
 class RowReader:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dfaseg.geometry import Tile, TileGrid
 from dfaseg.slide.slide import Slide
-from dfaseg.tiler.needed import needed_native_tiles
+from dfaseg.tiler.needed import native_tile_uses, needed_native_tiles
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import RowReader, RowStrip
 from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE
@@ -94,6 +94,10 @@ class TileRows:
         return tuple(
             self.grid.tile(row, col) for col in np.flatnonzero(self._selected[row]).tolist()
         )
+
+    def native_uses(self) -> NDArray[np.int64]:
+        """Count the selected tiles that each native tile touches, ``(tile rows, tile columns)``."""
+        return native_tile_uses(self.level, self.plan, self.grid, self._selected)
 
     def read(
         self, executor: Executor, num_workers: int, most_ahead: int = MOST_AHEAD

@@ -131,6 +131,28 @@ def test_reduced_edge_tile_is_the_mean_of_pixels_and_white(tmp_path: Path) -> No
         np.testing.assert_array_equal(patch, shrunk(whole, 2))
 
 
+@pytest.mark.parametrize("compression", ["jpeg", "none"])
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_tiles_decoded_into_memory_are_the_same(
+    tmp_path: Path, compression: Compression, reduction: int
+) -> None:
+    """Whatever was in that memory before, inside the level and at its edges."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE, tile_px=128, compression=compression)
+    slide = open_tiff_slide(path)
+    memory = np.full((128 // reduction, 128 // reduction, 3), 77, np.uint8)
+
+    for place in ((0, 0, 0), (0, 2, 0), (0, 0, 1), (0, 2, 1)):
+        expected = slide.read_reduced_tile(*place, reduction)
+        found = slide.read_tile_into(memory, *place, reduction)
+        assert expected is not None
+        assert found is not None
+        np.testing.assert_array_equal(found, expected)
+    if compression == "jpeg":
+        whole = slide.read_tile_into(memory, 0, 0, 0, reduction)
+        assert whole is not None
+        assert np.shares_memory(whole, memory)
+
+
 def test_reduced_tile_that_is_not_stored_is_none(tmp_path: Path) -> None:
     """Smaller or not, glass that was left out is left out."""
     missing = [(0, 0, 0), (0, 2, 1)]

@@ -16,14 +16,23 @@ from dfaseg.tiler.patch_jobs import do_patches
 from dfaseg.tiler.plan import plan_reading
 from dfaseg.tiler.stream import PatchStream
 from dfaseg.tiler.tile_rows import TileRows
-from dfaseg.tiler.whole_tiles import are_whole
+from dfaseg.tiler.unscaled_rows import are_unscaled
 from tests.unit.tiler.test_rows import CountingSlide, ReducingArraySlide, picture
 
+ROADS = [
+    pytest.param(0.5, 16, id="whole tiles"),
+    pytest.param(0.5, 20, id="shared tiles"),
+    pytest.param(1.0, 16, id="strips"),
+]
+"""Ways to the pixels of a patch on a slide of 0.5 µm/px: resolution and side."""
 
-def rows_of(slide, grid, selected=None):
-    """Return the selected tiles of a slide at its own resolution; all if not told else."""
+
+def rows_of(slide, patch_px, overlap_px=0, *, selected=None, mpp=0.5):
+    """Return the selected tiles of a slide; all if not told else."""
+    plan = plan_reading(slide.info, mpp)
+    grid = TileGrid(plan.width, plan.height, patch_px, overlap_px)
     selected = np.ones((grid.num_rows, grid.num_cols), bool) if selected is None else selected
-    return TileRows(slide, plan_reading(slide.info, 0.5), grid, selected)
+    return TileRows(slide, plan, grid, selected)
 
 
 def keep(tile, pixels):
@@ -40,17 +49,16 @@ def keep(tile, pixels):
     st.integers(0, 2**16),
 )
 def test_jobs_get_the_pixels_of_the_slide_in_grid_order(height, width, sides, workers, seed):
-    """Whether patches consist of whole native tiles or not; each of them is decoded once."""
+    """Whether native tiles lie in one patch or in several; each of them is decoded once."""
     patch_px, overlap_px, tile_px = sides
     pixels = picture(height, width, seed)
     grid = TileGrid(width, height, patch_px, overlap_px)
     selected = np.random.default_rng(seed).random((grid.num_rows, grid.num_cols)) < 0.6
     slide = CountingSlide(ArraySlide(pixels, tile_px=tile_px))
-    rows = rows_of(slide, grid, selected)
+    rows = rows_of(slide, patch_px, overlap_px, selected=selected)
 
     results = list(do_patches(rows, keep, num_workers=workers))
 
-    assert are_whole(rows) == (patch_px % tile_px == 0 and not overlap_px)
     assert [place for place, _ in results] == [tuple(place) for place in np.argwhere(selected)]
     assert all(count == 1 for count in slide.reads.values())
     for (row, col), found in results:
@@ -60,40 +68,45 @@ def test_jobs_get_the_pixels_of_the_slide_in_grid_order(height, width, sides, wo
         assert np.array_equal(found, expected)
 
 
-@pytest.mark.parametrize("patch_px", [16, 20], ids=["whole tiles", "from strips"])
-def test_tiles_decoded_smaller_give_what_batches_hold(patch_px):
-    """At a reduction, at edges that are no multiple of it, too."""
+@pytest.mark.parametrize("mpp", [1.0, 1.3], ids=["from tiles", "from strips"])
+@pytest.mark.parametrize("overlap_px", [0, 7])
+@pytest.mark.parametrize("patch_px", [16, 20])
+def test_tiles_decoded_smaller_give_what_batches_hold(patch_px, overlap_px, mpp):
+    """At a reduction, at edges that are no multiple of it, too; shrunk further or not."""
     slide = ReducingArraySlide(picture(150, 117), mpp=0.5, tile_px=32)
-    plan = replace(plan_reading(slide.info, 1.0), reduction=2)
-    grid = TileGrid(plan.width, plan.height, patch_px, 0)
+    plan = replace(plan_reading(slide.info, mpp), reduction=2)
+    grid = TileGrid(plan.width, plan.height, patch_px, overlap_px)
     selected = np.ones((grid.num_rows, grid.num_cols), bool)
     rows = TileRows(slide, plan, grid, selected)
-    assert are_whole(rows) == (patch_px == 16)
 
     results = dict(do_patches(rows, keep, num_workers=2))
 
+    assert are_unscaled(rows) == (mpp == 1.0)
     for batch in PatchStream(slide, plan, grid, selected, batch_size=1, num_workers=1):
         tile = batch.tiles[0]
         assert np.array_equal(results[tile.row, tile.col], batch.pixels[0])
 
 
-@pytest.mark.parametrize("patch_px", [16, 20], ids=["whole tiles", "from strips"])
-def test_patch_with_a_part_that_cannot_be_decoded_has_no_pixels(patch_px):
+@pytest.mark.parametrize(("mpp", "patch_px"), ROADS)
+def test_patch_with_a_part_that_cannot_be_decoded_has_no_pixels(mpp, patch_px):
     """The job is told, the others are not touched, and the reason is kept."""
     slide = ArraySlide(picture(64, 64), tile_px=16, failing=[(0, 1, 2)])
-    grid = TileGrid(64, 64, patch_px, 0)
-    rows = rows_of(slide, grid)
+    rows = rows_of(slide, patch_px, mpp=mpp)
 
     results = list(do_patches(rows, keep, num_workers=2))
 
     bad = [place for place, pixels in results if pixels is None]
-    touched = {16: [(2, 1)], 20: [(1, 0), (1, 1), (2, 0), (2, 1)]}[patch_px]
-    assert bad == touched
+    touched = {
+        (0.5, 16): [(2, 1)],
+        (0.5, 20): [(1, 0), (1, 1), (2, 0), (2, 1)],
+        (1.0, 16): [(1, 0)],
+    }
+    assert bad == touched[mpp, patch_px]
     assert list(rows.unreadable.reasons) == [(1, 2)]
 
 
-@pytest.mark.parametrize("patch_px", [16, 20], ids=["whole tiles", "from strips"])
-def test_failure_of_a_job_reaches_who_iterates(patch_px):
+@pytest.mark.parametrize(("mpp", "patch_px"), ROADS)
+def test_failure_of_a_job_reaches_who_iterates(mpp, patch_px):
     """And no thread is left."""
     before = threading.active_count()
 
@@ -101,20 +114,20 @@ def test_failure_of_a_job_reaches_who_iterates(patch_px):
         if tile.row == 1:
             raise SlideError("s", "the disk is full")
 
-    rows = rows_of(ArraySlide(picture(256, 64), tile_px=16), TileGrid(64, 256, patch_px, 0))
+    rows = rows_of(ArraySlide(picture(256, 64), tile_px=16), patch_px, mpp=mpp)
     with pytest.raises(SlideError, match="the disk is full"):
         list(do_patches(rows, fail, num_workers=2))
 
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("patch_px", [16, 20], ids=["whole tiles", "from strips"])
-def test_reading_does_not_run_ahead_of_who_iterates(monkeypatch, patch_px):
+@pytest.mark.parametrize(("mpp", "patch_px"), ROADS)
+def test_reading_does_not_run_ahead_of_who_iterates(monkeypatch, mpp, patch_px):
     """Decoding waits when nobody takes results, and leaving early ends all threads."""
     monkeypatch.setattr(patch_jobs, "JOB_PX", 1)
     slide = CountingSlide(ArraySlide(picture(1600, 16), tile_px=16))
     before = threading.active_count()
-    results = do_patches(rows_of(slide, TileGrid(16, 1600, patch_px, 0)), keep, num_workers=1)
+    results = do_patches(rows_of(slide, patch_px, mpp=mpp), keep, num_workers=1)
 
     next(results)
     threading.Event().wait(0.2)
@@ -128,7 +141,7 @@ def test_reading_does_not_run_ahead_of_who_iterates(monkeypatch, patch_px):
 def test_nothing_selected_gives_nothing():
     """A slide without tissue is not read at all."""
     slide = CountingSlide(ArraySlide(picture(64, 64), tile_px=16))
-    rows = rows_of(slide, TileGrid(64, 64, 16, 0), np.zeros((4, 4), bool))
+    rows = rows_of(slide, 16, selected=np.zeros((4, 4), bool))
 
     assert list(do_patches(rows, keep, num_workers=2)) == []
     assert slide.reads == {}

@@ -1,0 +1,91 @@
+"""Patches whose pixels are those of native tiles: put together without a strip of the slide."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfaseg.geometry import Tile
+from dfaseg.slide.slide import Level
+from dfaseg.tiler.rows import passing_tile_reader, tile_reader
+from dfaseg.tiler.shared_tiles import SharedTiles
+from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.tile_rows import TileRows
+
+
+@dataclass(frozen=True, slots=True)
+class UnscaledRow:
+    """The selected tiles of one row of the grid, to be put together from native tiles.
+
+    Attributes:
+        tiles: Their places, from left to right; at least one.
+        level: Native tiles as they are decoded.
+        native: Decodes them.
+    """
+
+    tiles: tuple[Tile, ...]
+    level: Level
+    native: SharedTiles
+
+    def cut(self, tile: Tile, patch: NDArray[np.uint8]) -> bool:
+        """Write a tile's pixels to ``patch``, ``(patch_px, patch_px, 3)``; once for each tile.
+
+        White outside the slide.
+
+        Returns:
+            Whether all of them could be decoded.
+        """
+        rect, level = tile.mask_rect, self.level
+        right, bottom = min(rect.right, level.width), min(rect.bottom, level.height)
+        if (right, bottom) != (rect.right, rect.bottom):
+            patch[...] = WHITE
+        cols = list(_pieces(rect.x, right, level.tile_width))
+        is_readable = True
+        for row, patch_rows, native_rows in _pieces(rect.y, bottom, level.tile_height):
+            for col, patch_cols, native_cols in cols:
+                native = self.native.take(col, row)
+                pixels = native.pixels
+                patch[patch_rows, patch_cols] = (
+                    WHITE if pixels is None else pixels[native_rows, native_cols]
+                )
+                is_readable &= native.is_readable
+        return is_readable
+
+
+def are_unscaled(rows: TileRows) -> bool:
+    """Tell whether the pixels of patches are those of native tiles as they are decoded."""
+    return rows.plan.decoded_scale_x == rows.plan.decoded_scale_y == 1
+
+
+def unscaled_rows(rows: TileRows) -> Generator[UnscaledRow, None, None]:
+    """Yield the rows that hold selected tiles, in order; nothing is decoded until they are cut."""
+    level = rows.level.reduced(rows.plan.reduction)
+    native = SharedTiles(
+        tile_reader(rows.slide, rows.plan),
+        passing_tile_reader(rows.slide, rows.plan),
+        rows.native_uses(),
+        rows.unreadable,
+    )
+    for row in rows.rows_left():
+        yield UnscaledRow(rows.tiles_of(row), level, native)
+
+
+def _pieces(start: int, stop: int, side: int) -> Iterator[tuple[int, slice, slice]]:
+    """Divide a patch's pixels on one axis among native tiles.
+
+    Args:
+        start: First pixel of the patch, in px of the level.
+        stop: One past its last in the slide.
+        side: Pixels of a native tile.
+
+    Yields:
+        Index of a native tile, the pixels that it fills in the patch, and which of its own.
+    """
+    for index in range(start // side, -(-stop // side)):
+        first, last = max(start, index * side), min(stop, (index + 1) * side)
+        yield (
+            index,
+            slice(first - start, last - start),
+            slice(first - index * side, last - index * side),
+        )
