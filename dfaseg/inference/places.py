@@ -3,7 +3,6 @@
 import atexit
 import logging
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from dfaseg.files import explain
@@ -50,14 +49,31 @@ def decoding_processes(network_device: str, workers: int) -> DecodePool | None:
     device = resolve_devices(network_device)[0]
     if device.type != "cuda" or workers < MIN_PROCESSES or not can_share():
         return None
-    return _started_pool(workers)
+    return _pools.of(workers)
 
 
-@cache
-def _started_pool(workers: int) -> DecodePool:
-    pool = DecodePool(workers)
-    atexit.register(pool.close)
-    return pool
+class _Pools:
+    """The one pool of this process, made anew where a slide leaves memory for fewer processes."""
+
+    def __init__(self) -> None:
+        self._pool: DecodePool | None = None
+
+    def of(self, workers: int) -> DecodePool:
+        """Return a pool of so many processes."""
+        if self._pool is None or len(self._pool) != workers:
+            self.close()
+            self._pool = DecodePool(workers)
+        return self._pool
+
+    def close(self) -> None:
+        """End its processes."""
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None
+
+
+_pools = _Pools()
+atexit.register(_pools.close)
 
 
 def open_patches(

@@ -127,9 +127,13 @@ def _timed(command: list[str], results: Path) -> Record:
 
 def _run_dfaseg(arguments: argparse.Namespace) -> Record:
     """Segment in this process."""
+    from dfaseg.allocator import bound_arenas, collect_rarely
     from dfaseg.inference.pipeline import predict_slide
     from dfaseg.inference.spec import PredictSpec
+    from dfaseg.limits import available_cores
 
+    bound_arenas(available_cores())  # as the command does
+    collect_rarely()
     before, started = cpu_seconds(), time.perf_counter()
     result = predict_slide(
         PredictSpec(

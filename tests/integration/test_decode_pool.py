@@ -11,6 +11,7 @@ import torch
 
 from dfaseg.errors import SlideError
 from dfaseg.geometry import TileGrid
+from dfaseg.inference import places
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream
 from dfaseg.slide import ArraySlide, open_slide
 from dfaseg.tiler.decode_pool import DecodePool, can_serve
@@ -94,6 +95,22 @@ def test_a_process_that_is_killed_is_replaced(tmp_path):
         np.testing.assert_array_equal(found, patches_of(slide, None, on_device=False)[0])
     finally:
         pool.close()
+
+
+def test_there_is_one_pool_whatever_its_size(monkeypatch):
+    """A slide that leaves memory for fewer processes does not keep those of the one before."""
+    monkeypatch.setattr(places, "resolve_devices", lambda _name: [torch.device("cuda")])
+    try:
+        first = places.decoding_processes("cuda", 5)
+        assert places.decoding_processes("cuda", 5) is first
+        processes = [process._process for process in first._all]
+
+        second = places.decoding_processes("cuda", 4)
+
+        assert len(second) == 4
+        assert all(process.exit_code is not None for process in processes)
+    finally:
+        places._pools.close()
 
 
 def test_a_slide_that_is_gone_is_said_so(tmp_path, pool):
