@@ -25,7 +25,7 @@ SLOT_BYTES = 8 * 2**20
 _SLOTS = 2
 _PORTIONS_AHEAD = 2
 """Messages that wait to be sent."""
-_PAYS_FROM_PX = 32 * 2**20
+_PAYS_FROM_PX = 8 * 2**20
 """Analysed mask pixels that are worth its start, half a second of a core."""
 _PROGRAM = "dfaseg.inference.results.process_worker"
 
