@@ -25,6 +25,8 @@ class NetworkSpec:
         second_encoder_weights: As ``encoder_weights``.
         decoder_weights: Segment Anything's official file, for the preset ``sam-path``; empty
             starts at random.
+        start: Model file that all weights are taken from, of a network that is the same in every
+            entry; empty starts as the entries above say.
         freeze_encoder: Whether encoders stay as they are; None takes what the preset says.
     """
 
@@ -34,6 +36,7 @@ class NetworkSpec:
     second_encoder: str = ""
     second_encoder_weights: str = "random"
     decoder_weights: str = ""
+    start: str = ""
     freeze_encoder: bool | None = None
 
 
@@ -111,6 +114,7 @@ class AugmentSpec:
         squamous: Share of them that show made-up squamous epithelium and keratin as background.
         fat: Share of them that show made-up fat as background.
         blood: Share of them that show made-up blood as background.
+        scrambled: Share of them that show small pieces of themselves, thrown about, as background.
         stain: Largest relative change of each stain's strength, and of the saturation.
         brightness: Largest change of the optical density of every channel.
         contrast: Largest relative change of the optical density as a whole.
@@ -127,6 +131,7 @@ class AugmentSpec:
     squamous: float = 0.0
     fat: float = 0.0
     blood: float = 0.0
+    scrambled: float = 0.0
     stain: float = 0.3
     brightness: float = 0.06
     contrast: float = 0.4
@@ -138,7 +143,7 @@ class AugmentSpec:
         if not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise ConfigError(f"augment.scale {self.scale}: must be 0 < smallest <= largest")
         _require_share("augment", self, "mosaic", "glass", "fibres", "blur", "noise", "jpeg")
-        _require_share("augment", self, "infiltrate", "squamous", "fat", "blood")
+        _require_share("augment", self, "infiltrate", "squamous", "fat", "blood", "scrambled")
         _require_not_negative("augment", self, "stain", "brightness", "contrast")
 
 
