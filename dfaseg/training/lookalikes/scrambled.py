@@ -46,7 +46,7 @@ def scramble(
         for offset in (np.float32(0), np.float32(side_px / 2))
     )
     weight = np.clip(0.5 + (inside - other) / np.float32(_SEAM), 0, 1)[..., None]
-    return second + weight * (first - second)
+    return np.asarray(second + weight * (first - second), np.float32)
 
 
 def _find_cells(image: NDArray[np.uint8], wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
