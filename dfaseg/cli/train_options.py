@@ -99,12 +99,6 @@ _SETTINGS = (
         help="Segment Anything's file, for the preset sam-path.  [default: random]",
     ),
     click.option(
-        "--start",
-        "network__start",
-        metavar="MODEL",
-        help="Model file of the same network to start from, all its weights.  [default: none]",
-    ),
-    click.option(
         "--freeze-encoder/--train-encoder",
         "network__freeze_encoder",
         default=None,

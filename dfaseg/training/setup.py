@@ -9,9 +9,8 @@ from torch.nn import SyncBatchNorm
 
 from dfaseg.errors import ConfigError
 from dfaseg.model.build import WeightSources, build_segmenter, preset_spec
-from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.device import Precision
-from dfaseg.model.encoder_weights import EncoderWeights, refuse_misfit
+from dfaseg.model.encoder_weights import EncoderWeights
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.device import Placement
 from dfaseg.training.losses.build import build_loss
@@ -34,12 +33,10 @@ def build_state(
 
     Raises:
         ConfigError: A setting is impossible.
-        CheckpointError: Weights cannot be had or do not fit.
+        CheckpointError: The encoder's weights cannot be had or do not fit.
     """
     torch.manual_seed(spec.seed)
     network = _build_network(spec, pixel_counts)
-    if spec.network.start:
-        start_from(network, Path(spec.network.start))
     network.to(placement.device).to(memory_format=torch.channels_last)
     if placement.world.size > 1 and placement.device.type == "cuda":
         # On CPUs torch has no such layer: there each process normalises its own patches.
@@ -84,22 +81,6 @@ def _build_network(spec: TrainSpec, pixel_counts: Sequence[int]) -> DfaSegmenter
             decoder=Path(chosen.decoder_weights) if chosen.decoder_weights else None,
         ),
     )
-
-
-def start_from(network: DfaSegmenter, path: Path) -> None:
-    """Give a network all weights of a model file, what it learned of class biases included.
-
-    Args:
-        network: The network; changed in place.
-        path: Model file. What it adds to logits after the network is left out.
-
-    Raises:
-        CheckpointError: The file cannot be read, or its network is another one.
-    """
-    found = load_checkpoint(path).model.state_dict()
-    found.pop("logit_shift", None)
-    refuse_misfit("start", path, wanted=network.state_dict(), found=found)
-    network.load_state_dict(found)
 
 
 def _source(weights: str) -> EncoderWeights:

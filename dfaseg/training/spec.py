@@ -25,8 +25,6 @@ class NetworkSpec:
         second_encoder_weights: As ``encoder_weights``.
         decoder_weights: Segment Anything's official file, for the preset ``sam-path``; empty
             starts at random.
-        start: Model file that all weights are taken from, of a network that is the same in every
-            entry; empty starts as the entries above say.
         freeze_encoder: Whether encoders stay as they are; None takes what the preset says.
     """
 
@@ -36,7 +34,6 @@ class NetworkSpec:
     second_encoder: str = ""
     second_encoder_weights: str = "random"
     decoder_weights: str = ""
-    start: str = ""
     freeze_encoder: bool | None = None
 
 

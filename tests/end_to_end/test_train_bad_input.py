@@ -69,7 +69,6 @@ def test_mask_of_another_size_is_named(tree: Path, tmp_path: Path) -> None:
         (("--preset", "huge"), ("preset 'huge'", "small")),
         (("--encoder", "no_such_net"), ("no_such_net",)),
         (("--encoder-weights", "/no/file.pth"), ("/no/file.pth",)),
-        (("--start", "/no/model.safetensors"), ("/no/model.safetensors",)),
         (("--device", "cuda:9"), ("cuda:9",)),
         (("--precision", "fp16"), ("fp16",)),
         (("--loss-weights", "0,0,0"), ("weights",)),

@@ -15,11 +15,9 @@ from dfaseg.training.lookalikes.relief import draw_direction, draw_relief
 Coordinates = NDArray[np.float32]
 """One x and one y for each pixel, ``(h, w, 2)``."""
 
-_PIECE_PX = (10.0, 32.0)
+_PIECE_PX = (8.0, 24.0)
 _SEAM = 0.12
 """Width over which neighbouring pieces blend, in sides of a piece."""
-_ZOOM = (0.8, 2.0)
-"""Enlargement of the pieces; squamous cells lie further apart than those of glands."""
 _STRETCH = (1.5, 4.0)
 _STRETCHED, _DISSOLVED, _GLANDS_ONLY = 0.4, 0.2, 0.6
 """How often pieces are drawn out, dissolved, and taken from glands alone."""
@@ -39,10 +37,9 @@ def scramble(
         return _dissolve(image, rng)
     sources = _find_cells(image, is_gland if rng.random() < _GLANDS_ONLY else ~is_gland)
     where = _draw_layers(is_gland.shape, rng)
-    zoom = np.exp(rng.uniform(*np.log(_ZOOM)))
-    side_px = zoom * rng.uniform(*_PIECE_PX)
+    side_px = rng.uniform(*_PIECE_PX)
     (first, inside), (second, other) = (
-        _throw_pieces(image, where + offset, sources, (side_px, zoom), rng)
+        _throw_pieces(image, where + offset, sources, side_px, rng)
         for offset in (np.float32(0), np.float32(side_px / 2))
     )
     weight = np.clip(0.5 + (inside - other) / np.float32(_SEAM), 0, 1)[..., None]
@@ -74,7 +71,7 @@ def _throw_pieces(
     image: NDArray[np.uint8],
     where: Coordinates,
     sources: NDArray[np.float32],
-    size: tuple[float, float],
+    side_px: float,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fill each square of a grid with a piece from elsewhere, turned by any angle.
@@ -83,14 +80,13 @@ def _throw_pieces(
         image: RGB patch, uint8 ``(h, w, 3)``.
         where: Where each pixel lies among the squares, ``(h, w, 2)``.
         sources: x and y of what may be the middle of a piece, ``(n, 2)``.
-        size: Side of the squares in pixels, and how much larger pieces are than in the patch.
+        side_px: Side of the squares.
         rng: Source of random numbers.
 
     Returns:
         The texture, ``(h, w, 3)``, and how far inside its square each pixel lies, 0 to 0.5,
         ``(h, w)``.
     """
-    side_px, zoom = size
     cells = np.floor(where / np.float32(side_px)).astype(np.intp)
     cells -= cells.min(axis=(0, 1))
     cols, rows = cells.max(axis=(0, 1)) + 1
@@ -100,7 +96,7 @@ def _throw_pieces(
     centres = sources[rng.integers(len(sources), size=rows * cols)][number]
     angles = rng.uniform(0, 2 * np.pi, rows * cols).astype(np.float32)
     cosine, sine = np.cos(angles)[number], np.sin(angles)[number]
-    x, y = np.moveaxis((within - np.float32(0.5)) * np.float32(side_px / zoom), -1, 0)
+    x, y = np.moveaxis((within - np.float32(0.5)) * np.float32(side_px), -1, 0)
     pieces = cv2.remap(
         image,
         centres[..., 0] + cosine * x - sine * y,

@@ -1,20 +1,17 @@
 """What runs start from: the same weights in every bias mode, and nothing impossible."""
 
 import dataclasses
-from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
-from dfaseg.errors import CheckpointError, ConfigError
-from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.errors import ConfigError
 from dfaseg.model.class_bias import BiasMode
 from dfaseg.training.device import choose_placement
 from dfaseg.training.setup import build_state, check_patch
 from dfaseg.training.spec import BiasSpec, NetworkSpec, OptimiserSpec, TrainSpec
 from dfaseg.training.state import TrainState
-from tests.model_files import write_tiny_model
 
 SPEC = TrainSpec(dataset="ebhi", network=NetworkSpec(preset="tiny"))
 COUNTS = (700, 200, 100)
@@ -43,28 +40,6 @@ def test_other_seed_starts_from_other_weights() -> None:
     first, second = (_state(dataclasses.replace(SPEC, seed=s)).network for s in (0, 1))
 
     assert not torch.equal(first.mask_decoder.class_tokens, second.mask_decoder.class_tokens)
-
-
-def test_run_starts_from_a_whole_model(tmp_path: Path) -> None:
-    """Network and average have all its weights, class bias included, whatever the seed."""
-    path = write_tiny_model(tmp_path / "model.safetensors")
-    expected = load_checkpoint(path).model.state_dict()
-    network = NetworkSpec(preset="tiny", start=str(path))
-
-    state = _state(dataclasses.replace(SPEC, seed=5, network=network))
-
-    for part in (state.network, state.average):
-        for name, tensor in part.state_dict().items():
-            assert torch.equal(tensor, expected[name]), name
-
-
-def test_model_of_another_network_is_no_start(tmp_path: Path) -> None:
-    """Weights without a place are named together with the file."""
-    path = write_tiny_model(tmp_path / "model.safetensors")
-    spec = dataclasses.replace(SPEC, network=NetworkSpec(preset="small", start=str(path)))
-
-    with pytest.raises(CheckpointError, match=r"start: .*model.safetensors"):
-        _state(spec)
 
 
 def test_bias_settings_reach_the_network() -> None:
