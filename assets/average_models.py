@@ -69,16 +69,19 @@ def choose_offset(network: DfaSegmenter, split: Split, cost: float) -> float:
     windows = WindowSpec(PATCH_PX, network.logit_stride, BATCH_SIZE)
     found = predict_logits(logits_of, split.images, windows)
     for label, image in zip(split.labels, found, strict=True):
-        for confusion, mask in zip(counts, _masks(image.values, offsets), strict=True):
+        for confusion, mask in zip(counts, masks_at(image.values, offsets), strict=True):
             confusion.update(label, mask.numpy())
     dice = [compute_scores(confusion).macro_dice for confusion in counts]
-    for offset, value in zip(offsets, dice, strict=True):
-        if value < dice[0] - cost:
-            return round(offset - STEP, 2)
-    return offsets[-1]
+    return round(offsets[last_affordable(dice, cost)], 2)
 
 
-def _masks(logits: torch.Tensor, offsets: Sequence[float]) -> Iterator[torch.Tensor]:
+def last_affordable(values: Sequence[float], cost: float) -> int:
+    """Return the last place before the first one whose value is too far below the first value."""
+    too_low = (place for place, value in enumerate(values) if value < values[0] - cost)
+    return next(too_low, len(values)) - 1
+
+
+def masks_at(logits: torch.Tensor, offsets: Sequence[float]) -> Iterator[torch.Tensor]:
     """Yield the classes ``(h, w)`` of logits ``(k, h, w)`` for each offset on background's."""
     rest = logits[1:].max(dim=0)
     others = (rest.indices + 1).to(torch.uint8)
