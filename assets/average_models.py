@@ -53,10 +53,9 @@ def main() -> None:
         name: score_split(network, split, PATCH_PX, placement, BATCH_SIZE).pooled
         for name, split in (("val", val), ("test", test))
     }
-    card = read_card(chosen.models[-1])
-    save_checkpoint(
-        chosen.out, network, describe(card, network, scores, len(chosen.models), offset)
-    )
+    card = replace(read_card(chosen.models[-1]), limits=data.info.limits)
+    card = describe(card, network, scores, len(chosen.models), offset)
+    save_checkpoint(chosen.out, network, card)
     dice = {name: round(value.macro_dice, 4) for name, value in scores.items()}
     print({"offset": offset, "macro_dice": dice})  # noqa: T201  # its result
 
@@ -94,7 +93,10 @@ def describe(
 ) -> ModelCard:
     """Return the card of the averaged network."""
     names = card.classes.names
-    text = f"{card.description} Mean of the weights of {count} runs; background + {offset:g}."
+    text = (
+        f"{card.description} Mean of the weights of {count} runs, {offset:g} added to the logit of"
+        " background."
+    )
     return replace(
         card,
         description=text,
