@@ -78,10 +78,10 @@ def _overall_table(metrics: Mapping[str, Any]) -> list[str]:
         [title, *(_text(metrics[split][name]) for split in splits)]
         for name, title in OVERALL_SCORES.items()
     ]
-    text = (
-        f"Measured at full resolution on splits that share no case; weights of epoch "
-        f"{metrics['epoch']}, the best on the validation split. One run, one seed."
-    )
+    weights = "the mean of several runs' weights"
+    if "epoch" in metrics:
+        weights = f"weights of epoch {metrics['epoch']}, the best on the validation split"
+    text = f"Measured at full resolution on splits that share no case; {weights}. One seed."
     return ["## Scores", "", text, "", *_table(["", *splits], rows), ""]
 
 

@@ -38,6 +38,7 @@ KINDS = {
     "squamous": AugmentSpec(squamous=1),
     "fat": AugmentSpec(fat=1),
     "blood": AugmentSpec(blood=1),
+    "scrambled": AugmentSpec(scrambled=1),
 }
 
 

@@ -48,8 +48,8 @@ INFO = DatasetInfo(
         "Not for diagnosis. Trained on biopsies of one centre at one magnification; other organs,"
         " stains and scanners were not seen. The grades of neoplasia look alike in small fields"
         " of view, and nearly every training image shows one kind of lesion only. Tissue that it"
-        " never saw can be taken for a lesion: squamous epithelium, keratin and dense inflammation"
-        " often."
+        " never saw can be taken for a lesion: squamous epithelium and keratin at times, dense"
+        " inflammation seldom; and nests of other tumours for normal glands."
     ),
     patch_px=SIDE_PX,
 )

@@ -56,7 +56,7 @@ def write_card(
         logit_stride=network.logit_stride,
         normalisation=network.normalisation,
         pixel_frequencies=frequencies,
-        bias=_bias_record(network),
+        bias=bias_record(network),
         training_data=TrainingData(
             name=info.name, licence=info.licence, attribution=info.attribution, url=info.source
         ),
@@ -74,7 +74,8 @@ def _overlap_px(patch_px: int, logit_stride: int) -> int:
     return patch_px // PREDICT_OVERLAP_SHARE // logit_stride * logit_stride
 
 
-def _bias_record(network: DfaSegmenter) -> BiasRecord:
+def bias_record(network: DfaSegmenter) -> BiasRecord:
+    """Return the class bias of a network as its card states it."""
     class_bias = network.class_bias
     learned = [value for p in class_bias.delta_parameters() for value in p.detach().flatten()]
     return BiasRecord(

@@ -111,6 +111,7 @@ class AugmentSpec:
         squamous: Share of them that show made-up squamous epithelium and keratin as background.
         fat: Share of them that show made-up fat as background.
         blood: Share of them that show made-up blood as background.
+        scrambled: Share of them that show small pieces of themselves, thrown about, as background.
         stain: Largest relative change of each stain's strength, and of the saturation.
         brightness: Largest change of the optical density of every channel.
         contrast: Largest relative change of the optical density as a whole.
@@ -127,6 +128,7 @@ class AugmentSpec:
     squamous: float = 0.0
     fat: float = 0.0
     blood: float = 0.0
+    scrambled: float = 0.0
     stain: float = 0.3
     brightness: float = 0.06
     contrast: float = 0.4
@@ -138,7 +140,7 @@ class AugmentSpec:
         if not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise ConfigError(f"augment.scale {self.scale}: must be 0 < smallest <= largest")
         _require_share("augment", self, "mosaic", "glass", "fibres", "blur", "noise", "jpeg")
-        _require_share("augment", self, "infiltrate", "squamous", "fat", "blood")
+        _require_share("augment", self, "infiltrate", "squamous", "fat", "blood", "scrambled")
         _require_not_negative("augment", self, "stain", "brightness", "contrast")
 
 

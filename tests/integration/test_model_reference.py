@@ -49,3 +49,16 @@ def test_page_shows_scores_and_leaves_out_what_is_not_known(script: ModuleType) 
     assert "| 0 | class 0 | `#000000` | 0.500 | – |" in page
     assert "| pixel accuracy | 0.250 |" in page
     assert "## Scores" not in script.render_page(tiny_card(num_classes=1))
+
+
+def test_page_tells_a_mean_from_one_epoch(script: ModuleType) -> None:
+    """Averaged weights are of no epoch."""
+    scores = {"classes": {"class 0": {"dice": 0.5, "iou": 0.4}}}
+    scores |= dict.fromkeys(script.OVERALL_SCORES, 0.25)
+    one, mean = (
+        script.render_page(tiny_card(num_classes=1, metrics=metrics))
+        for metrics in ({"epoch": 3, "val": scores}, {"val": scores})
+    )
+
+    assert "weights of epoch 3, the best" in one
+    assert "the mean of several runs' weights" in mean

@@ -1,15 +1,18 @@
 """Paints lookalikes into patches, as often as the settings say."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.training.lookalikes.blood import paint_blood
 from dfaseg.training.lookalikes.fat import paint_fat
 from dfaseg.training.lookalikes.infiltrate import infiltrate
 from dfaseg.training.lookalikes.palette import Palette
 from dfaseg.training.lookalikes.relief import draw_area, draw_grain
+from dfaseg.training.lookalikes.scrambled import scramble
 from dfaseg.training.lookalikes.squamous import paint_squamous
 from dfaseg.training.spec import AugmentSpec
 
@@ -30,7 +33,7 @@ class LookalikePainter:
 
     def __init__(self, spec: AugmentSpec, background: int) -> None:
         self._background = background
-        self._infiltrate = spec.infiltrate
+        self._infiltrate, self._scrambled = spec.infiltrate, spec.scrambled
         textures: tuple[tuple[float, Paint], ...] = (
             (spec.squamous, paint_squamous),
             (spec.fat, paint_fat),
@@ -50,20 +53,24 @@ class LookalikePainter:
         """
         if self._infiltrate > 0 and rng.random() < self._infiltrate:
             infiltrate(image, label, self._background, Palette.of(image), rng)
+        shape = (label.shape[0], label.shape[1])
         for share, paint in self._textures:
             if rng.random() < share:
-                self._lay(paint, image, label, rng)
+                self._lay(partial(paint, shape, Palette.of(image)), image, label, rng)
+        if self._scrambled > 0 and rng.random() < self._scrambled:
+            is_gland = (label != self._background) & (label != IGNORE_INDEX)
+            self._lay(partial(scramble, image, is_gland), image, label, rng)
 
     def _lay(
         self,
-        paint: Paint,
+        paint: Callable[[np.random.Generator], NDArray[np.float32]],
         image: NDArray[np.uint8],
         label: NDArray[np.uint8],
         rng: np.random.Generator,
     ) -> None:
         shape = (label.shape[0], label.shape[1])
         area = draw_area(shape, rng, whole=_WHOLE)
-        pixels = paint(shape, Palette.of(image), rng)
+        pixels = paint(rng)
         pixels += draw_grain(shape, rng)[..., None]
         image[area] = np.clip(pixels, 0, 255).astype(np.uint8)[area]
         label[area] = self._background

@@ -14,6 +14,7 @@ from dfaseg.training.lookalikes.cells import scatter
 from dfaseg.training.lookalikes.fat import paint_fat
 from dfaseg.training.lookalikes.painter import Paint
 from dfaseg.training.lookalikes.palette import Palette
+from dfaseg.training.lookalikes.scrambled import scramble
 from dfaseg.training.lookalikes.squamous import paint_squamous
 from dfaseg.training.spec import AugmentSpec
 from tests.labelled import make_composer, make_split
@@ -53,7 +54,7 @@ def test_inflammation_darkens_stroma_only(seed: int) -> None:
     assert np.array_equal(label, truth)
 
 
-@pytest.mark.parametrize("kind", ["squamous", "fat", "blood"])
+@pytest.mark.parametrize("kind", ["squamous", "fat", "blood", "scrambled"])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_painted_over_is_background(kind: str, seed: int) -> None:
     """Wherever a pixel changed its label is background; all others keep theirs."""
@@ -80,6 +81,35 @@ def test_textures_fill_any_size(paint: Paint, shape: tuple[int, int]) -> None:
 
         assert pixels.shape == (*shape, 3)
         assert np.isfinite(pixels).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (97, 41)], ids=str)
+@pytest.mark.parametrize("has_gland", [True, False])
+def test_scrambled_tissue_fills_any_size(shape: tuple[int, int], has_gland: bool) -> None:
+    """It is made of whatever there is, gland or not."""
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+
+    for seed in range(10):
+        pixels = scramble(image, np.full(shape, has_gland), np.random.default_rng(seed))
+
+        assert pixels.shape == (*shape, 3)
+        assert np.isfinite(pixels).all()
+
+
+def test_scrambled_tissue_keeps_colours_and_loses_shapes() -> None:
+    """A wall of dark cells around a pale lumen is neither wall nor lumen any more."""
+    y, x = np.mgrid[0:128, 0:128] - 64
+    wall = np.abs(np.hypot(x, y) - 40) < 16
+    image = np.where(wall[..., None], NUCLEUS, STROMA).astype(np.uint8)
+
+    for seed in range(12):
+        pixels = scramble(image, wall, np.random.default_rng(seed))
+
+        dark = pixels.mean(axis=-1) < image.mean()
+        assert abs(np.corrcoef(dark.ravel(), wall.ravel())[0, 1]) < 0.3
+        least, most = np.minimum(NUCLEUS, STROMA) - 90, np.maximum(NUCLEUS, STROMA) + 90
+        inside = (pixels >= least) & (pixels <= most)
+        assert inside.mean() > 0.9
 
 
 def test_palette_finds_nuclei_and_eosin() -> None:
@@ -115,7 +145,7 @@ def test_cells_lie_where_the_density_is() -> None:
 
 def test_same_chance_paints_the_same() -> None:
     """A patch with lookalikes depends on its index and its random numbers only."""
-    spec = AugmentSpec(infiltrate=0.5, squamous=0.5, fat=0.5, blood=0.5, jpeg=0.5)
+    spec = AugmentSpec(infiltrate=0.5, squamous=0.5, fat=0.5, blood=0.5, scrambled=0.5, jpeg=0.5)
     composer = make_composer(make_split(3), spec, 64)
 
     first, second = (composer.compose(1, np.random.default_rng(3)) for _ in range(2))

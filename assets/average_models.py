@@ -1,0 +1,110 @@
+"""Make one model of several: the mean of their weights, and background where it is uncertain.
+
+``python assets/average_models.py MODEL... --root EBHI --out OUT`` averages the weights of models
+that were trained on from one another. Then it adds the largest offset to the logit of background
+that costs at most ``--cost`` of macro Dice on the validation split: training images are mostly
+gland, slides are mostly not. The test split is scored once, by the result. The card is that of
+the last model, with the new scores, and tells what was done.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from dfaseg.datasets.load import Split, load_split
+from dfaseg.datasets.readers import read_dataset
+from dfaseg.evaluation.confusion import ConfusionMatrix
+from dfaseg.evaluation.metrics import Scores, compute_scores
+from dfaseg.evaluation.windows import WindowSpec, predict_logits
+from dfaseg.model.average import average_models
+from dfaseg.model.card import ModelCard
+from dfaseg.model.checkpoint import read_card, save_checkpoint
+from dfaseg.model.segmenter import DfaSegmenter
+from dfaseg.training.card import bias_record
+from dfaseg.training.device import choose_placement
+from dfaseg.training.validation import LogitsOnDevice, score_split
+
+PATCH_PX = 320
+"""Side of the patches of training, whose own validation is repeated."""
+BATCH_SIZE = 4
+STEP, LARGEST = 0.05, 3.0
+"""Offsets that are tried."""
+
+
+def main() -> None:
+    """Write the model and print what it scores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    parser.add_argument("--root", type=Path, required=True, help="folder of EBHI-Seg")
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument("--cost", type=float, default=0.005, help="macro Dice to give up")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    data = read_dataset("ebhi", chosen.root)
+    val, test = load_split(data.val), load_split(data.test)
+    network = average_models(chosen.models).eval()
+    offset = choose_offset(network, val, chosen.cost)
+    network.shift_logits([-offset, *[0.0] * (network.spec.num_classes - 1)])
+    placement = choose_placement("cpu", "fp32")
+    scores = {
+        name: score_split(network, split, PATCH_PX, placement, BATCH_SIZE).pooled
+        for name, split in (("val", val), ("test", test))
+    }
+    card = replace(read_card(chosen.models[-1]), limits=data.info.limits)
+    card = describe(card, network, scores, len(chosen.models), offset)
+    save_checkpoint(chosen.out, network, card)
+    dice = {name: round(value.macro_dice, 4) for name, value in scores.items()}
+    print({"offset": offset, "macro_dice": dice})  # noqa: T201  # its result
+
+
+def choose_offset(network: DfaSegmenter, split: Split, cost: float) -> float:
+    """Return the largest offset on background's logit that costs at most so much macro Dice."""
+    offsets = [number * STEP for number in range(round(LARGEST / STEP) + 1)]
+    counts = [ConfusionMatrix(network.spec.num_classes) for _ in offsets]
+    logits_of = LogitsOnDevice(network, choose_placement("cpu", "fp32"))
+    windows = WindowSpec(PATCH_PX, network.logit_stride, BATCH_SIZE)
+    found = predict_logits(logits_of, split.images, windows)
+    for label, image in zip(split.labels, found, strict=True):
+        for confusion, mask in zip(counts, masks_at(image.values, offsets), strict=True):
+            confusion.update(label, mask.numpy())
+    dice = [compute_scores(confusion).macro_dice for confusion in counts]
+    return round(offsets[last_affordable(dice, cost)], 2)
+
+
+def last_affordable(values: Sequence[float], cost: float) -> int:
+    """Return the last place before the first one whose value is too far below the first value."""
+    too_low = (place for place, value in enumerate(values) if value < values[0] - cost)
+    return next(too_low, len(values)) - 1
+
+
+def masks_at(logits: torch.Tensor, offsets: Sequence[float]) -> Iterator[torch.Tensor]:
+    """Yield the classes ``(h, w)`` of logits ``(k, h, w)`` for each offset on background's."""
+    rest = logits[1:].max(dim=0)
+    others = (rest.indices + 1).to(torch.uint8)
+    for offset in offsets:
+        yield others * (logits[0] + offset < rest.values)
+
+
+def describe(
+    card: ModelCard, network: DfaSegmenter, scores: dict[str, Scores], count: int, offset: float
+) -> ModelCard:
+    """Return the card of the averaged network."""
+    names = card.classes.names
+    text = (
+        f"{card.description} Mean of the weights of {count} runs, {offset:g} added to the logit of"
+        " background."
+    )
+    return replace(
+        card,
+        description=text,
+        architecture=network.spec.to_record(),
+        bias=bias_record(network),
+        metrics={name: value.to_record(names) for name, value in scores.items()},
+    )
+
+
+if __name__ == "__main__":
+    main()
