@@ -1,6 +1,7 @@
 """The whole network: encoder, neck, mask decoder."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, Self
@@ -131,6 +132,27 @@ class DfaSegmenter(nn.Module):
             )
         self.spec = replace(self.spec, has_logit_shift=True)
         self.logit_shift = numbers.clone()
+
+    @torch.no_grad()
+    def scale_logits(self, factor: float) -> None:
+        """Multiply all logits by a number from now on; model files keep it.
+
+        The class of the largest stays the same; how sure the network is of it does not. Temperature
+        scaling (Guo et al. 2017, arXiv:1706.04599, section 4.2) is a division by the temperature.
+
+        Args:
+            factor: Above 0, finite.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        if not 0 < factor < math.inf:
+            raise ConfigError(f"factor of logits {factor}: must be above 0 and finite")
+        # They are linear in the vectors that pixels are compared with.
+        for parameter in self.mask_decoder.hypernetwork[-1].parameters():
+            parameter.mul_(factor)
+        if self.logit_shift is not None:
+            self.logit_shift.mul_(factor)
 
     def copy(self) -> Self:
         """Return a copy that shares frozen encoders, whose weights nobody changes."""

@@ -222,6 +222,26 @@ def test_impossible_logit_shift_is_refused(shift: list[float]) -> None:
         make_segmenter().shift_logits(shift)
 
 
+@pytest.mark.parametrize("is_shifted", [False, True])
+def test_scaled_logits_keep_their_order(is_shifted: bool) -> None:
+    """All of them are multiplied, with what is subtracted; model files keep it in the weights."""
+    segmenter, images = make_segmenter(), make_images(1, 32, 32)
+    if is_shifted:
+        segmenter.shift_logits([0.5, -1.0, 0.0])
+    before = segmenter(images).logits
+
+    segmenter.scale_logits(1.5)
+
+    torch.testing.assert_close(segmenter(images).logits, before * 1.5)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("inf"), float("nan")])
+def test_impossible_factors_of_logits_are_refused(factor: float) -> None:
+    """They would turn the classes round or leave none."""
+    with pytest.raises(ConfigError, match=r"must be above 0 and finite"):
+        make_segmenter().scale_logits(factor)
+
+
 def test_model_in_half_precision_runs() -> None:
     """Weights themselves may be bfloat16."""
     segmenter = make_segmenter().bfloat16()
