@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from dfaseg.inference.job import prepare_job, room_for_results
-from dfaseg.inference.places import decoding_processes
+from dfaseg.inference.places import decoding_processes, start_hosts_ahead
 from dfaseg.inference.report import PredictResult
 from dfaseg.inference.slide_run import Guard, PredictRun, PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
@@ -122,6 +122,7 @@ def prepare_slide(
         if copy is not None:
             undo.callback(shutil.rmtree, copy.parent, ignore_errors=True)
         slide = undo.enter_context(closing(open_any_slide(spec, copy)))
+        start_hosts_ahead(slide, network)
         job = prepare_job(slide, network, spec)
         if scratch is not None:
             scratch.check_room(room_for_results(job, network), f"slide '{slide.info.slide_id}'")

@@ -3,6 +3,7 @@
 import atexit
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from dfaseg.files import explain
@@ -11,7 +12,7 @@ from dfaseg.inference.labelling import DeviceLabeller, HostLabeller, Labeller
 from dfaseg.inference.on_device.labels import DeviceLabels
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream, can_cut
 from dfaseg.inference.results.host import Makers, ResultHost
-from dfaseg.inference.results.process import ProcessResults, pays
+from dfaseg.inference.results.process import ProcessResults, pays, processes
 from dfaseg.inference.results.threads import ThreadedResults
 from dfaseg.model.device import resolve_devices
 from dfaseg.model.network import Network
@@ -111,6 +112,20 @@ def make_labeller(network: Network, plan: ReadPlan) -> Labeller:
     if works_on_device(network):
         return DeviceLabeller(DeviceLabels(*size, network.device))
     return HostLabeller(LabelUpsampler(*size))
+
+
+def start_hosts_ahead(slide: Slide, network: Network) -> None:
+    """Start what will probably make a slide's results, while the slide is looked over.
+
+    Args:
+        slide: Open slide, of which a quarter may be tissue.
+        network: What it is for.
+    """
+    level = slide.info.levels[0]
+    scale = network.card.mpp / slide.info.mpp
+    if pays(round(level.width * level.height / scale**2 / 4)):
+        with suppress(OSError):  # then threads will do, and it is said when they are needed
+            processes.start_ahead()
 
 
 def host_results(makers: Makers, job: Job) -> ResultHost:

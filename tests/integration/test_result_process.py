@@ -89,6 +89,21 @@ def test_one_process_serves_slide_after_slide(tmp_path, monkeypatch) -> None:
     assert pids[0] == pids[1]
 
 
+def test_it_is_started_ahead_once() -> None:
+    """Whoever opens the next slide while this one is under way starts no second process."""
+    processes.start_ahead()
+    processes.start_ahead()
+    (idle,) = processes._idle
+
+    results = ProcessResults({"sums": Fragile}, WIDTH)
+    processes.start_ahead()
+
+    assert results._at_work() is idle
+    assert not processes._idle
+    results.close()
+    assert processes._idle == [idle]
+
+
 def test_rows_arrive_in_order_whatever_their_number(monkeypatch) -> None:
     """Portions larger than a slot are cut; a state holds all rows given so far."""
     monkeypatch.setattr(process, "SLOT_BYTES", 7 * WIDTH)

@@ -40,33 +40,62 @@ class ProcessPool:
 
     def __init__(self) -> None:
         self._idle: list[SideProcess] = []
+        self._num_taken = 0
         self._lock = threading.Lock()
 
-    def take(self) -> SideProcess:
-        """Return a process that waits for an order."""
+    def start_ahead(self) -> None:
+        """Start a process that will soon be taken, unless there is one, at work or without.
+
+        Raises:
+            OSError: There is none to be had.
+        """
         with self._lock:
-            while self._idle:
+            if not self._idle and not self._num_taken:
+                self._idle.append(_start())
+
+    def take(self) -> SideProcess:
+        """Return a process that waits for an order; give it back or end it.
+
+        Raises:
+            OSError: There is none to be had.
+        """
+        with self._lock:
+            process = None
+            while self._idle and process is None:
                 process = self._idle.pop()
-                if process.exit_code is None:
-                    return process
-                process.close()
-        # Its memory is counted with ours: as few heaps as there are threads that matter.
-        return SideProcess(_PROGRAM, {"MALLOC_ARENA_MAX": "2"})
+                if process.exit_code is not None:
+                    process.close()
+                    process = None
+            process = process or _start()
+            self._num_taken += 1
+            return process
 
     def give_back(self, process: SideProcess) -> None:
         """Keep a process whose work is done."""
         with self._lock:
+            self._num_taken -= 1
             self._idle.append(process)
+
+    def give_up(self, process: SideProcess) -> None:
+        """End a process that is of no use any more."""
+        with self._lock:
+            self._num_taken -= 1
+        process.kill()
 
     def forget(self) -> None:
         """Leave them to the process that this one was forked from."""
-        self._idle, self._lock = [], threading.Lock()
+        self._idle, self._num_taken, self._lock = [], 0, threading.Lock()
 
     def close(self) -> None:
         """End all that have no work."""
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
+
+
+def _start() -> SideProcess:
+    # Its memory is counted with ours: as few heaps as there are threads that matter.
+    return SideProcess(_PROGRAM, {"MALLOC_ARENA_MAX": "2"})
 
 
 processes = ProcessPool()
@@ -130,12 +159,12 @@ class ProcessResults:
                 process.receive()  # what failed was raised before, or matters no more
             reply: Reply = process.receive()
         except (EOFError, OSError):
-            process.close()
+            processes.give_up(process)
         else:
             if reply.error is None:
                 processes.give_back(process)
             else:
-                process.kill()
+                processes.give_up(process)
         finally:
             self._memory.close()
 
