@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -102,6 +103,21 @@ def test_it_is_started_ahead_once() -> None:
     assert not processes._idle
     results.close()
     assert processes._idle == [idle]
+
+
+def test_it_outlives_the_thread_that_asked_for_it() -> None:
+    """The system would end it with the thread that started it."""
+    asking = threading.Thread(target=processes.start_ahead)
+    asking.start()
+    asking.join()
+    (idle,) = processes._idle
+    results = ProcessResults({"sums": Fragile}, WIDTH)
+    results.begin()
+    results.write_rows(np.ones((1, WIDTH), np.uint8))
+
+    assert results._at_work() is idle
+    assert results.finish().by_name["sums"] == [WIDTH]
+    results.close()
 
 
 def test_rows_arrive_in_order_whatever_their_number(monkeypatch) -> None:

@@ -7,6 +7,7 @@ these takes Python's lock from those that feed the network (``docs/design/0020``
 import atexit
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,16 @@ class ProcessPool:
     """Processes without work, which the next slide will use again."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave all processes to the one that this process was forked from."""
         self._idle: list[SideProcess] = []
         self._num_taken = 0
         self._lock = threading.Lock()
+        # They end with the thread that starts them (``end_with_parent``), so it must not end before
+        # this process does, whichever thread asks.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
 
     def start_ahead(self) -> None:
         """Start a process that will soon be taken, unless there is one, at work or without.
@@ -51,7 +59,7 @@ class ProcessPool:
         """
         with self._lock:
             if not self._idle and not self._num_taken:
-                self._idle.append(_start())
+                self._idle.append(self._start())
 
     def take(self) -> SideProcess:
         """Return a process that waits for an order; give it back or end it.
@@ -66,7 +74,7 @@ class ProcessPool:
                 if process.exit_code is not None:
                     process.close()
                     process = None
-            process = process or _start()
+            process = process or self._start()
             self._num_taken += 1
             return process
 
@@ -82,20 +90,15 @@ class ProcessPool:
             self._num_taken -= 1
         process.kill()
 
-    def forget(self) -> None:
-        """Leave them to the process that this one was forked from."""
-        self._idle, self._num_taken, self._lock = [], 0, threading.Lock()
-
     def close(self) -> None:
         """End all that have no work."""
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
 
-
-def _start() -> SideProcess:
-    # Its memory is counted with ours: as few heaps as there are threads that matter.
-    return SideProcess(_PROGRAM, {"MALLOC_ARENA_MAX": "2"})
+    def _start(self) -> SideProcess:
+        # Its memory is counted with ours: as few heaps as there are threads that matter.
+        return self._starter.submit(SideProcess, _PROGRAM, {"MALLOC_ARENA_MAX": "2"}).result()
 
 
 processes = ProcessPool()
