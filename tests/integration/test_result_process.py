@@ -1,5 +1,6 @@
 """Results made in a process of their own are those made here, and it ends when it should."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ WIDTH = 300
 def apart(monkeypatch):
     """Let every run have such a process, however small, and end it afterwards."""
     monkeypatch.setattr(process, "_PAYS_FROM_PX", 0)
+    monkeypatch.setattr(process, "available_cores", lambda: 2)
     yield
     processes.close()
 
@@ -75,6 +77,31 @@ def test_stopped_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(process, "_PAYS_FROM_PX", 0)
 
     assert run(tmp_path / "parts.zarr", slide) == expected
+
+
+def test_threads_do_it_where_no_process_can_be_had(tmp_path, monkeypatch, caplog) -> None:
+    """The results are the same, the memory that was to be shared is gone, and the log says so."""
+    slide = slide_in(tmp_path)
+    use(monkeypatch, network=identity_network(2))
+    expected = run(tmp_path / "apart.zarr", slide)
+    processes.close()
+    files = len(list(Path("/proc/self/fd").iterdir()))
+
+    def fail() -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(processes, "_start", fail)
+
+    assert run(tmp_path / "here.zarr", slide) == expected
+    assert "results are made by threads, no process can be started" in caplog.text
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
+
+
+def test_a_single_core_has_threads(monkeypatch) -> None:
+    """They take turns there anyway, without a second process's memory."""
+    assert process.pays(1)
+    monkeypatch.setattr(process, "available_cores", lambda: 1)
+    assert not process.pays(1)
 
 
 def test_one_process_serves_slide_after_slide(tmp_path, monkeypatch) -> None:

@@ -18,6 +18,7 @@ from dfaseg.inference.results.host import Findings, Makers
 from dfaseg.inference.results.messages import Call, Order, Reply, Rows
 from dfaseg.inference.state import SavedState, State
 from dfaseg.inference.worker import Worker
+from dfaseg.limits import available_cores
 from dfaseg.side_process import SideProcess
 from dfaseg.tiler.shared_memory import SharedPixels, can_share
 
@@ -32,8 +33,11 @@ _PROGRAM = "dfaseg.inference.results.process_worker"
 
 
 def pays(num_px: int) -> bool:
-    """Tell whether a process for the results of so many mask pixels is worth its start."""
-    return can_share() and num_px >= _PAYS_FROM_PX
+    """Tell whether a process for the results of so many mask pixels is worth its start.
+
+    On a single core it never is: threads that take turns there do not wait for each other's lock.
+    """
+    return num_px >= _PAYS_FROM_PX and available_cores() > 1 and can_share()
 
 
 class ProcessPool:
@@ -121,7 +125,11 @@ class ProcessResults:
     def __init__(self, makers: Makers, width: int) -> None:
         rows = max(1, SLOT_BYTES // width)
         self._memory = SharedPixels.create((_SLOTS, rows, width))
-        self._process: SideProcess | None = processes.take()
+        try:
+            self._process: SideProcess | None = processes.take()
+        except OSError:
+            self._memory.close()
+            raise
         self._num_waiting = 0
         self._next_slot = 0
         # Nobody should wait for a process that is only starting.
