@@ -124,7 +124,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
     "--limit-memory",
     type=click.FloatRange(min=0, min_open=True),
     metavar="GB",
-    help="What the process may take; batches and threads are chosen to fit. What the job may take "
+    help="What a run may take; batches and threads are chosen to fit. What the job may take "
     "if not given.",
 )
 @click.option(
