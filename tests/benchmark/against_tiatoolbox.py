@@ -13,12 +13,14 @@ TIAToolbox writes labels as Zarr. dfaseg writes labels, their pyramid, polygons,
 table of areas, as always. Slides are drawn (see ``make_slide``), unless one is given.
 
 Seconds count from the call to the last file closed, in a process that has imported what it needs;
-core-seconds likewise. Memory is the largest resident size of a process: that of TIAToolbox's
-loaders is not counted. Labels are compared pixel by pixel. TIAToolbox upsamples each patch for
-itself and averages then, and adds patches that begin in the last overlap; dfaseg averages first
-and interpolates across the patch's edge. They differ within a cell of the edge of a patch and two
-of the slide's, and nowhere else but for ties and, with --tissue picture, where a patch at the
-border of tissue is analysed by one tool only.
+core-seconds likewise. Memory is the largest resident size of TIAToolbox's largest process, without
+its loaders; of dfaseg the sum of those of the run and of the process that makes its results.
+
+Labels are compared pixel by pixel. TIAToolbox upsamples each patch for itself and averages then,
+and adds patches that begin in the last overlap; dfaseg averages first and interpolates across the
+patch's edge. They differ within a cell of the edge of a patch and two of the slide's, and nowhere
+else but for ties and, with --tissue picture, where a patch at the border of tissue is analysed by
+one tool only.
 """
 
 import argparse

@@ -9,7 +9,8 @@ Options mean what they mean in predict. Each figure is taken in a process of its
   the size at which the run decodes it (see --decode of predict);
 * full decode: the same at all pixels, where that is not the same;
 * network alone: to send as many patches, already in memory, through the network;
-* whole run: from opening the slide to the last file closed, and the peak memory of its process.
+* whole run: from opening the slide to the last file closed, and the peaks of memory of its process
+  and of the one that makes its results, added up.
 
 On a CPU the limit is (decode + network) / cores, in core-seconds: what the run would take if
 nothing else cost anything and no core were ever idle. It counts decoding as the run does it, which

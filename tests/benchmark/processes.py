@@ -41,13 +41,5 @@ def end_side_processes() -> None:
 
 def cpu_seconds() -> float:
     """Return the CPU time of this process and of the children it has waited for."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in _usages())
-
-
-def peak_bytes() -> float:
-    """Return the largest resident size of this process, or of the largest of its children."""
-    return max(usage.ru_maxrss for usage in _usages()) * 1024.0
-
-
-def _usages() -> list[resource.struct_rusage]:
-    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
