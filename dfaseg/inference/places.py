@@ -13,7 +13,9 @@ from dfaseg.inference.on_device.labels import DeviceLabels
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream, can_cut
 from dfaseg.inference.results.host import Makers, ResultHost
 from dfaseg.inference.results.process import ProcessResults, pays, processes
+from dfaseg.inference.results.split import SplitResults
 from dfaseg.inference.results.threads import ThreadedResults
+from dfaseg.limits import available_cores
 from dfaseg.model.device import resolve_devices
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide
@@ -31,6 +33,8 @@ Patches = PatchSource[Any]
 
 MIN_PROCESSES = 4
 """Fewer threads than this hardly wait for each other, and processes take memory and a start."""
+APART = "polygons"
+"""The result that takes as long as all others together: beside a GPU they would wait for it."""
 
 
 def works_on_device(network: Network) -> bool:
@@ -125,20 +129,37 @@ def start_hosts_ahead(slide: Slide, network: Network) -> None:
     scale = network.card.mpp / slide.info.mpp
     if pays(round(level.width * level.height / scale**2 / 4)):
         with suppress(OSError):  # then threads will do, and it is said when they are needed
-            processes.start_ahead()
+            processes.start_ahead(1 + makes_polygons_apart(network))
 
 
-def host_results(makers: Makers, job: Job) -> ResultHost:
+def host_results(makers: Makers, job: Job, network: Network) -> ResultHost:
     """Prepare what takes mask rows.
 
     Args:
         makers: What makes each result.
         job: What is read.
+        network: What labels come from.
     """
     if not pays(job.num_tiles * job.grid.stride_px**2):
         return ThreadedResults(makers)
+    shares = [makers]
+    if makes_polygons_apart(network):
+        shares = [
+            {name: make for name, make in makers.items() if (name == APART) is apart}
+            for apart in (True, False)
+        ]
+    hosts: list[ResultHost] = []
     try:
-        return ProcessResults(makers, job.plan.width)
+        for share in shares:
+            hosts.append(ProcessResults(share, job.plan.width))  # noqa: PERF401  # closed if one fails
     except OSError as error:
+        for host in hosts:
+            host.close()
         log.warning("results are made by threads, no process can be started: %s", explain(error))
         return ThreadedResults(makers)
+    return hosts[0] if len(hosts) == 1 else SplitResults(hosts)
+
+
+def makes_polygons_apart(network: Network) -> bool:
+    """Tell whether polygons have a process of their own, beside that of the other results."""
+    return works_on_device(network) and available_cores() >= MIN_PROCESSES

@@ -109,7 +109,7 @@ class PredictRun:
         num_classes, stride = len(network.card.classes), network.logit_stride
         self._canvas = Canvas(num_classes, job.grid, stride, spec.blend, network.device)
         orders = order_results(slide.info, network, job, spec, self._paths)
-        results = host_results(orders, job)
+        results = host_results(orders, job, network)
         self._sink = ResultSink(make_labeller(network, job.plan), job.tissue, results)
         self._findings: Findings | None = None
         self._first_row = 0

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from dfaseg.errors import OutputError
+from dfaseg.inference import places
 from dfaseg.inference.results import process
 from dfaseg.inference.results.process import ProcessResults, processes
+from dfaseg.side_process import SideProcess
 from dfaseg.tiler.shared_memory import can_share
 from tests.factories import tissue_like_image, write_tiff_slide
 from tests.fragile_result import Fragile, raises_odd_error
@@ -79,20 +81,69 @@ def test_stopped_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch) -> None:
     assert run(tmp_path / "parts.zarr", slide) == expected
 
 
-def test_threads_do_it_where_no_process_can_be_had(tmp_path, monkeypatch, caplog) -> None:
+@pytest.fixture
+def beside_a_gpu(monkeypatch):
+    """Let polygons have a process of their own, as they have where a GPU would wait for them."""
+    monkeypatch.setattr(places, "makes_polygons_apart", lambda _network: True)
+
+
+@pytest.mark.usefixtures("beside_a_gpu")
+def test_two_processes_share_the_results_of_a_slide(tmp_path, monkeypatch) -> None:
+    """The same bytes as one makes, and a record that counts both, of one slide after another."""
+    slide = slide_in(tmp_path)
+    use(monkeypatch, network=identity_network(2))
+    found = run(tmp_path / "two.zarr", slide)
+    pids = {idle.pid for idle in processes._idle}
+    again = run(tmp_path / "again.zarr", slide)
+    assert pids == {idle.pid for idle in processes._idle}
+    monkeypatch.setattr(places, "makes_polygons_apart", lambda _network: False)
+
+    expected = run(tmp_path / "one.zarr", slide)
+
+    assert len(pids) == 2
+    assert found == again == expected
+    one, two = (record_of(tmp_path / f"{name}.zarr") for name in ("one", "two"))
+    assert two["polygons"] == one["polygons"] > 0
+    assert two["peak_memory_bytes"] > one["peak_memory_bytes"] + 20e6
+
+
+def test_one_goes_on_with_what_two_began(tmp_path, monkeypatch) -> None:
+    """A run may be stopped beside a GPU and go on without one, and the other way round."""
+    slide = slide_in(tmp_path)
+    use(monkeypatch, network=identity_network(2))
+    expected = run(tmp_path / "whole.zarr", slide)
+
+    for apart in (True, False):
+        monkeypatch.setattr(places, "makes_polygons_apart", lambda _network, apart=apart: apart)
+        with pytest.raises(Exception, match="stopped at row"):
+            run(tmp_path / "parts.zarr", slide, run=stop_after(4))
+    monkeypatch.setattr(places, "makes_polygons_apart", lambda _network: True)
+
+    assert run(tmp_path / "parts.zarr", slide) == expected
+
+
+@pytest.mark.usefixtures("beside_a_gpu")
+@pytest.mark.parametrize("to_be_had", [0, 1])
+def test_threads_do_it_where_no_process_can_be_had(
+    tmp_path, monkeypatch, caplog, to_be_had
+) -> None:
     """The results are the same, the memory that was to be shared is gone, and the log says so."""
     slide = slide_in(tmp_path)
     use(monkeypatch, network=identity_network(2))
     expected = run(tmp_path / "apart.zarr", slide)
     processes.close()
     files = len(list(Path("/proc/self/fd").iterdir()))
+    start, left = processes._start, iter(range(to_be_had))
 
-    def fail() -> None:
-        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    def start_few() -> SideProcess:
+        if next(left, None) is None:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return start()
 
-    monkeypatch.setattr(processes, "_start", fail)
+    monkeypatch.setattr(processes, "_start", start_few)
 
     assert run(tmp_path / "here.zarr", slide) == expected
+    processes.close()
     assert "results are made by threads, no process can be started" in caplog.text
     assert len(list(Path("/proc/self/fd").iterdir())) <= files
 
@@ -119,12 +170,12 @@ def test_one_process_serves_slide_after_slide(tmp_path, monkeypatch) -> None:
 
 def test_it_is_started_ahead_once() -> None:
     """Whoever opens the next slide while this one is under way starts no second process."""
-    processes.start_ahead()
-    processes.start_ahead()
+    processes.start_ahead(1)
+    processes.start_ahead(1)
     (idle,) = processes._idle
 
     results = ProcessResults({"sums": Fragile}, WIDTH)
-    processes.start_ahead()
+    processes.start_ahead(1)
 
     assert results._at_work() is idle
     assert not processes._idle

@@ -55,14 +55,14 @@ class ProcessPool:
         # this process does, whichever thread asks.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
 
-    def start_ahead(self) -> None:
-        """Start a process that will soon be taken, unless there is one, at work or without.
+    def start_ahead(self, count: int) -> None:
+        """Start processes that will soon be taken, until there are so many, at work or without.
 
         Raises:
-            OSError: There is none to be had.
+            OSError: There are fewer to be had.
         """
         with self._lock:
-            if not self._idle and not self._num_taken:
+            while len(self._idle) + self._num_taken < count:
                 self._idle.append(self._start())
 
     def take(self) -> SideProcess:
