@@ -35,14 +35,18 @@ def available_cores() -> int:
 
 
 def share_cores() -> None:
-    """Bound how long waiting compute threads spin; call before torch is imported.
+    """Bound how long waiting compute threads spin; call before torch or NumPy is imported.
 
     OpenMP's threads spin at the end of every parallel loop, by default so long that next to the
     threads that decode and write, or to other jobs on the node, they take the cores from the very
     work they wait for. Not spinning at all makes them slow where nobody else wants the cores.
+
+    OpenBLAS's spin as soon as it is loaded: a tenth of a second on every core, once for NumPy and
+    once for SciPy. What we ask of it is too small for more than one thread.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2**4 cycles, its least
 
 
 def peak_memory_bytes() -> int:

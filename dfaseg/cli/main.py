@@ -14,6 +14,7 @@ import click
 import dfaseg
 from dfaseg.allocator import collect_rarely
 from dfaseg.errors import DfasegError, StoppedError
+from dfaseg.limits import share_cores
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -108,6 +109,7 @@ class _StderrHandler(logging.Handler):
 def main() -> None:
     """Run the command line; a closed pipe ends it quietly."""
     collect_rarely()
+    share_cores()
     try:
         cli(prog_name="dfaseg")
     except BrokenPipeError:

@@ -145,9 +145,8 @@ def predict(slides: tuple[str, ...], out: "Place", **arguments: Any) -> None:
     A run that was stopped goes on where it was when the same command is given again.
     """
     from dfaseg.allocator import bound_arenas
-    from dfaseg.limits import available_cores, share_cores
+    from dfaseg.limits import available_cores
 
-    share_cores()
     bound_arenas(available_cores())
     from dfaseg.cli.predict_many import ManyOptions, predict_many
     from dfaseg.inference.spec import PredictSpec

@@ -58,9 +58,6 @@ def train(run_dir: Path, *, tensorboard: bool, resume: bool, **options: Any) -> 
     scores.json, plots, and the state that --resume goes on from. Under torchrun all processes
     train one network together.
     """
-    from dfaseg.limits import share_cores
-
-    share_cores()
     from dfaseg.allocator import keep_freed_memory
     from dfaseg.cli.progress import stop_on_signals
     from dfaseg.training.device import make_deterministic

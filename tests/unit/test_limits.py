@@ -149,6 +149,23 @@ def test_waiting_threads_spin_briefly_unless_the_user_says_otherwise(monkeypatch
     assert os.environ.pop("GOMP_SPINCOUNT") == "10000"
 
 
+@pytest.mark.parametrize(("users", "used"), [(None, "4"), ("20", "20")])
+def test_openblas_threads_hardly_spin(monkeypatch, users, used) -> None:
+    """Unless the user says otherwise."""
+    monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", users or "")
+    if users is None:
+        del os.environ["OPENBLAS_THREAD_TIMEOUT"]  # what is set below is undone by monkeypatch
+    limits.share_cores()
+    assert os.environ["OPENBLAS_THREAD_TIMEOUT"] == used
+
+
+def test_command_line_says_so_before_numpy_is_there() -> None:
+    """Its threads are made when it is imported."""
+    program = "import sys; import dfaseg.cli.main; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"False"
+
+
 def test_peak_is_this_program_s_and_not_that_of_who_started_it() -> None:
     """A small program that a large one starts has been small all its life."""
     code = (
