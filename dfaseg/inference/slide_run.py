@@ -148,6 +148,7 @@ class PredictRun:
             stream = open_patches(self._slide, job, self._network, first_row, self._unreadable)
             done, row = int(job.selected[:first_row].sum()), first_row
             progress(done, job.num_tiles)
+            self._network.expect(job.num_tiles - done, job.grid.patch_px)
             for batch, logits in self._logits(stream):
                 for tiles, tile_logits in by_row(batch.tiles, logits):
                     if tiles[0].row != row:

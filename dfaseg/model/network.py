@@ -29,6 +29,7 @@ from dfaseg.model.pixel_decoder import LOGIT_STRIDE
 from dfaseg.model.prepare import prepare_forward
 from dfaseg.model.streams import ForwardStreams
 from dfaseg.model.team import Team
+from dfaseg.model.traced import Outlook
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
@@ -47,6 +48,7 @@ class Network:
         streams: Runs several chunks at a time; None for one after the other.
         gpu: Runs batches on a GPU without waiting for it; None on the CPU.
         team: The same network on several GPUs, this one first; None for one alone.
+        outlook: What is to come, for preparations that take time.
     """
 
     card: ModelCard
@@ -57,6 +59,7 @@ class Network:
     streams: ForwardStreams | None = field(default=None, repr=False)
     gpu: GpuRunner | None = field(default=None, repr=False)
     team: Team | None = field(default=None, repr=False)
+    outlook: Outlook = field(default_factory=Outlook, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -119,6 +122,14 @@ class Network:
             return logits
 
         return finish
+
+    def expect(self, num_patches: int, side: int) -> None:
+        """Say how many patches of a side (px) are to come, so that what pays is prepared for them.
+
+        It changes no result. What was said before is forgotten.
+        """
+        size = self.chunk_size(side, side)
+        self.outlook.num_passes = -(-num_patches // size) if size else 0
 
     def settle(self) -> None:
         """Make sure that all logits so far were finite; waits for a GPU.
@@ -244,11 +255,12 @@ def _load_on(
 def _load_own(location: Path, device: torch.device, precision: Precision, cores: int) -> Network:
     loaded = load_checkpoint(location)
     streams = ForwardStreams(cores) if device.type == "cpu" else None
+    outlook = Outlook()
     run = ForwardPass(
         device,
         precision,
         PixelScaling.on_device(loaded.card.normalisation, device),
-        prepare_forward(loaded, device, streams),
+        prepare_forward(loaded, device, streams, outlook),
     )
     return Network(
         card=loaded.card,
@@ -257,6 +269,7 @@ def _load_own(location: Path, device: torch.device, precision: Precision, cores:
         logit_stride=LOGIT_STRIDE,
         streams=streams,
         gpu=GpuRunner(run, is_recorded=True) if device.type == "cuda" else None,
+        outlook=outlook,
     )
 
 

@@ -6,20 +6,26 @@ from torch import Tensor, nn
 from dfaseg.model.checkpoint import LoadedModel
 from dfaseg.model.fuse import fold_batch_norms
 from dfaseg.model.streams import ForwardStreams
-from dfaseg.model.traced import Forward, TracedForward
+from dfaseg.model.traced import Forward, Outlook, TracedForward
 
 
 def prepare_forward(
-    loaded: LoadedModel, device: torch.device, streams: ForwardStreams | None
+    loaded: LoadedModel, device: torch.device, streams: ForwardStreams | None, outlook: Outlook
 ) -> Forward:
     """Return the forward pass of a network.
 
     Where there are streams it is made ready on one of them, beside whatever comes next; the first
     passes wait for it.
+
+    Args:
+        loaded: The network and its card.
+        device: Where it will run.
+        streams: Run its passes side by side.
+        outlook: Passes to come.
     """
 
     def prepare(loaded: LoadedModel) -> Forward:
-        return _forward_on(_folded(loaded).to(device), device)
+        return _forward_on(_folded(loaded).to(device), device, outlook)
 
     if streams is None:
         return prepare(loaded)
@@ -40,10 +46,10 @@ def _folded(loaded: LoadedModel) -> nn.Module:
         return fold_batch_norms(model, _logits_of, example)
 
 
-def _forward_on(model: nn.Module, device: torch.device) -> Forward:
+def _forward_on(model: nn.Module, device: torch.device, outlook: Outlook) -> Forward:
     """Return the forward pass; traced where Python would hold it up and bits can be compared."""
     if device.type == "cpu":
-        return TracedForward(_Logits(model))
+        return TracedForward(_Logits(model), outlook)
     return lambda images: _logits_of(model, images)
 
 

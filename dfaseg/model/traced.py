@@ -6,32 +6,49 @@ time may run it: forward passes side by side, decoding and tracing of polygons a
 
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-PASSES_BEFORE = 32
-"""Forward passes of one shape after which tracing, which takes about ten, has been worth it."""
+WORTH_PASSES = 128
+"""Forward passes, done or to come, of one shape for which a trace is made. It takes as long as a
+dozen, during which others wait for Python, and makes each a fifth shorter."""
 
 Forward = Callable[[Tensor], Tensor]
 
 
+@dataclass(slots=True)
+class Outlook:
+    """What is known of the work to come.
+
+    Attributes:
+        num_passes: Forward passes that somebody has announced and nobody has made yet.
+    """
+
+    num_passes: int = 0
+
+
 class TracedForward:
-    """Calls a network until it has been called often enough, then its trace.
+    """Calls a network or, where it will have been called often enough, its trace.
 
     A trace belongs to one shape of input. It is used only if it gives the very same bits as the
     network on the patches at hand, so that nothing depends on when it was made.
 
     Args:
         network: Maps images ``(n, 3, h, w)`` to logits; its weights become constants.
+        outlook: Passes to come. A trace that they are worth is made at the first of them.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, outlook: Outlook) -> None:
         self._network = network.eval().requires_grad_(requires_grad=False)
+        self._outlook = outlook
         self._lock = threading.Lock()
-        self._num_passes: dict[torch.Size, int] = {}
+        self._num_passes: Counter[torch.Size] = Counter()
+        self._tried: set[torch.Size] = set()
         self._chosen: dict[torch.Size, Forward] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -39,13 +56,23 @@ class TracedForward:
         chosen = self._chosen.get(images.shape)
         if chosen is not None:
             return chosen(images)
-        with self._lock:
-            count = self._num_passes.get(images.shape, 0) + 1
-            self._num_passes[images.shape] = count
+        is_worth_it = self._count(images.shape)
         logits = self._answer(images)
-        if count == PASSES_BEFORE:
+        if is_worth_it:
             self._chosen[images.shape] = self._trace(images, logits)
         return logits
+
+    def _count(self, shape: torch.Size) -> bool:
+        """Count a pass, and tell, once for each shape, whether a trace is worth its time."""
+        with self._lock:
+            self._num_passes[shape] += 1
+            self._outlook.num_passes = max(0, self._outlook.num_passes - 1)
+            if shape in self._tried:
+                return False
+            is_worth_it = self._num_passes[shape] + self._outlook.num_passes >= WORTH_PASSES
+            if is_worth_it:
+                self._tried.add(shape)
+            return is_worth_it
 
     def _answer(self, images: Tensor) -> Tensor:
         """Run the network; recorded as a function, in a quarter of the time that a module takes."""

@@ -60,6 +60,7 @@ def measure_network(arguments: argparse.Namespace) -> Figures:
     patches = patches.to(network.device)
     timed = min(-(-job.num_tiles // batch_size), arguments.batches)
     share = job.num_tiles / (timed * batch_size)
+    network.expect(10**6, side)  # the limit is what it can do, however few patches the slide has
     _run_network(network, patches, WARM_UP_BATCHES)
     before = cpu_seconds()
     seconds = _seconds_on(network.devices, lambda: _run_network(network, patches, timed))

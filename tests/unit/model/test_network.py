@@ -237,7 +237,7 @@ def test_network_of_any_make_runs_as_it_was_saved(
     changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folding and tracing keep bias, second encoder and logit shift."""
-    monkeypatch.setattr(traced, "PASSES_BEFORE", 2)
+    monkeypatch.setattr(traced, "WORTH_PASSES", 2)
     spec = ModelSpec.from_record(preset_spec("tiny", num_classes=3).to_record() | changes)
     model = build_segmenter(spec, pixel_frequencies=(0.7, 0.2, 0.1), alpha=2.0).eval()
     model.shift_logits([1.0, -2.0, 0.5])

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from dfaseg.model import traced
 from dfaseg.model.fuse import fold_batch_norms
-from dfaseg.model.traced import TracedForward
+from dfaseg.model.traced import Outlook, TracedForward
 from tests.model_files import tiny_model
 
 
@@ -30,8 +30,8 @@ class Logits(nn.Module):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trace at the second call."""
-    monkeypatch.setattr(traced, "PASSES_BEFORE", 2)
+    """Trace at the second call, if nothing is said of those to come."""
+    monkeypatch.setattr(traced, "WORTH_PASSES", 2)
 
 
 @pytest.mark.parametrize("is_mixed", [False, True], ids=["fp32", "bf16"])
@@ -39,7 +39,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_trace_gives_the_same_bits(mode: type, is_mixed: bool) -> None:
     """Logits do not change when the trace takes over, and the network is not called any more."""
     network = Logits()
-    forward = TracedForward(network)
+    forward = TracedForward(network, Outlook())
     images = [torch.randn(1, 3, 64, 64) for _ in range(5)]
 
     with mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
@@ -56,7 +56,7 @@ def test_trace_gives_the_same_bits(mode: type, is_mixed: bool) -> None:
 def test_another_shape_is_not_given_to_the_trace() -> None:
     """Each shape has a trace of its own."""
     network = Logits()
-    forward = TracedForward(network)
+    forward = TracedForward(network, Outlook())
     with torch.inference_mode():
         for _ in range(3):
             forward(torch.randn(1, 3, 64, 64))
@@ -81,7 +81,7 @@ def test_trace_that_differs_is_not_used() -> None:
             return images + self.count
 
     network = Fickle()
-    forward = TracedForward(network)
+    forward = TracedForward(network, Outlook())
     images = torch.zeros(1, 3, 8, 8)
     with torch.inference_mode():
         for _ in range(3):
@@ -89,3 +89,66 @@ def test_trace_that_differs_is_not_used() -> None:
 
         before = network.count
         assert float(forward(images).max()) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("announced", "worth", "traced_at"),
+    [(5, 5, 1), (4, 5, 5), (0, 3, 3), (9, 5, 1)],
+    ids=["as many as it takes", "too few", "nothing is said", "more than it takes"],
+)
+def test_trace_is_made_at_the_first_pass_of_enough(monkeypatch, announced, worth, traced_at):
+    """A trace in the middle of a small slide would take longer than the rest of it."""
+    monkeypatch.setattr(traced, "WORTH_PASSES", worth)
+    network = Logits()
+    forward = TracedForward(network, Outlook(announced))
+    image = torch.randn(1, 3, 64, 64)
+    is_traced = []
+    with torch.inference_mode():
+        for _ in range(max(traced_at, announced) + 1):
+            before = network.num_calls
+            forward(image)
+            is_traced.append(network.num_calls == before)
+
+    assert (
+        is_traced.index(True) == traced_at
+    )  # the pass after it was made is the first that uses it
+    assert all(is_traced[traced_at:])
+
+
+def test_small_slides_add_up(monkeypatch) -> None:
+    """What one slide is too small for, many are worth together."""
+    monkeypatch.setattr(traced, "WORTH_PASSES", 8)
+    network, outlook = Logits(), Outlook()
+    forward = TracedForward(network, outlook)
+    image = torch.randn(1, 3, 64, 64)
+    calls = []
+    with torch.inference_mode():
+        for _ in range(4):
+            outlook.num_passes = 3
+            before = network.num_calls
+            for _ in range(3):
+                forward(image)
+            calls.append(network.num_calls - before)
+
+    assert calls[0] == calls[1] == 3
+    assert calls[3] == 0
+
+
+def test_trace_is_tried_once() -> None:
+    """Also where it cannot be used."""
+    network = nn.Dropout()
+
+    class Counting(TracedForward):
+        """Counts its traces."""
+
+        num_traces = 0
+
+        def _trace(self, images: Tensor, logits: Tensor) -> traced.Forward:
+            self.num_traces += 1
+            return super()._trace(images, logits)
+
+    forward = Counting(network, Outlook(100))
+    with torch.inference_mode():
+        for _ in range(10):
+            forward(torch.zeros(1, 3, 8, 8))
+    assert forward.num_traces == 1
