@@ -109,9 +109,8 @@ def test_trace_is_made_at_the_first_pass_of_enough(monkeypatch, announced, worth
             forward(image)
             is_traced.append(network.num_calls == before)
 
-    assert (
-        is_traced.index(True) == traced_at
-    )  # the pass after it was made is the first that uses it
+    # The pass at which it is made does not use it yet.
+    assert is_traced.index(True) == traced_at
     assert all(is_traced[traced_at:])
 
 
