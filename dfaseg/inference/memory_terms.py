@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dfaseg.geometry import TileGrid
-from dfaseg.inference.results.process import pays
+from dfaseg.inference.results.process import num_processes
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.shards import CHUNK_PX, SHARD_PX
@@ -88,7 +88,8 @@ def estimate_terms(
         "outlines": plan.width * _OUTLINE_BYTES_PER_PX,
         "picture": info.levels[0].width * info.levels[0].height * 4 * (info.reader in _IN_MEMORY),
         "overview": plan.width * plan.height // factor**2 * _OVERVIEW_BYTES_PER_PX,
-        "results": _RESULTS_PROCESS_BYTES * pays(grid.width * grid.height),
+        "results": _RESULTS_PROCESS_BYTES
+        * num_processes(grid.width * grid.height, beside_gpu=network.device.type == "cuda"),
         "fixed": _FIXED_BYTES,
     }
 

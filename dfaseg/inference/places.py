@@ -12,10 +12,9 @@ from dfaseg.inference.labelling import DeviceLabeller, HostLabeller, Labeller
 from dfaseg.inference.on_device.labels import DeviceLabels
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream, can_cut
 from dfaseg.inference.results.host import Makers, ResultHost
-from dfaseg.inference.results.process import ProcessResults, pays, processes
+from dfaseg.inference.results.process import ProcessResults, num_processes, processes
 from dfaseg.inference.results.split import SplitResults
 from dfaseg.inference.results.threads import ThreadedResults
-from dfaseg.limits import available_cores
 from dfaseg.model.device import resolve_devices
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import Slide
@@ -34,7 +33,7 @@ Patches = PatchSource[Any]
 MIN_PROCESSES = 4
 """Fewer threads than this hardly wait for each other, and processes take memory and a start."""
 APART = "polygons"
-"""The result that takes as long as all others together: beside a GPU they would wait for it."""
+"""The result that takes as long as all others together, and has a process if there are two."""
 
 
 def works_on_device(network: Network) -> bool:
@@ -127,9 +126,9 @@ def start_hosts_ahead(slide: Slide, network: Network) -> None:
     """
     level = slide.info.levels[0]
     scale = network.card.mpp / slide.info.mpp
-    if pays(round(level.width * level.height / scale**2 / 4)):
-        with suppress(OSError):  # then threads will do, and it is said when they are needed
-            processes.start_ahead(1 + makes_polygons_apart(network))
+    num_px = round(level.width * level.height / scale**2 / 4)
+    with suppress(OSError):  # then threads will do, and it is said when they are needed
+        processes.start_ahead(num_processes(num_px, beside_gpu=works_on_device(network)))
 
 
 def host_results(makers: Makers, job: Job, network: Network) -> ResultHost:
@@ -140,17 +139,13 @@ def host_results(makers: Makers, job: Job, network: Network) -> ResultHost:
         job: What is read.
         network: What labels come from.
     """
-    if not pays(job.num_tiles * job.grid.stride_px**2):
+    num_px = job.num_tiles * job.grid.stride_px**2
+    count = num_processes(num_px, beside_gpu=works_on_device(network))
+    if count == 0:
         return ThreadedResults(makers)
-    shares = [makers]
-    if makes_polygons_apart(network):
-        shares = [
-            {name: make for name, make in makers.items() if (name == APART) is apart}
-            for apart in (True, False)
-        ]
     hosts: list[ResultHost] = []
     try:
-        for share in shares:
+        for share in _shared_out(makers, count):
             hosts.append(ProcessResults(share, job.plan.width))  # noqa: PERF401  # closed if one fails
     except OSError as error:
         for host in hosts:
@@ -160,6 +155,11 @@ def host_results(makers: Makers, job: Job, network: Network) -> ResultHost:
     return hosts[0] if len(hosts) == 1 else SplitResults(hosts)
 
 
-def makes_polygons_apart(network: Network) -> bool:
-    """Tell whether polygons have a process of their own, beside that of the other results."""
-    return works_on_device(network) and available_cores() >= MIN_PROCESSES
+def _shared_out(makers: Makers, count: int) -> list[Makers]:
+    """Divide results among one or two processes."""
+    if count == 1:
+        return [makers]
+    return [
+        {name: make for name, make in makers.items() if (name == APART) is apart}
+        for apart in (True, False)
+    ]

@@ -84,7 +84,7 @@ def test_stopped_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch) -> None:
 @pytest.fixture
 def beside_a_gpu(monkeypatch):
     """Let polygons have a process of their own, as they have where a GPU would wait for them."""
-    monkeypatch.setattr(places, "makes_polygons_apart", lambda _network: True)
+    monkeypatch.setattr(places, "num_processes", lambda _num_px, **_where: 2)
 
 
 @pytest.mark.usefixtures("beside_a_gpu")
@@ -96,7 +96,7 @@ def test_two_processes_share_the_results_of_a_slide(tmp_path, monkeypatch) -> No
     pids = {idle.pid for idle in processes._idle}
     again = run(tmp_path / "again.zarr", slide)
     assert pids == {idle.pid for idle in processes._idle}
-    monkeypatch.setattr(places, "makes_polygons_apart", lambda _network: False)
+    monkeypatch.setattr(places, "num_processes", lambda _num_px, **_where: 1)
 
     expected = run(tmp_path / "one.zarr", slide)
 
@@ -113,11 +113,11 @@ def test_one_goes_on_with_what_two_began(tmp_path, monkeypatch) -> None:
     use(monkeypatch, network=identity_network(2))
     expected = run(tmp_path / "whole.zarr", slide)
 
-    for apart in (True, False):
-        monkeypatch.setattr(places, "makes_polygons_apart", lambda _network, apart=apart: apart)
+    for count in (2, 1):
+        monkeypatch.setattr(places, "num_processes", lambda _num_px, count=count, **_where: count)
         with pytest.raises(Exception, match="stopped at row"):
             run(tmp_path / "parts.zarr", slide, run=stop_after(4))
-    monkeypatch.setattr(places, "makes_polygons_apart", lambda _network: True)
+    monkeypatch.setattr(places, "num_processes", lambda _num_px, **_where: 2)
 
     assert run(tmp_path / "parts.zarr", slide) == expected
 
@@ -148,11 +148,16 @@ def test_threads_do_it_where_no_process_can_be_had(
     assert len(list(Path("/proc/self/fd").iterdir())) <= files
 
 
-def test_a_single_core_has_threads(monkeypatch) -> None:
-    """They take turns there anyway, without a second process's memory."""
-    assert process.pays(1)
-    monkeypatch.setattr(process, "available_cores", lambda: 1)
-    assert not process.pays(1)
+@pytest.mark.parametrize(
+    ("cores", "beside_gpu", "expected"),
+    [(1, False, 0), (1, True, 0), (2, False, 1), (3, True, 1), (4, True, 2), (16, False, 1)],
+)
+def test_cores_decide_how_many_there_are(monkeypatch, cores, beside_gpu, expected) -> None:
+    """A single core's threads take turns anyway, and only a GPU would wait for one process."""
+    monkeypatch.setattr(process, "available_cores", lambda: cores)
+    assert process.num_processes(1, beside_gpu=beside_gpu) == expected
+    monkeypatch.setattr(process, "_PAYS_FROM_PX", 2)
+    assert process.num_processes(1, beside_gpu=beside_gpu) == 0
 
 
 def test_one_process_serves_slide_after_slide(tmp_path, monkeypatch) -> None:

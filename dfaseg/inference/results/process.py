@@ -30,15 +30,21 @@ _PORTIONS_AHEAD = 2
 """Messages that wait to be sent."""
 _PAYS_FROM_PX = 8 * 2**20
 """Analysed mask pixels that are worth its start, half a second of a core."""
+_MIN_CORES_FOR_TWO = 4
 _PROGRAM = "dfaseg.inference.results.process_worker"
 
 
-def pays(num_px: int) -> bool:
-    """Tell whether a process for the results of so many mask pixels is worth its start.
+def num_processes(num_px: int, *, beside_gpu: bool) -> int:
+    """Return how many processes are worth their start for the results of so many mask pixels.
 
-    On a single core it never is: threads that take turns there do not wait for each other's lock.
+    On a single core none ever is: threads that take turns there do not wait for each other's lock.
+    Beside a CPU's network one keeps up. A GPU would wait for it, so there polygons, which take as
+    long as all else, have one for themselves.
     """
-    return num_px >= _PAYS_FROM_PX and available_cores() > 1 and can_share()
+    cores = available_cores()
+    if num_px < _PAYS_FROM_PX or cores == 1 or not can_share():
+        return 0
+    return 2 if beside_gpu and cores >= _MIN_CORES_FOR_TWO else 1
 
 
 class ProcessPool:
