@@ -30,6 +30,7 @@ _PORTIONS_AHEAD = 2
 _PAYS_FROM_PX = 8 * 2**20
 """Analysed mask pixels that are worth its start, half a second of a core."""
 _MIN_CORES_FOR_TWO = 4
+"""With fewer, two take the cores from those that decode."""
 _PROGRAM = "dfaseg.inference.results.process_worker"
 
 
