@@ -9,10 +9,10 @@ from dfaseg.model.checkpoint import read_card, save_checkpoint
 from tests.model_files import tiny_card, tiny_model
 
 SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "studies" / "cards_from_logs.py"
-LOG = """epoch,loss,delta one,delta two,bias one,bias two
-1,0.5,0.1,0.2,0.3,0.4
-2,0.4,-1.5,2.5,-2,2
-3,0.3,7,8,9,10
+LOG = """epoch,loss,delta one,delta two,delta three,bias one,bias two,bias three
+1,0.5,0.1,0.2,0.3,0.4,0.5,0.6
+2,0.4,-1.5,2.5,0,-2,2,1
+3,0.3,7,8,9,10,11,12
 """
 
 
@@ -37,7 +37,7 @@ def test_card_is_that_of_the_best_epoch(tmp_path) -> None:
 
     card, base = read_card(run / "model.safetensors"), read_card(model)
     assert (card.seed, card.bias.mode) == (4, "cold")
-    assert card.bias.delta == (-1.5, 2.5)
-    assert card.bias.b == card.bias.b_centred == (-2.0, 2.0)
+    assert card.bias.delta == (-1.5, 2.5, 0.0)
+    assert card.bias.b == card.bias.b_centred == (-2.0, 2.0, 1.0)
     assert (card.classes, card.training_data) == (base.classes, base.training_data)
     assert (whole / "model.safetensors").read_bytes() == b"weights"
