@@ -6,10 +6,12 @@ Messages are pickled and go through a socket that nobody else can reach.
 
 import ctypes
 import os
+import pickle
 import signal
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -85,9 +87,13 @@ class SideProcess:
             self._process.kill()
             self._process.wait()
 
-    def kill(self) -> None:
-        """End the process at once, whatever it is doing."""
+    def stop(self) -> None:
+        """End the process at once, whatever it is doing; who waits for a message learns of it."""
         self._process.kill()
+
+    def kill(self) -> None:
+        """End the process at once and let go of it; nobody must be waiting for a message."""
+        self.stop()
         self.close()
 
 
@@ -132,6 +138,16 @@ def end_with_parent() -> None:
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error that can be sent, with where it came from as a note."""
+    error.add_note(f"in process {os.getpid()}:\n" + "".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever an error's own class makes of it
+        return RuntimeError("\n".join([repr(error), *error.__notes__]))
+    return error
 
 
 def _import_path() -> str:

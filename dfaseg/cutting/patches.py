@@ -1,85 +1,34 @@
 """The patches of a slide, written while the slide is decoded once from top to bottom."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.cutting.encoding import ENDINGS, encode_label, encode_patch, write_bytes
+from dfaseg.cutting.crew import Crew, num_processes
+from dfaseg.cutting.crew_messages import CutOrder
+from dfaseg.cutting.cut_state import CutState, CutTile
 from dfaseg.cutting.job import CutPlan
-from dfaseg.cutting.places import tile_name
-from dfaseg.cutting.spec import PatchFormat
+from dfaseg.cutting.patch_writer import PairWriter, PatchWriter
 from dfaseg.errors import StoppedError
-from dfaseg.geometry import Rect, Tile
+from dfaseg.files import explain
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.patch_jobs import do_patches
+from dfaseg.tiler.row_parts import row_parts
 from dfaseg.tiler.tile_rows import TileRows
 
+log = logging.getLogger(__name__)
+
 SECONDS_BETWEEN_SAVES = 30.0
+PART_PX = 2**26
+"""Pixels of the patches that a process cuts at a turn, at least."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
-Fate = Literal["written", "unreadable", "unlabelled"]
-
-
-class TileLabels(Protocol):
-    """Class indices of any part of a slide; safe to read from several threads at once."""
-
-    @property
-    def num_classes(self) -> int:
-        """How many classes there are."""
-        ...
-
-    def read(self, mask_rect: Rect) -> NDArray[np.uint8]:
-        """Return class indices, shape ``(h, w)``, of a rectangle in mask px; 255 is ignored."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CutTile:
-    """What became of a tile, and how many of its pixels have each class where there are labels."""
-
-    row: int
-    col: int
-    fate: Fate
-    class_pixels: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CutState:
-    """How far the cutting of a slide is.
-
-    Attributes:
-        next_row: First row of tiles that is not done.
-        tiles: Those that are, in grid order.
-        unreadable: Reason for each native tile (column, row) that could not be decoded.
-    """
-
-    next_row: int = 0
-    tiles: tuple[CutTile, ...] = ()
-    unreadable: Mapping[tuple[int, int], str] = field(default_factory=dict)
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain values that ``from_record`` reads back."""
-        return {
-            "next_row": self.next_row,
-            "tiles": [[t.row, t.col, t.fate, list(t.class_pixels)] for t in self.tiles],
-            "unreadable": [[*place, reason] for place, reason in sorted(self.unreadable.items())],
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "CutState":
-        """Build the state that a stopped run has saved."""
-        tiles = (CutTile(row, col, fate, tuple(px)) for row, col, fate, px in record["tiles"])
-        unreadable = {(col, row): reason for col, row, reason in record["unreadable"]}
-        return cls(record["next_row"], tuple(tiles), unreadable)
 
 
 class PatchCutter:
@@ -88,27 +37,13 @@ class PatchCutter:
     Args:
         slide: Open slide; stays open.
         cut: How it is cut.
-        save: Format of the patches.
-        images: Folder of the patches.
-        masks: Folder of the label masks; without it only patches are written.
-        labels: What the masks show; tiles without any label are left out.
+        writer: What is made of each patch.
     """
 
-    def __init__(
-        self,
-        slide: Slide,
-        cut: CutPlan,
-        save: PatchFormat,
-        images: Path,
-        masks: Path | None = None,
-        labels: TileLabels | None = None,
-    ) -> None:
+    def __init__(self, slide: Slide, cut: CutPlan, writer: PatchWriter | PairWriter) -> None:
         self._slide = slide
         self._cut = cut
-        self._save = save
-        self._images = images
-        self._masks = masks
-        self._labels = labels
+        self._writer = writer
 
     def run(
         self,
@@ -130,11 +65,10 @@ class PatchCutter:
         Raises:
             StoppedError: ``stop`` was set; the state is saved.
         """
-        cut = self._cut
         rows = TileRows(
             self._slide,
-            cut.plan,
-            cut.grid,
+            self._cut.plan,
+            self._cut.grid,
             selected,
             first_row=state.next_row,
             unreadable=state.unreadable,
@@ -142,7 +76,7 @@ class PatchCutter:
         tiles = list(state.tiles)
         total, row, last_save = int(selected.sum()), state.next_row, time.monotonic()
         progress(len(tiles), total)
-        with closing(do_patches(rows, self._write, num_workers=cut.num_workers)) as written:
+        with closing(self._cut_tiles(rows)) as written:
             for tile in written:
                 is_due = stop.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
                 if tile.row != row and is_due:
@@ -153,36 +87,37 @@ class PatchCutter:
                 row = tile.row
                 tiles.append(tile)
                 progress(len(tiles), total)
-        return CutState(cut.grid.num_rows, tuple(tiles), rows.unreadable.reasons)
+        return CutState(self._cut.grid.num_rows, tuple(tiles), rows.unreadable.reasons)
+
+    def _cut_tiles(self, rows: TileRows) -> Generator[CutTile, None, None]:
+        """Cut all tiles and tell what became of them, in grid order."""
+        # Labels are drawn from what only this process has read.
+        if isinstance(self._writer, PatchWriter):
+            parts = row_parts(rows, PART_PX)
+            crew = self._crew(rows, parts, self._writer)
+            if crew is not None:
+                with crew:
+                    yield from crew.cut(rows, parts)
+                return
+        yield from do_patches(rows, self._writer, num_workers=self._cut.num_workers)
+
+    def _crew(self, rows: TileRows, parts: Sequence[range], writer: PatchWriter) -> Crew | None:
+        """Return processes that cut, where they are worth their start and can be had."""
+        count = num_processes(rows, parts, self._cut.num_workers)
+        if not count:
+            return None
+        try:
+            return Crew(CutOrder.of(rows, writer, self._cut.num_workers), count)
+        except OSError as error:
+            log.warning(
+                "slide '%s': is cut by threads, no process can be started (%s)",
+                self._cut.slide_id,
+                explain(error),
+            )
+            return None
 
     def _stopped(self, done: int, total: int) -> StoppedError:
         return StoppedError(
             f"slide '{self._cut.slide_id}': stopped after {done} of {total} tiles; run the same"
             " command again to go on"
         )
-
-    def _write(self, tile: Tile, pixels: NDArray[np.uint8] | None) -> CutTile:
-        """Write a patch and its label mask; runs in several threads."""
-        if pixels is None:
-            return CutTile(tile.row, tile.col, "unreadable")
-        plan = self._cut.plan
-        name = tile_name(
-            self._cut.slide_id,
-            round(tile.mask_rect.x * plan.downsample_x),
-            round(tile.mask_rect.y * plan.downsample_y),
-        )
-        counts: tuple[int, ...] = ()
-        if self._labels is not None and self._masks is not None:
-            label = self._labels.read(tile.mask_rect)
-            counts = _count(label, self._labels.num_classes)
-            if not any(counts):
-                return CutTile(tile.row, tile.col, "unlabelled")
-            write_bytes(self._masks / f"{name}.png", encode_label(label))
-        patch = encode_patch(pixels, self._save)
-        write_bytes(self._images / f"{name}{ENDINGS[self._save]}", patch)
-        return CutTile(tile.row, tile.col, "written", counts)
-
-
-def _count(label: NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
-    counts = np.bincount(label.reshape(-1), minlength=IGNORE_INDEX + 1)
-    return tuple(counts[:num_classes].tolist())

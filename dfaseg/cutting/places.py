@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.cutting.job import CutPlan
+from dfaseg.cutting.names import tile_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +53,6 @@ class TilePlaces:
             tile_name(self.slide_id, x, y)
             for x, y in zip(self.x.tolist(), self.y.tolist(), strict=True)
         ]
-
-
-def tile_name(slide_id: str, x: int, y: int) -> str:
-    """Return what a tile is called, by its corner in level-0 px."""
-    return f"{slide_id}_x{x}_y{y}"
 
 
 def place_tiles(cut: CutPlan, kept: NDArray[np.bool_], shares: NDArray[np.float64]) -> TilePlaces:

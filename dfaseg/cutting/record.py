@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.cutting.cut_state import CutState
 from dfaseg.cutting.folder import read_record
 from dfaseg.cutting.job import CutPlan, TileChoice
-from dfaseg.cutting.patches import CutState
 from dfaseg.errors import OutputError
 from dfaseg.provenance import software_record
 from dfaseg.slide.inputs import SlideInput

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting.coords_file import coords_name, write_coords
+from dfaseg.cutting.cut_state import CutState
 from dfaseg.cutting.encoding import ENDINGS
 from dfaseg.cutting.folder import RECORD_ENDING, SlideFolder
 from dfaseg.cutting.grid_file import write_grid
 from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, plan_cutting
 from dfaseg.cutting.labelling import Labelling
 from dfaseg.cutting.pairs_file import PAIRS_ENDING, Pair, write_pairs
-from dfaseg.cutting.patches import CutState, PatchCutter, Progress
+from dfaseg.cutting.patch_writer import PairWriter, PatchWriter
+from dfaseg.cutting.patches import PatchCutter, Progress
 from dfaseg.cutting.picture import draw_tiles
 from dfaseg.cutting.places import TilePlaces, place_tiles
 from dfaseg.cutting.record import UM2_PER_MM2, SlideRecord, make_record
@@ -171,13 +173,18 @@ class SlideRun:
         progress: Progress,
         stop: threading.Event,
     ) -> CutState:
-        if label is None:
-            images, masks = self._folder.made / "patches", None
-            images.mkdir(exist_ok=True)
-        else:
-            images, masks = self._folder.shared("images"), self._folder.shared("masks")
-        cutter = PatchCutter(self._slide, self._cut, self._spec.save, images, masks, label)
+        cutter = PatchCutter(self._slide, self._cut, self._writer(label))
         return cutter.run(choice.selected, state, self._save_state, progress, stop)
+
+    def _writer(self, label: CutLabel | None) -> PatchWriter | PairWriter:
+        """Return what is made of each patch; its folders are there."""
+        slide_id, plan, save = self._cut.slide_id, self._cut.plan, self._spec.save
+        if label is None:
+            images = self._folder.made / "patches"
+            images.mkdir(exist_ok=True)
+            return PatchWriter(slide_id, plan, save, images)
+        patches = PatchWriter(slide_id, plan, save, self._folder.shared("images"))
+        return PairWriter(patches, self._folder.shared("masks"), label)
 
     def _save_state(self, state: CutState) -> None:
         self._folder.save_state(state.to_record())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -103,6 +104,11 @@ class SlideInfo:
     def names(self) -> frozenset[str]:
         """What files made elsewhere may call the slide: its id, and its file's stem."""
         return frozenset({self.slide_id, identify(self.location).slide_id})
+
+    @property
+    def is_local_file(self) -> bool:
+        """Whether other processes of this machine can open the slide as well."""
+        return self.reader in {"tiff", "openslide"} and Path(self.location).is_file()
 
 
 class Slide(Protocol):

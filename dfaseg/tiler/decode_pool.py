@@ -140,6 +140,5 @@ class ServedTiles:
 
 
 def can_serve(slide: Slide) -> bool:
-    """Tell whether other processes can open a slide as well: it is a file of this machine."""
-    info = slide.info
-    return can_share() and info.reader in {"tiff", "openslide"} and Path(info.location).is_file()
+    """Tell whether other processes can decode a slide's tiles into memory of this one."""
+    return can_share() and slide.info.is_local_file

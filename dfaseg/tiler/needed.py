@@ -31,11 +31,15 @@ def native_tile_uses(
     Returns:
         Shape ``(tile rows, tile columns)`` of the level.
     """
-    stride, side = grid.stride_px, grid.patch_px
-    height, width = level.tile_height / float(plan.scale_y), level.tile_width / float(plan.scale_x)
-    rows = _touching(level.num_tile_rows, height, stride, side)
-    cols = _touching(level.num_tile_cols, width, stride, side)
-    return count_in_boxes(selected, rows, cols)
+    width = level.tile_width / float(plan.scale_x)
+    cols = _touching(level.num_tile_cols, width, grid.stride_px, grid.patch_px)
+    return count_in_boxes(selected, rows_touching_native(level, plan, grid), cols)
+
+
+def rows_touching_native(level: Level, plan: ReadPlan, grid: TileGrid) -> Span:
+    """Return the rows of the grid that touch each row of native tiles; see ``native_tile_uses``."""
+    height = level.tile_height / float(plan.scale_y)
+    return _touching(level.num_tile_rows, height, grid.stride_px, grid.patch_px)
 
 
 def _touching(count: int, native_side: float, stride: int, side: int) -> Span:

@@ -63,6 +63,7 @@ class TileRows:
         plan: Level and scale to read at.
         level: The level that is read.
         grid: Tiles over the plan's mask frame.
+        selected: Tiles to read that earlier parts of the run have not.
         unreadable: Native tiles that could not be decoded; complete for all rows yielded so far.
     """
 
@@ -81,23 +82,23 @@ class TileRows:
         self.level = slide.info.levels[plan.level]
         self.grid = grid
         self.unreadable = UnreadableTiles(plan, self.level, unreadable)
-        self._selected = selected.copy()
-        self._selected[:first_row] = False
+        self.selected = selected.copy()
+        self.selected[:first_row] = False
 
     def rows_left(self) -> list[int]:
         """Return the rows of the grid that hold selected tiles."""
-        rows: list[int] = np.flatnonzero(self._selected.any(axis=1)).tolist()
+        rows: list[int] = np.flatnonzero(self.selected.any(axis=1)).tolist()
         return rows
 
     def tiles_of(self, row: int) -> tuple[Tile, ...]:
         """Return the selected tiles of a row, from left to right."""
         return tuple(
-            self.grid.tile(row, col) for col in np.flatnonzero(self._selected[row]).tolist()
+            self.grid.tile(row, col) for col in np.flatnonzero(self.selected[row]).tolist()
         )
 
     def native_uses(self) -> NDArray[np.int64]:
         """Count the selected tiles that each native tile touches, ``(tile rows, tile columns)``."""
-        return native_tile_uses(self.level, self.plan, self.grid, self._selected)
+        return native_tile_uses(self.level, self.plan, self.grid, self.selected)
 
     def read(
         self, executor: Executor, num_workers: int, most_ahead: int = MOST_AHEAD
@@ -116,7 +117,7 @@ class TileRows:
         if not rows_left:
             return
         band = _RowBand(self.plan, self.grid)
-        needed = needed_native_tiles(self.level, self.plan, self.grid, self._selected)
+        needed = needed_native_tiles(self.level, self.plan, self.grid, self.selected)
         reader = RowReader(
             self.slide,
             self.plan,

@@ -33,10 +33,12 @@ def this_python(module: str, *arguments: str) -> list[str]:
 
 
 def end_side_processes() -> None:
-    """End the process that made results, so that its time is known."""
-    from dfaseg.inference.results.process import processes
+    """End the processes that made results or cut patches, so that their time is known."""
+    from dfaseg.cutting import crew
+    from dfaseg.inference.results import process
 
-    processes.close()
+    crew.processes.close()
+    process.processes.close()
 
 
 def cpu_seconds() -> float:

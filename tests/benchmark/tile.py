@@ -1,10 +1,11 @@
 """How near `dfaseg tile` with patches comes to what decoding and encoding cost.
 
-    python -m tests.benchmark.tile SLIDE [--save png|jpeg] [--mpp UM] [--patch-size PX]
+    python -m tests.benchmark.tile SLIDE [--save png|jpeg] [--mpp UM] [--patch-size PX] [--threads]
 
 The whole slide is cut, glass and all, so that every native tile counts once. Decoding alone and
 encoding alone are core-seconds; the limit is their sum, over the cores. The ratio of core-seconds
-holds on a busy machine, the one of seconds on an idle one only.
+holds on a busy machine, the one of seconds on an idle one only. Processes that cut are counted with
+their start; with --threads there are none.
 """
 
 import argparse
@@ -18,16 +19,19 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.cutting import crew
 from dfaseg.cutting.encoding import encode_patch
 from dfaseg.cutting.job import plan_cutting
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import PatchFormat, TileSpec
 from dfaseg.geometry import Tile
+from dfaseg.limits import share_cores
 from dfaseg.slide import open_slide
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.tiler.patch_jobs import do_patches
 from dfaseg.tiler.rows import tile_reader
 from dfaseg.tiler.tile_rows import TileRows
+from tests.benchmark.processes import cpu_seconds, end_side_processes
 
 
 def cost_of_decoding(path: str, spec: TileSpec) -> float:
@@ -73,7 +77,11 @@ def main() -> None:
     parser.add_argument("--save", choices=[*get_args(PatchFormat)], default="png")
     parser.add_argument("--mpp", type=float, default=0.5)
     parser.add_argument("--patch-size", type=int, default=512)
+    parser.add_argument("--threads", action="store_true", help="cut in this process only")
     chosen = parser.parse_args()
+    share_cores()
+    if chosen.threads:
+        crew.MAX_PROCESSES = 0
     with tempfile.TemporaryDirectory() as folder:
         spec = TileSpec(
             out=Path(folder),
@@ -84,9 +92,11 @@ def main() -> None:
         )
         decoding = cost_of_decoding(chosen.slide, spec)
         encoding = cost_of_encoding(chosen.slide, spec)
-        before, started = time.process_time(), time.perf_counter()
+        before, started = cpu_seconds(), time.perf_counter()
         record = tile_slide(SlideInput("slide", chosen.slide), spec)
-        seconds, spent = time.perf_counter() - started, time.process_time() - before
+        seconds = time.perf_counter() - started
+        end_side_processes()
+        spent = cpu_seconds() - before
     with closing(open_slide(chosen.slide)) as slide:
         cores = plan_cutting(slide.info, "slide", spec, "none").num_workers
     limit = (decoding + encoding) / cores

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfaseg.cutting import folder, patches, slide_run
+from dfaseg.cutting import folder, patch_writer, slide_run
 from dfaseg.cutting.encoding import encode_patch
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import PatchFormat
@@ -189,11 +189,11 @@ def test_signal_stops_after_the_row_under_way(
     arguments = (slide, "--out", out, "--save", "png", "--patch-size", 64)
 
     def encode_once(pixels: NDArray[np.uint8], save: PatchFormat) -> bytes:
-        monkeypatch.setattr(patches, "encode_patch", encode_patch)
+        monkeypatch.setattr(patch_writer, "encode_patch", encode_patch)
         os.kill(os.getpid(), signal.SIGTERM)
         return encode_patch(pixels, save)
 
-    monkeypatch.setattr(patches, "encode_patch", encode_once)
+    monkeypatch.setattr(patch_writer, "encode_patch", encode_once)
     stopped = run_tile(*arguments)
     finished = run_tile(*arguments)
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfaseg.cutting.patches import CutState, PatchCutter
+from dfaseg.cutting.cut_state import CutState
+from dfaseg.cutting.patch_writer import PatchWriter
+from dfaseg.cutting.patches import PatchCutter
 from dfaseg.cutting.places import place_tiles
 from dfaseg.geometry import TileGrid
 from dfaseg.slide import ArraySlide
@@ -104,7 +106,7 @@ def test_patches_are_the_slide_as_read_at_once(
     dense[: len(whole), : whole.shape[1]] = whole
 
     with TemporaryDirectory() as folder:
-        cutter = PatchCutter(slide, cut, "png", Path(folder))
+        cutter = PatchCutter(slide, cut, PatchWriter(cut.slide_id, cut.plan, "png", Path(folder)))
         done = cutter.run(
             np.ones(shape, bool), CutState(), _ignore, lambda _done, _all: None, Event()
         )

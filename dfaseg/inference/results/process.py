@@ -4,10 +4,6 @@ Making them is a few large operations of NumPy among very many small ones. In a 
 these takes Python's lock from those that feed the network (``docs/design/0020``).
 """
 
-import atexit
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,6 +15,7 @@ from dfaseg.inference.results.messages import Call, Order, Reply, Rows
 from dfaseg.inference.state import SavedState, State
 from dfaseg.inference.worker import Worker
 from dfaseg.limits import available_cores
+from dfaseg.side_pool import ProcessPool
 from dfaseg.side_process import SideProcess
 from dfaseg.tiler.shared_memory import SharedPixels, can_share
 
@@ -31,7 +28,6 @@ _PAYS_FROM_PX = 8 * 2**20
 """Analysed mask pixels that are worth its start, half a second of a core."""
 _MIN_CORES_FOR_TWO = 4
 """With fewer, two take the cores from those that decode."""
-_PROGRAM = "dfaseg.inference.results.process_worker"
 
 
 def num_processes(num_px: int, *, beside_gpu: bool) -> int:
@@ -47,75 +43,12 @@ def num_processes(num_px: int, *, beside_gpu: bool) -> int:
     return 2 if beside_gpu and cores >= _MIN_CORES_FOR_TWO else 1
 
 
-class ProcessPool:
-    """Processes without work, which the next slide will use again."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Leave all processes to the one that this process was forked from."""
-        self._idle: list[SideProcess] = []
-        self._num_taken = 0
-        self._lock = threading.Lock()
-        # They end with the thread that starts them (``end_with_parent``), so it must not end before
-        # this process does, whichever thread asks.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
-
-    def start_ahead(self, count: int) -> None:
-        """Start processes that will soon be taken, until there are so many, at work or without.
-
-        Raises:
-            OSError: There are fewer to be had.
-        """
-        with self._lock:
-            while len(self._idle) + self._num_taken < count:
-                self._idle.append(self._start())
-
-    def take(self) -> SideProcess:
-        """Return a process that waits for an order; give it back or end it.
-
-        Raises:
-            OSError: There is none to be had.
-        """
-        with self._lock:
-            process = None
-            while self._idle and process is None:
-                process = self._idle.pop()
-                if process.exit_code is not None:
-                    process.close()
-                    process = None
-            process = process or self._start()
-            self._num_taken += 1
-            return process
-
-    def give_back(self, process: SideProcess) -> None:
-        """Keep a process whose work is done."""
-        with self._lock:
-            self._num_taken -= 1
-            self._idle.append(process)
-
-    def give_up(self, process: SideProcess) -> None:
-        """End a process that is of no use any more."""
-        with self._lock:
-            self._num_taken -= 1
-        process.kill()
-
-    def close(self) -> None:
-        """End all that have no work."""
-        with self._lock:
-            while self._idle:
-                self._idle.pop().close()
-
-    def _start(self) -> SideProcess:
-        # Its memory is counted with ours: as few heaps as there are threads that matter.
-        return self._starter.submit(SideProcess, _PROGRAM, {"MALLOC_ARENA_MAX": "2"}).result()
-
-
-processes = ProcessPool()
+processes = ProcessPool(
+    "dfaseg.inference.results.process_worker",
+    # Its memory is counted with ours: as few heaps as there are threads that matter.
+    {"MALLOC_ARENA_MAX": "2"},
+)
 """Those of this process; they end with it."""
-atexit.register(processes.close)
-os.register_at_fork(after_in_child=processes.forget)
 
 
 class ProcessResults:

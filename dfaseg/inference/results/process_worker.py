@@ -4,10 +4,7 @@ It makes those of one run after another and ends with the process that it works 
 no torch.
 """
 
-import os
-import pickle
 import sys
-import traceback
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,7 +14,7 @@ from dfaseg.inference.results.host import Findings
 from dfaseg.inference.results.messages import Call, Order, Reply, Rows
 from dfaseg.inference.results.threads import ThreadedResults
 from dfaseg.limits import cpu_seconds, peak_memory_bytes
-from dfaseg.side_process import Master, end_with_parent
+from dfaseg.side_process import Master, end_with_parent, portable
 from dfaseg.tiler.shared_memory import SharedPixels
 
 
@@ -40,7 +37,7 @@ class _Worker:
         try:
             return Reply(self._do(message))
         except Exception as error:  # noqa: BLE001 - raised again by the master
-            return Reply(error=_portable(error))
+            return Reply(error=portable(error))
 
     def _do(self, message: Order | Rows | Call) -> Any:
         if isinstance(message, Order):
@@ -79,16 +76,6 @@ class _Worker:
             results.close()
         if memory is not None:
             memory.close()
-
-
-def _portable(error: Exception) -> Exception:
-    """Return an error that can be sent, with where it came from as a note."""
-    error.add_note(f"in process {os.getpid()}:\n" + "".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - whatever an error's own class makes of it
-        return RuntimeError("\n".join([repr(error), *error.__notes__]))
-    return error
 
 
 def main() -> None:
