@@ -23,13 +23,36 @@ MAX_PROCESSES = 16
 """Beyond, each has several threads: a process takes a tenth of a gigabyte."""
 PX_PER_PROCESS = 2**29
 """Pixels of patches that are worth the start of a process."""
+LEAST_PX_PER_PART, _MOST_PX_PER_PART = 2**22, 2**26
+_PARTS_EACH = 8
+"""Parts per worker, so that all have about as much to do."""
 _MOST_UNEVEN = 1.1
 """How much longer the parts at hand may take than even ones."""
 _PARTS_AHEAD = 2
 """Parts per process that are under way or done and not asked for."""
 
-processes = ProcessPool("dfaseg.cutting.crew_worker", {"MALLOC_ARENA_MAX": "2"})
+
+class CrewPool(ProcessPool):
+    """Processes that cut, kept from slide to slide."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(program, {"MALLOC_ARENA_MAX": "2"})
+        self._num_px = 0
+
+    def worth(self, num_px: int) -> int:
+        """Return how many pay, with so many pixels of patches to cut besides all so far."""
+        self._num_px += num_px
+        return self._num_px // PX_PER_PROCESS
+
+
+processes = CrewPool("dfaseg.cutting.crew_worker")
 """Those of this process; they end with it."""
+
+
+def part_px(rows: TileRows, num_workers: int) -> int:
+    """Return the pixels of patches in a part: several for each worker, each worth handing over."""
+    num_px = int(rows.selected.sum()) * rows.grid.patch_px**2
+    return min(_MOST_PX_PER_PART, max(LEAST_PX_PER_PART, num_px // (_PARTS_EACH * num_workers)))
 
 
 def num_processes(rows: TileRows, parts: Sequence[range], num_workers: int) -> int:
@@ -46,8 +69,8 @@ def num_processes(rows: TileRows, parts: Sequence[range], num_workers: int) -> i
     if not rows.slide.info.is_local_file:
         return 0
     sizes = [int(rows.selected[part.start : part.stop].sum()) for part in parts]
-    num_px = sum(sizes) * rows.grid.patch_px**2
-    for count in range(min(num_workers, MAX_PROCESSES, num_px // PX_PER_PROCESS), 1, -1):
+    worth = processes.worth(sum(sizes) * rows.grid.patch_px**2)
+    for count in range(min(num_workers, MAX_PROCESSES, worth), 1, -1):
         if _largest_share(sizes, count) * count <= _MOST_UNEVEN * sum(sizes):
             return count
     return 0

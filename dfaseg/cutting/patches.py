@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.cutting.crew import Crew, num_processes
+from dfaseg.cutting.crew import Crew, num_processes, part_px
 from dfaseg.cutting.crew_messages import CutOrder
 from dfaseg.cutting.cut_state import CutState, CutTile
 from dfaseg.cutting.job import CutPlan
@@ -24,8 +24,6 @@ from dfaseg.tiler.tile_rows import TileRows
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 30.0
-PART_PX = 2**26
-"""Pixels of the patches that a process cuts at a turn, at least."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
@@ -93,7 +91,7 @@ class PatchCutter:
         """Cut all tiles and tell what became of them, in grid order."""
         # Labels are drawn from what only this process has read.
         if isinstance(self._writer, PatchWriter):
-            parts = row_parts(rows, PART_PX)
+            parts = row_parts(rows, part_px(rows, self._cut.num_workers))
             crew = self._crew(rows, parts, self._writer)
             if crew is not None:
                 with crew:

@@ -19,7 +19,6 @@ from dfaseg.cutting import crew
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import TileSpec
 from dfaseg.limits import share_cores
-from dfaseg.side_pool import ProcessPool
 from dfaseg.slide.inputs import SlideInput
 from tests.benchmark.sleeping_codecs import DECODING, ENCODING, put_to_sleep
 
@@ -44,7 +43,7 @@ def main() -> None:
     chosen = parser.parse_args()
     share_cores()
     put_to_sleep()
-    crew.processes = ProcessPool("tests.benchmark.sleeping_codecs")
+    crew.processes = crew.CrewPool("tests.benchmark.sleeping_codecs")
     crew.PX_PER_PROCESS = 1
     crew.processes.start_ahead(max(chosen.workers))
     time.sleep(5)

@@ -36,9 +36,10 @@ BY_THREADS = 2**62
 @pytest.fixture(autouse=True)
 def apart(monkeypatch):
     """Let two processes cut every slide, however small, a row of tiles at a turn."""
+    monkeypatch.setattr(processes, "_num_px", 0)
     monkeypatch.setattr(crew, "PX_PER_PROCESS", 1)
     monkeypatch.setattr(crew, "_MOST_UNEVEN", 100)
-    monkeypatch.setattr(patches, "PART_PX", 1)
+    monkeypatch.setattr(crew, "LEAST_PX_PER_PART", 1)
     yield
     processes.close()
 
@@ -236,3 +237,15 @@ def test_work_and_parts_decide_how_many_there_are(
 def test_slide_in_memory_is_for_threads() -> None:
     """No other process can open it."""
     assert num_processes(rows_of(memory_slide(), 16), [range(5), range(5, 10)], 2) == 0
+
+
+def test_many_small_slides_are_worth_processes_too(tmp_path, monkeypatch) -> None:
+    """They are kept, so what was cut before counts: here the third slide is the first they cut."""
+    monkeypatch.setattr(crew, "PX_PER_PROCESS", 100_000)
+    path = write_tiff_slide(tmp_path / "s.tif", np.zeros((320, 256, 3), np.uint8), tile_px=16)
+
+    with closing(open_slide(str(path))) as slide:
+        parts = [range(row, row + 1) for row in range(20)]
+        counts = [num_processes(rows_of(slide, 16), parts, 4) for _ in range(5)]
+
+    assert counts == [0, 0, 2, 3, 4]
