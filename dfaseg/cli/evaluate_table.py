@@ -13,14 +13,17 @@ from dfaseg.evaluation.wording import named, p_value, signed
 
 if TYPE_CHECKING:
     from dfaseg.evaluation.differences import Difference
+    from dfaseg.evaluation.estimate import Estimate
     from dfaseg.evaluation.records import FloatArray
     from dfaseg.evaluation.results import EvalResult
     from dfaseg.evaluation.run_comparison import RunComparison
-    from dfaseg.evaluation.summary import Estimate, Summary
+    from dfaseg.evaluation.summary import Summary
 
 _OVERALL = {
     "macro_dice": "macro Dice",
     "macro_iou": "macro IoU",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
     "worst_dice": "worst Dice",
     "pixel_accuracy": "pixel accuracy",
     "frequency_weighted_iou": "frequency-weighted IoU",
@@ -54,7 +57,8 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
     for key, name in _OVERALL.items():
         console.print(f"{name:<{width}}  {_cell(summary.overall[key])}", highlight=False)
     for extra in summary.extras:
-        console.print(f"{extra.name}  {extra.text}", highlight=False)
+        spread = f" ({extra.spread})" if extra.spread else ""
+        console.print(f"{extra.name}  {extra.text}{spread}", highlight=False)
     for note in notes:
         console.print(note, highlight=False)
 
@@ -187,9 +191,7 @@ def _cell(estimate: "Estimate") -> str:
 
 
 def _ends(estimate: "Estimate") -> str:
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return ""
-    return f"{estimate.low:.3f}-{estimate.high:.3f}"
+    return f"{estimate.low:.3f}-{estimate.high:.3f}" if estimate.has_interval else ""
 
 
 def _number(value: float) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfaseg.evaluation.compare import Comparison
+from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.paired import PairedTest, holm
 from dfaseg.evaluation.records import to_number
-from dfaseg.evaluation.summary import Estimate
 
 LEVEL = 0.05
 """Corrected p-values below this count as beyond chance."""

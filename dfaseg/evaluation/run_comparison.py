@@ -12,10 +12,10 @@ from dfaseg.evaluation.bias_relations import BiasRelation, relate_bias
 from dfaseg.evaluation.compare import Comparison, MethodSummary, compare_methods
 from dfaseg.evaluation.comparison_notes import EXPLANATIONS, cautions
 from dfaseg.evaluation.differences import Difference, all_differences, can_find, differences_from
+from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.methods import Method, find_method, group_runs
 from dfaseg.evaluation.records import to_number, to_plain
 from dfaseg.evaluation.runs import Run
-from dfaseg.evaluation.summary import Estimate
 from dfaseg.evaluation.wording import count
 
 FORMAT = "dfaseg-comparison-1"

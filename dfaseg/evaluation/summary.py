@@ -1,6 +1,5 @@
 """The scores of an evaluation with their uncertainty, and what must be said about them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,38 +8,19 @@ import numpy as np
 
 from dfaseg.evaluation.bootstrap import NUM_RESAMPLES, Intervals, bootstrap_intervals
 from dfaseg.evaluation.calibration import CalibrationCounts
+from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.extras import Extra, extra_measures
 from dfaseg.evaluation.metrics import Scores
-from dfaseg.evaluation.records import to_number
 from dfaseg.evaluation.results import EvalResult
 from dfaseg.evaluation.sampath_compat import CAVEAT, SampathVariant, sampath_variants
 
-OVERALL = ("macro_dice", "macro_iou", "worst_dice", "pixel_accuracy", "frequency_weighted_iou")
+OVERALL = (
+    "macro_dice", "macro_iou", "macro_precision", "macro_recall", "worst_dice", "pixel_accuracy",
+    "frequency_weighted_iou",
+)  # fmt: skip
 PER_CLASS = ("dice", "iou", "precision", "recall")
 FEW_CASES = 10
 """With fewer cases, intervals from resampling tend to be too narrow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A score and its 95 % interval.
-
-    Attributes:
-        value: The score; NaN where it is not defined.
-        low: Lower end; NaN where there is no interval.
-        high: Upper end.
-    """
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-
-    def to_record(self) -> dict[str, float | None]:
-        """Return a plain table for JSON."""
-        return {
-            "value": to_number(self.value), "low": to_number(self.low),
-            "high": to_number(self.high),
-        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +52,7 @@ class Summary:
                 class_name: {name: entry.to_record() for name, entry in scores.items()}
                 for class_name, scores in zip(class_names, self.classes, strict=True)
             },
-            "extras": {extra.name: to_number(extra.value) for extra in self.extras},
+            "extras": {extra.name: extra.estimate.to_record() for extra in self.extras},
             "calibration": self.calibration and self.calibration.summary_record(),
             "sampath_compat": {"note": CAVEAT}
             | {variant.name: variant.scores.to_record() for variant in self.sampath},
@@ -101,7 +81,7 @@ def summarise(result: EvalResult, *, notes: tuple[str, ...] = (), seed: int = 0)
             {name: _of_class(scores, intervals, name, index) for name in PER_CLASS}
             for index in range(len(result.class_map))
         ),
-        extras=extra_measures(result),
+        extras=extra_measures(result, seed=seed),
         calibration=result.calibration(),
         sampath=sampath_variants(result.confusion(), result.class_map),
         notes=(*notes, *_notes(result)),

@@ -2,7 +2,7 @@
 
 import math
 
-from dfaseg.evaluation.summary import Estimate
+from dfaseg.evaluation.estimate import Estimate
 
 ABSENT = "–"
 """Stands where a score is not defined."""
@@ -25,7 +25,7 @@ def percent(share: float) -> str:
 
 def interval(estimate: Estimate) -> str:
     """Return the ends of an interval, or nothing where there is none."""
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+    if not estimate.has_interval:
         return ""
     return f"{number(estimate.low)} to {number(estimate.high)}"
 

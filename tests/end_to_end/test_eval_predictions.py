@@ -82,8 +82,8 @@ def test_class_whose_outline_is_nowhere_known_is_not_compared(place: Path) -> No
     assert "Surface Dice, tumour  not compared" in result.stdout
     assert "Surface Dice, stroma  1.000" in result.stdout
     extras = scores_of(place / "out")["summary"]["extras"]
-    assert extras["Surface Dice, tumour"] is None
-    assert extras["Surface Dice, stroma"] == 1
+    assert extras["Surface Dice, tumour"]["value"] is None
+    assert extras["Surface Dice, stroma"]["value"] == 1
     with (place / "out" / "scores.csv").open(encoding="utf-8") as file:
         values = {line["measure"]: line["value"] for line in csv.DictReader(file)}
     assert values["Surface Dice, tumour"] == ""

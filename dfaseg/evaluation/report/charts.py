@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.report.markup import Markup, element, join
-from dfaseg.evaluation.summary import Estimate
 from dfaseg.evaluation.wording import number
 
 _WIDTH = 936

@@ -142,6 +142,14 @@ def _class_section(result: EvalResult, summary: Summary) -> Markup:
         ]
         share = number_cell(percent(float(shares[entry.index])))
         rows.append(row(element("th", swatch(entry), entry.name), share, *cells))
+    means = [summary.overall[f"macro_{key}"] for key in _CLASS_MEASURES]
+    rows.append(
+        row(
+            element("th", "Mean over classes"),
+            number_cell(""),
+            *(number_cell(number(mean.value), interval(mean)) for mean in means),
+        )
+    )
     headings = [_right(name) for name in ("Share of truth", *_CLASS_MEASURES.values())]
     header = row(element("th", "Class"), *headings, heading=True)
     return section(
@@ -241,10 +249,15 @@ def _other_measures(summary: Summary) -> Markup | None:
     if not summary.extras:
         return None
     rows = [
-        row(element("th", extra.name), number_cell(extra.text), extra.meaning)
+        row(
+            element("th", extra.name),
+            number_cell(extra.text),
+            number_cell(extra.spread),
+            extra.meaning,
+        )
         for extra in summary.extras
     ]
-    header = row("Measure", _right("Value"), "How to read it", heading=True)
+    header = row("Measure", _right("Value"), _right("95 %"), "How to read it", heading=True)
     return section("Outlines, objects, confidence", "", table(header, rows, class_="wide"))
 
 

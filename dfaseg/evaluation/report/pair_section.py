@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from dfaseg.evaluation.differences import LEVEL, Difference
+from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.records import to_number
 from dfaseg.evaluation.report.markup import Markup, element, row, table
 from dfaseg.evaluation.report.page import number_cell, section
 from dfaseg.evaluation.run_comparison import RunComparison
-from dfaseg.evaluation.summary import Estimate
 from dfaseg.evaluation.wording import ABSENT, count, interval, named, p_value, signed
 
 _MOST_LISTED = 15

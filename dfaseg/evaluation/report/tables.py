@@ -3,17 +3,18 @@
 import csv
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
-from dfaseg.evaluation.results import EvalResult
-from dfaseg.evaluation.summary import Summary
+from dfaseg.evaluation.results import CaseResult, EvalResult
+from dfaseg.evaluation.summary import OVERALL, PER_CLASS, Summary
 from dfaseg.files import write_aside
 
 _EVALUATION_COLUMNS = ("scope", "name", "case", "class", "measure", "value", "low", "high")
 
 
 def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> None:
-    """Write pooled scores with intervals, then the Dice of each image.
+    """Write pooled scores with intervals, then the scores of each image.
 
     Raises:
         OutputError: The file cannot be written.
@@ -29,7 +30,7 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
             for measure, entry in scores.items()
         ]
     rows += [
-        ("pooled", result.title, "", "", extra.name, extra.value, math.nan, math.nan)
+        ("pooled", result.title, "", "", extra.name, *astuple(extra.estimate))
         for extra in summary.extras
     ]
     rows += _calibration_rows(result.title, summary)
@@ -37,12 +38,30 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
     for case in result.cases:
         own = case.scores()
         place = ("image", case.name, case.case)
-        rows.append((*place, "", "macro_dice", own.macro_dice, math.nan, math.nan))
         rows += [
-            (*place, class_name, "dice", float(value), math.nan, math.nan)
-            for class_name, value in zip(names, own.dice, strict=True)
+            (*place, "", measure, float(getattr(own, measure)), math.nan, math.nan)
+            for measure in OVERALL
         ]
+        rows += [
+            (*place, class_name, measure, float(value), math.nan, math.nan)
+            for measure in PER_CLASS
+            for class_name, value in zip(names, getattr(own, measure), strict=True)
+        ]
+        rows += _outline_rows(place, case, names)
     write_csv(path, _EVALUATION_COLUMNS, rows)
+
+
+def _outline_rows(
+    place: tuple[str, str, str], case: CaseResult, names: Sequence[str]
+) -> list[Sequence[object]]:
+    """Return the outlines' measures of an image, where they were taken."""
+    if case.surface is None:
+        return []
+    return [
+        (*place, class_name, measure, float(value), math.nan, math.nan)
+        for measure in ("surface_dice", "hausdorff95_um")
+        for class_name, value in zip(names, getattr(case.surface, measure), strict=True)
+    ]
 
 
 def _calibration_rows(title: str, summary: Summary) -> list[Sequence[object]]:

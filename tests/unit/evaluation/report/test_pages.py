@@ -132,7 +132,7 @@ def test_csv_has_pooled_scores_and_each_image(tmp_path: Path, summary: Summary) 
     lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
 
     assert lines[0] == "scope,name,case,class,measure,value,low,high"
-    assert sum(line.startswith("image,") for line in lines) == 3 * (1 + len(CLASSES))
+    assert sum(line.startswith("image,") for line in lines) == 3 * (7 + 4 * len(CLASSES))
 
 
 def test_calibration_is_in_every_file(tmp_path: Path) -> None:
