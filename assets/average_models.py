@@ -4,9 +4,9 @@
 that were trained on from one another. Then it adds the largest offset to the logit of background
 that costs at most ``--cost`` of macro Dice on the validation split: training images are mostly
 gland, slides are mostly not. A mean of models is less sure than it could be, so all logits are
-multiplied by the number with which the cross-entropy of the validation split is lowest. The test
-split is scored once, by the result. The card is that of the last model, with the new scores, and
-tells what was done.
+multiplied by the number with which the cross-entropy of the validation split is lowest. The result
+is scored in windows as large as those in which it predicts, once on the test split. The card is
+that of the last model, with the new scores, and tells what was done.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from dfaseg.training.device import choose_placement
 from dfaseg.training.validation import LogitsOnDevice, score_split
 
 PATCH_PX = 320
-"""Side of the patches of training, whose own validation is repeated."""
+"""Side of the patches of training, in which offset and factor are chosen."""
 BATCH_SIZE = 4
 STEP, LARGEST = 0.05, 3.0
 """Offsets and factors that are tried."""
@@ -55,11 +55,11 @@ def main() -> None:
     factor = choose_factor(network, val)
     network.scale_logits(factor)
     placement = choose_placement("cpu", "fp32")
+    card = replace(read_card(chosen.models[-1]), limits=data.info.limits)
     scores = {
-        name: score_split(network, split, PATCH_PX, placement, BATCH_SIZE).pooled
+        name: score_split(network, split, card.patch_px, placement, BATCH_SIZE).pooled
         for name, split in (("val", val), ("test", test))
     }
-    card = replace(read_card(chosen.models[-1]), limits=data.info.limits)
     what_was_done = (
         f"Mean of the weights of {len(chosen.models)} runs, {offset:g} added to the logit of "
         f"background, all logits times {factor:g}."
@@ -126,7 +126,8 @@ def describe(
         description=f"{card.description} {what_was_done}",
         architecture=network.spec.to_record(),
         bias=bias_record(network),
-        metrics={name: value.to_record(names) for name, value in scores.items()},
+        metrics={"patch_px": card.patch_px}
+        | {name: value.to_record(names) for name, value in scores.items()},
     )
 
 

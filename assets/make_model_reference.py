@@ -81,7 +81,10 @@ def _overall_table(metrics: Mapping[str, Any]) -> list[str]:
     weights = "the mean of several runs' weights"
     if "epoch" in metrics:
         weights = f"weights of epoch {metrics['epoch']}, the best on the validation split"
-    text = f"Measured at full resolution on splits that share no case; {weights}. One seed."
+    windows = f" in windows of {metrics['patch_px']} px" if "patch_px" in metrics else ""
+    text = (
+        f"Measured at full resolution{windows} on splits that share no case; {weights}. One seed."
+    )
     return ["## Scores", "", text, "", *_table(["", *splits], rows), ""]
 
 

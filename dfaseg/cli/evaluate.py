@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dfaseg.cli.options import device_option, overwrite_option, workers_option
+from dfaseg.cli.options import device_option, overwrite_option, precision_option, workers_option
 from dfaseg.cli.train_options import DATASETS
 
 _PATH = click.Path(path_type=Path)
@@ -91,6 +91,7 @@ _PATH = click.Path(path_type=Path)
     " against, beside all pairs.",
 )
 @device_option
+@precision_option
 @workers_option
 @overwrite_option
 def evaluate(
@@ -106,16 +107,16 @@ def evaluate(
     The folder --out gets scores.json, scores.csv and report.html.
     """
     from dfaseg.cli.evaluate_runs import report_model, report_runs
-    from dfaseg.evaluation.report.folder import prepare_folder
+    from dfaseg.evaluation.report.folder import prepared_folder
 
     _check_form(inputs, truth, options)
-    prepare_folder(out, overwrite=overwrite)
-    if options["model"] is not None:
-        report_model(out, options)
-    elif truth is not None:
-        _report_predictions(inputs, out, truth, options)
-    else:
-        report_runs(inputs, out, options["split"], reference=options["reference"])
+    with prepared_folder(out, overwrite=overwrite):
+        if options["model"] is not None:
+            report_model(out, options)
+        elif truth is not None:
+            _report_predictions(inputs, out, truth, options)
+        else:
+            report_runs(inputs, out, options["split"], reference=options["reference"])
 
 
 def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str, Any]) -> None:
@@ -127,6 +128,8 @@ def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str,
             )
         if options["dataset"] is None:
             raise click.UsageError("Give --dataset, what the model is scored on.")
+    elif options["dataset"] is not None or options["root"] is not None:
+        raise click.UsageError("--dataset and --root are what a --model is scored on; give one.")
     elif options["reference"] is not None and truth is not None:
         raise click.UsageError("--reference is for runs; leave out --truth.")
     elif truth is not None and not inputs:

@@ -28,7 +28,9 @@ def report_model(out: Path, options: dict[str, Any]) -> None:
     cores = available_cores()
     data = read_dataset(options["dataset"], options["root"])
     model = resolve_model(options["model"])
-    network = load_network(model, device=options["device"], cores=cores)
+    network = load_network(
+        model, device=options["device"], precision=options["precision"], cores=cores
+    )
     spec = ModelEvalSpec(
         options["split"],
         tolerance_um=options["tolerance_um"],

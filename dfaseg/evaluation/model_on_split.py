@@ -119,8 +119,8 @@ def notes_on_data(result: EvalResult) -> tuple[str, ...]:
             f"This is the {facts['split']} split: training has seen it, or chose its best epoch by"
             " it. Scores on new cases are lower."
         )
-    if facts["limits_of_data"]:
-        notes.append(f"The data set's own limits: {facts['limits_of_data']}")
+    if facts["limits"]:
+        notes.append(f"The model's card says: {facts['limits']}")
     return tuple(notes)
 
 
@@ -206,7 +206,8 @@ def _facts(network: Network, data: Dataset, split_name: SplitName) -> dict[str, 
         "split": split_name,
         "licence_of_data": info.licence,
         "mpp_of_data": info.mpp,
-        "limits_of_data": info.limits,
+        "limits": card.limits,
+        "precision": network.precision.value,
     }
     return facts | {key: value for key, value in card_facts(card).items() if value is not None}
 

@@ -144,7 +144,7 @@ class EvalResult:
             ConfigError: The record is no evaluation, or not one of this version.
         """
         if record.get("format") != FORMAT:
-            raise ConfigError(f"evaluation: no record of the format '{FORMAT}'; evaluate again")
+            raise ConfigError(f"no record of an evaluation of the format '{FORMAT}'")
         try:
             return cls(
                 title=str(record["title"]),
@@ -154,7 +154,7 @@ class EvalResult:
                 facts=dict(record["facts"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError, ClassMapError) as error:
-            raise ConfigError(f"evaluation: the record is damaged ({error!r})") from error
+            raise ConfigError(f"the record of its evaluation is damaged ({error!r})") from error
 
 
 def result_of_training(

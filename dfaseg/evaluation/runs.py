@@ -47,9 +47,17 @@ def read_run(path: Path, split: str = "test") -> Run:
         ConfigError: The folder holds no scores, or those of something else.
         CheckpointError: The model of a training run cannot be read.
     """
+    if path.is_file() or path.suffix == ".zarr":
+        raise ConfigError(
+            f"run '{path}': is no folder of a finished run; to score it as a prediction, say with"
+            " --truth against what"
+        )
     record = _read_scores(path / SCORES)
     if record.get("format") == FORMAT:
-        result = EvalResult.from_record(record)
+        try:
+            result = EvalResult.from_record(record)
+        except ConfigError as error:
+            raise ConfigError(f"run '{path}': {error}; evaluate again") from error
         settings = result.facts.get("settings") or {"evaluation": result.title}
         return Run(path, settings, result.facts.get("seed"), result)
     return _read_training(path, record, split)

@@ -63,7 +63,7 @@ def write_card(
         licence=info.weights_licence,
         intended_use=info.intended_use,
         limits=info.limits,
-        metrics={"epoch": epoch, **metrics},
+        metrics={"epoch": epoch, "patch_px": patch_px, **metrics},
         tool_version=__version__,
         seed=spec.seed,
     )

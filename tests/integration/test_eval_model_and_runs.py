@@ -13,6 +13,8 @@ from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.synthetic import SyntheticSpec, read_synthetic
 from dfaseg.evaluation.results import EvalResult
 from dfaseg.model.card import default_mpp_range
+from dfaseg.model.checkpoint import read_card
+from dfaseg.model.resolve import resolve_model
 from tests.model_files import write_tiny_model
 
 
@@ -41,6 +43,7 @@ def write_model(folder: Path, seed: int, bias: str) -> Path:
         mpp=info.mpp,
         mpp_range=default_mpp_range(info.mpp),
         seed=seed,
+        limits="A model for tests, not for diagnosis.",
     )
 
 
@@ -51,8 +54,9 @@ def test_model_is_scored_on_every_image_of_a_split(
     model = write_model(tmp_path / "run", 0, "dfa")
 
     said = run_eval(
-        "--model", model, "--dataset", "synthetic", "--out", "scores", "--objects", "Rare hard"
-    )
+        "--model", model, "--dataset", "synthetic", "--out", "scores", "--objects", "Rare hard",
+        "--precision", "fp32",
+    )  # fmt: skip
 
     assert said.exit_code == 0, said.output
     record = json.loads(Path("scores/scores.json").read_text(encoding="utf-8"))
@@ -66,6 +70,8 @@ def test_model_is_scored_on_every_image_of_a_split(
     assert calibration.right.sum() == result.confusion().trace()
     assert f"{100 * calibration.expected_error:.1f} %" in said.output
     assert result.facts["settings"] == {"bias.mode": "dfa"}
+    assert result.facts["precision"] == "fp32"
+    assert "not for diagnosis" in " ".join(said.output.split())
     assert "data:image/jpeg" in Path("scores/report.html").read_text(encoding="utf-8")
     assert f"{result.pooled().macro_dice:.4f}" in said.output
 
@@ -98,6 +104,7 @@ def test_model_of_other_classes_is_refused(tmp_path: Path, run_eval: Callable[..
 
     assert said.exit_code == 1
     assert "are not those of data set 'synthetic'" in said.output
+    assert not Path("scores").exists()
 
 
 def test_model_may_be_named_as_for_predict(
@@ -116,3 +123,52 @@ def test_what_is_no_form_of_the_command_is_refused(run_eval: Callable[..., Resul
     """The message names the forms."""
     assert run_eval("--out", "scores").exit_code == 2
     assert run_eval("--model", "m", "--out", "scores").exit_code == 2
+    needless = run_eval("p.png", "--truth", "t.png", "--dataset", "ebhi", "--out", "scores")
+    assert needless.exit_code == 2
+    assert "--dataset and --root are what a --model is scored on" in needless.output
+
+
+@pytest.mark.parametrize("name", ["p.png", "mask.zarr"])
+def test_predictions_without_truth_are_told_from_runs(
+    tmp_path: Path, run_eval: Callable[..., Result], name: str
+) -> None:
+    """The likeliest slip is to leave --truth out."""
+    for path in (tmp_path / name, tmp_path / f"other-{name}"):
+        path.mkdir() if path.suffix == ".zarr" else path.touch()
+
+    said = run_eval(name, f"other-{name}", "--out", "scores")
+
+    assert said.exit_code == 1
+    assert f"run '{name}': is no folder of a finished run" in said.output
+    assert "--truth" in said.output
+    assert not Path("scores").exists()
+
+
+def test_damaged_evaluation_is_named(tmp_path: Path, run_eval: Callable[..., Result]) -> None:
+    """With its folder, and what to do."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.json").write_text('{"format": "dfaseg-evaluation-1"}')
+
+    said = run_eval("a", "b", "--out", "scores")
+
+    assert said.exit_code == 1
+    assert "run 'a': the record of its evaluation is damaged" in said.output
+    assert "evaluate again" in said.output
+
+
+@pytest.mark.slow
+def test_card_of_the_default_model_states_what_is_scored(tmp_path: Path, real_data: Path) -> None:
+    """Of the validation split; the test split is left alone."""
+    out = tmp_path / "scores"
+    arguments = ["--model", "default", "--dataset", "ebhi", "--root", str(real_data / "ebhi_seg")]
+    arguments += ["--split", "val", "--precision", "fp32", "--out", str(out)]
+
+    said = CliRunner().invoke(cli, ["eval", *arguments])
+
+    assert said.exit_code == 0, said.output
+    pooled = json.loads((out / "scores.json").read_text(encoding="utf-8"))["pooled"]
+    stated = read_card(resolve_model(None)).metrics
+    assert stated["val"]["macro_dice"] == pytest.approx(pooled["macro_dice"], abs=5e-4)
+    for name, scores in pooled["classes"].items():
+        assert stated["val"]["classes"][name]["dice"] == pytest.approx(scores["dice"], abs=2e-3)

@@ -39,7 +39,7 @@ _CLASS_MEASURES = {
     "recall": "Recall",
 }
 _PICTURE_PX = 640
-_UNSHOWN_FACTS = frozenset({"settings", "limits_of_data"})
+_UNSHOWN_FACTS = frozenset({"settings", "limits"})
 """Facts for programs, or said among the notes."""
 _MOST_CASES = 60
 """Rows of the table of images; scores.csv holds them all."""

@@ -1,5 +1,7 @@
 """The folder of an evaluation, made without loading what draws its report."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dfaseg.errors import OutputError, OutputExistsError
@@ -8,8 +10,11 @@ from dfaseg.files import explain
 SCORES, TABLE, REPORT = "scores.json", "scores.csv", "report.html"
 
 
-def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
+@contextmanager
+def prepared_folder(folder: Path, *, overwrite: bool = False) -> Iterator[None]:
     """Make the folder of an evaluation, before anything expensive is done.
+
+    If what follows fails, folders that were made for it and are empty are taken away again.
 
     Args:
         folder: Where the files will lie.
@@ -25,7 +30,15 @@ def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
             f"output '{folder}': holds {', '.join(found)} already; choose another --out or pass"
             " --overwrite"
         )
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"output '{folder}': cannot be made ({explain(error)})") from error
+    try:
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):  # somebody has put something there
+                path.rmdir()
+        raise

@@ -21,7 +21,7 @@ def write_evaluation(
     """Write all files of an evaluation, each whole or not at all.
 
     Args:
-        folder: Where to; ``prepare_folder`` made it.
+        folder: Where to; ``prepared_folder`` made it.
         result: What was counted.
         summary: Its scores with intervals.
         shown: Images for the report, with truth and prediction.

@@ -23,7 +23,7 @@ def write_comparison(folder: Path, comparison: RunComparison) -> list[Path]:
     """Write all files of a comparison, each whole or not at all.
 
     Args:
-        folder: Where to; ``prepare_folder`` made it.
+        folder: Where to; ``prepared_folder`` made it.
         comparison: What was compared.
 
     Returns:

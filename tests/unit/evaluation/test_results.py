@@ -69,7 +69,7 @@ def test_counts_of_other_classes_are_refused_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("record", "problem"),
-    [({}, "no record of the format"), ({"format": "dfaseg-evaluation-1"}, "damaged")],
+    [({}, "no record of an evaluation"), ({"format": "dfaseg-evaluation-1"}, "damaged")],
     ids=["other file", "keys missing"],
 )
 def test_foreign_record_is_refused(record: dict[str, str], problem: str) -> None:

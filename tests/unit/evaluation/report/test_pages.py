@@ -10,7 +10,7 @@ import pytest
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import OutputExistsError
 from dfaseg.evaluation.calibration import count_calibration
-from dfaseg.evaluation.report.folder import prepare_folder
+from dfaseg.evaluation.report.folder import prepared_folder
 from dfaseg.evaluation.report.markup import VOID, element
 from dfaseg.evaluation.report.write import write_evaluation
 from dfaseg.evaluation.report.write_comparison import write_comparison
@@ -178,9 +178,22 @@ def test_folder_with_scores_is_kept_unless_told_otherwise(tmp_path: Path) -> Non
     """An evaluation is not lost to a typing error."""
     (tmp_path / "scores.json").touch()
 
-    with pytest.raises(OutputExistsError, match="--overwrite"):
-        prepare_folder(tmp_path)
-    prepare_folder(tmp_path, overwrite=True)
+    with pytest.raises(OutputExistsError, match="--overwrite"), prepared_folder(tmp_path):
+        pass
+    with prepared_folder(tmp_path, overwrite=True):
+        pass
+
+
+def test_folder_of_a_failure_is_taken_away(tmp_path: Path) -> None:
+    """But not what was there before, nor what somebody has put there meanwhile."""
+    (tmp_path / "there").mkdir()
+    for folder in ("a/b", "there/c"):
+        with pytest.raises(ZeroDivisionError), prepared_folder(tmp_path / folder):
+            raise ZeroDivisionError
+    with pytest.raises(FileExistsError), prepared_folder(tmp_path / "kept"):
+        (tmp_path / "kept" / "note.txt").mkdir() or (tmp_path / "kept" / "note.txt").mkdir()
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept", "note.txt", "there"]
 
 
 def test_comparison_report_names_the_better_method(tmp_path: Path) -> None:
