@@ -1,5 +1,6 @@
 """Which class index has which name and colour, and which index is left out."""
 
+import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,16 @@ from dfaseg.errors import ClassMapError
 
 IGNORE_INDEX = 255
 """Label: ignored in training. Mask: not analysed."""
+
+CLASS_KEYS = frozenset({"index", "name", "colour", "names", "codes"})
+"""What a table ``[[class]]`` of a class map may say."""
+FILE_KEYS = frozenset(
+    {"class", "ignore", "order", "background", "regions_of_interest"}
+    | {"name", "mpp", "mpp_note", "patch_px", "glass", "source", "licence", "attribution"}
+    | {"weights_licence", "intended_use", "limits"}
+)
+"""What may stand beside those tables: what names in annotations mean, and facts of a data set. One
+file serves all commands, so each of them knows the keys of the others."""
 
 _HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -79,12 +90,15 @@ class ClassMap:
 def read_class_map(path: Path) -> ClassMap:
     """Read a class map from a TOML file with tables ``[[class]]`` (index, name, colour).
 
-    Other keys of the file are left to whoever knows them.
+    What else the file may say is left to whoever needs it.
 
     Raises:
-        ClassMapError: The file is missing, is not TOML or holds an impossible table.
+        ClassMapError: The file is missing, is not TOML, or holds an impossible table or a key that
+            nobody knows.
     """
-    return class_map_of(read_class_file(path), path)
+    content = read_class_file(path)
+    refuse_unknown_keys(content, path)
+    return class_map_of(content, path)
 
 
 def read_class_file(path: Path) -> dict[str, Any]:
@@ -105,7 +119,8 @@ def class_map_of(content: Mapping[str, Any], path: Path) -> ClassMap:
     """Build the class map from the keys of its file.
 
     Raises:
-        ClassMapError: There are no tables ``[[class]]``, or one is impossible; the file is named.
+        ClassMapError: There are no tables ``[[class]]``, or one is impossible or has a key that
+            nobody knows; the file is named.
     """
     records = content.get("class")
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
@@ -113,7 +128,23 @@ def class_map_of(content: Mapping[str, Any], path: Path) -> ClassMap:
             f"class map '{path}': needs one table [[class]] with index, name and colour per class"
         )
     try:
+        for record in records:
+            _refuse_unknown(record, CLASS_KEYS, f"class '{record.get('name', '')}': ")
         return ClassMap.from_records(sorted(records, key=_sort_key))
+    except ClassMapError as error:
+        raise ClassMapError(f"class map '{path}': {error}") from error
+
+
+def refuse_unknown_keys(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse keys beside the tables ``[[class]]`` that mean nothing to any command.
+
+    A misspelt key would be as good as none, and labels would be wrong in silence.
+
+    Raises:
+        ClassMapError: There are such keys; the file is named.
+    """
+    try:
+        _refuse_unknown(content, FILE_KEYS, "")
     except ClassMapError as error:
         raise ClassMapError(f"class map '{path}': {error}") from error
 
@@ -125,6 +156,25 @@ def comparable_name(class_name: str) -> str:
     """
     words = class_name.casefold().replace("_", " ").replace("-", " ").split()
     return " ".join("gray" if word == "grey" else word for word in words)
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+    unknown = [_describe_key(key, known) for key in table if key not in known]
+    if unknown:
+        noun, verb, it = ("key", "is", "it") if len(unknown) == 1 else ("keys", "are", "them")
+        raise ClassMapError(
+            f"{where}{noun} {', '.join(unknown)} {verb} unknown; correct or remove {it}"
+        )
+
+
+def _describe_key(key: str, known: frozenset[str]) -> str:
+    """Quote a key that is unknown, with the one that may be meant or the place where it belongs."""
+    if key in CLASS_KEYS:
+        return f"'{key}' (it belongs below a [[class]])"
+    if key in FILE_KEYS:
+        return f"'{key}' (it belongs above the first [[class]])"
+    near = difflib.get_close_matches(key.lower(), sorted(known), n=1)
+    return f"'{key}' (is '{near[0]}' meant?)" if near else f"'{key}'"
 
 
 def _sort_key(record: Mapping[str, Any]) -> int:

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.annotation.class_rules import ClassRules, list_some, name_key
-from dfaseg.classmap import IGNORE_INDEX, ClassMap, class_map_of, read_class_file
+from dfaseg.classmap import (
+    IGNORE_INDEX,
+    ClassMap,
+    class_map_of,
+    read_class_file,
+    refuse_unknown_keys,
+)
 from dfaseg.errors import ClassMapError
 
 MAX_CODE = 65535
@@ -18,12 +24,14 @@ def read_class_rules(path: Path) -> ClassRules:
     Tables ``[[class]]`` have index, name and colour as in every class map, and may have ``names``
     (other names of the class) and ``codes`` (its codes in label pictures, by default its index).
     Beside them may stand ``ignore`` (names, and codes of label pictures), ``regions_of_interest``
-    (names), ``order`` (names of classes from below to above) and ``background`` (name of a class).
+    (names), ``order`` (names of classes from below to above) and ``background`` (name of a class),
+    and what data sets say of themselves.
 
     Raises:
-        ClassMapError: The file is missing or says something impossible.
+        ClassMapError: The file is missing, says something impossible or has keys that nobody knows.
     """
     content = read_class_file(path)
+    refuse_unknown_keys(content, path)
     class_map = class_map_of(content, path)
     try:
         return _parse_rules(content, class_map)

@@ -28,7 +28,8 @@ _TEXTS = {
     " were not seen.",
 }
 """Optional texts and what stands for them."""
-_KEYS = {"class", "name", "mpp", "glass", "patch_px", "ignore", *_TEXTS}
+KEYS = frozenset({"class", "name", "mpp", "glass", "patch_px", "ignore", *_TEXTS})
+"""What means something in a data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read_folder_facts(path: Path) -> FolderFacts:
     """
     content = read_class_file(path)
     class_map = class_map_of(content, path)
-    unknown = sorted(content.keys() - _KEYS)
+    unknown = sorted(content.keys() - KEYS)
     if unknown:
         logger.warning("class map '%s': the keys %s mean nothing here", path, ", ".join(unknown))
     texts = {key: _text(content, key, default, path) for key, default in _TEXTS.items()}

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from dfaseg import errors
+from dfaseg.annotation import read_class_rules
+from dfaseg.classmap import CLASS_KEYS, FILE_KEYS
 from dfaseg.cli.main import cli
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -106,6 +108,23 @@ def test_every_error_is_explained() -> None:
     missing = [name for name in classes if f"| `{name}`" not in page]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("name", ["annotations.md", "dataset-folder.md"])
+def test_class_maps_are_read_and_their_keys_known(name: str, tmp_path: Path) -> None:
+    """No key is refused that a page explains or shows."""
+    page = (REPOSITORY / "docs" / "reference" / name).read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
+    class_map = tmp_path / "classes.toml"
+    class_map.write_text(shown, encoding="utf-8")
+    table = page.partition("| key | meaning |")[2].partition("\n\n")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+
+    read_class_rules(class_map)
+
+    keys = {key.strip("[]") for cell in first_cells for key in re.findall("`(.*?)`", cell)}
+    assert len(keys) > 5
+    assert keys <= CLASS_KEYS | FILE_KEYS
 
 
 @pytest.mark.slow

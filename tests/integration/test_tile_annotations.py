@@ -113,6 +113,20 @@ def test_class_map_says_what_names_mean(tmp_path: Path) -> None:
     assert sum(int(line["px Stroma"]) for line in lines) == 384 * 256 - 200 * 150
 
 
+def test_classes_of_a_data_set_serve_as_class_map(tmp_path: Path) -> None:
+    """What was written for one data set gives another the same classes."""
+    drawn = _slides(tmp_path, 1)
+    first, _ = _cut(tmp_path, drawn)
+
+    again = run_tile(
+        *(tmp_path / "s0.tiff", "--out", tmp_path / "again"),
+        *("--annotations", drawn, "--class-map", first / "classes.toml"),
+    )
+
+    assert again.exit_code == 0, again.output
+    assert _manifest(tmp_path / "again") == _manifest(first)
+
+
 def test_patients_are_not_parted(tmp_path: Path) -> None:
     """The column of the list says which slides belong together."""
     drawn = _slides(tmp_path, 6)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dfaseg.classmap import ClassMap, read_class_map
+from dfaseg.classmap import FILE_KEYS, ClassMap, read_class_map
+from dfaseg.datasets import folder_facts
 from dfaseg.errors import ClassMapError
 
 RECORDS = [
@@ -78,8 +79,24 @@ def test_file_is_read_in_order_of_index(tmp_path):
         ("class = 3", r"needs one table \[\[class\]\]"),
         (TOML.replace("index = 1", "index = 2"), "without gaps"),
         (TOML.replace("index = 1", 'index = "1"'), "not a whole number"),
+        ("bogus = 1" + TOML, "key 'bogus' is unknown; correct or remove it"),
+        ('odrer = ["gland"]' + TOML, r"key 'odrer' \(is 'order' meant\?\) is unknown"),
+        ("x = 1\ny = 2" + TOML, "keys 'x', 'y' are unknown; correct or remove them"),
+        ("codes = [1]" + TOML, r"key 'codes' \(it belongs below a \[\[class\]\]\)"),
+        (
+            TOML + 'background = "gland"',
+            r"class 'background': key 'background' \(it belongs above the first \[\[class\]\]\)",
+        ),
+        (
+            TOML.replace("index = 1", "index = 1\ncode = [1]"),
+            r"class 'gland': key 'code' \(is 'codes' meant\?\) is unknown",
+        ),
+        (TOML.replace("colour =", "color ="), r"key 'color' \(is 'colour' meant\?\)"),
     ],
-    ids=["no TOML", "empty", "number", "gap", "text as index"],
+    ids=[
+        *("no TOML", "empty", "number", "gap", "text as index", "unknown", "misspelt", "two"),
+        *("of a class", "in a class", "misspelt in a class", "American"),
+    ],
 )
 def test_broken_file_is_named(tmp_path, text, message):
     """Every message begins with the file."""
@@ -88,6 +105,11 @@ def test_broken_file_is_named(tmp_path, text, message):
 
     with pytest.raises(ClassMapError, match=rf"class map '.*classes\.toml': .*{message}"):
         read_class_map(path)
+
+
+def test_facts_of_a_data_set_are_known():
+    """The ``classes.toml`` of a data set is a class map, whatever it says of itself."""
+    assert folder_facts.KEYS <= FILE_KEYS
 
 
 def test_missing_file_is_named(tmp_path):

@@ -243,6 +243,14 @@ def test_mask_as_jpeg_is_not_taken(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def test_key_of_a_class_that_means_nothing_is_refused(tmp_path: Path) -> None:
+    """A class without its codes would be learnt from other pixels."""
+    write_folder_tree(tmp_path, NAMES, CLASSES_TOML.replace("codes =", "code ="))
+
+    with pytest.raises(ClassMapError, match=r"'code' \(is 'codes' meant\?\) is unknown"):
+        read_folder(tmp_path)
+
+
 def test_mask_without_image_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is dropped in silence."""
     write_folder_tree(tmp_path, NAMES)
