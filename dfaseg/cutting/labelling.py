@@ -30,6 +30,8 @@ _ENDINGS = (
     *PICTURE_ENDINGS,
 )
 """Of annotations; longer ones first."""
+_MAX_NAMED = 3
+"""Slides that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def find_labelling(spec: LabelSpec, sources: Sequence[SlideInput]) -> Labelling:
 
     Raises:
         ConfigError: One file is given for several slides, or there is nothing for any of them.
-        AnnotationError: Two files are of one slide, or one cannot be read.
+        AnnotationError: Two files are of one slide, one may be of several, or cannot be read.
         ClassMapError: The class map says something impossible.
     """
     files = _find_files(spec.annotations, sources)
@@ -121,7 +123,7 @@ def _find_files(path: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
 
 def _match(folder: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
     """Give each slide the file of the folder that is named after it."""
-    ids = {name: source.id for source in sources for name in (source.id, _file_name(source))}
+    ids = _ids_of_names(sources)
     found: dict[str, Path] = {}
     strangers = []
     for path in sorted(folder.iterdir()):
@@ -130,13 +132,14 @@ def _match(folder: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
             continue
         if name not in ids:
             strangers.append(path.name)
-        elif ids[name] in found:
+            continue
+        slide_id = _only_id(path, name, ids[name])
+        if slide_id in found:
             raise AnnotationError(
-                f"annotations of slide '{ids[name]}': both '{found[ids[name]].name}' and"
+                f"annotations of slide '{slide_id}': both '{found[slide_id].name}' and"
                 f" '{path.name}' in '{folder}' are named after it; leave one"
             )
-        else:
-            found[ids[name]] = path
+        found[slide_id] = path
     _warn(folder, [source.id for source in sources if source.id not in found], strangers)
     if not found:
         raise ConfigError(
@@ -144,6 +147,24 @@ def _match(folder: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
             f" slide, e.g. '{sources[0].id}.geojson'"
         )
     return found
+
+
+def _ids_of_names(sources: Sequence[SlideInput]) -> dict[str, list[str]]:
+    """Return the slides that each name of a file may mean: the one of this id, or all so called."""
+    ids: dict[str, list[str]] = {}
+    for source in sources:
+        ids.setdefault(_file_name(source), []).append(source.id)
+    return ids | {source.id: [source.id] for source in sources}
+
+
+def _only_id(path: Path, name: str, ids: Sequence[str]) -> str:
+    if len(ids) > 1:
+        names = [f"'{slide_id}{path.name[len(name) :]}'" for slide_id in ids]
+        raise AnnotationError(
+            f"annotations '{path}': {len(ids)} slides are files called '{name}'; name it after the"
+            f" id of its slide: {' or '.join(names[:_MAX_NAMED])}"
+        )
+    return ids[0]
 
 
 def _warn(folder: Path, without: Sequence[str], strangers: Sequence[str]) -> None:

@@ -51,6 +51,25 @@ def test_two_files_of_one_slide_are_refused(tmp_path: Path) -> None:
         _find(tmp_path)
 
 
+def test_file_name_of_two_slides_is_refused(tmp_path: Path) -> None:
+    """Nobody can say which one is meant; their ids say it."""
+    slides = (SlideInput("X1", "/a/s1.tiff"), SlideInput("X3", "/b/s1.tiff"))
+    path = write_annotations(tmp_path / "s1.tiff.geojson", [("Tumor", SQUARE)])
+
+    with pytest.raises(AnnotationError, match=r"2 slides .* 's1\.tiff'; .*'X1\.geojson' or 'X3"):
+        _find(tmp_path, slides)
+    path.rename(tmp_path / "X3.geojson")
+    assert _find(tmp_path, slides) == {"X3": "X3.geojson"}
+
+
+def test_id_comes_before_the_file_name_of_another(tmp_path: Path) -> None:
+    """Ids differ, so that they always say which slide is meant."""
+    slides = (SlideInput("s.tiff", "/b/t.tiff"), SlideInput("a", "/a/s.tiff"))
+    write_annotations(tmp_path / "s.tiff.geojson", [("Tumor", SQUARE)])
+
+    assert _find(tmp_path, slides) == {"s.tiff": "s.tiff.geojson"}
+
+
 def test_one_file_is_of_one_slide(tmp_path: Path) -> None:
     """For several slides a folder is needed."""
     path = write_annotations(tmp_path / "any.geojson", [("Tumor", SQUARE)])
