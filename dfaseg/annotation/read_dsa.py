@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dfaseg.annotation.curves import unit_circle
 from dfaseg.annotation.json_stream import points_of
-from dfaseg.annotation.shape_collector import Ring, ShapeCollector
+from dfaseg.annotation.shape_collector import MAX_COORDINATE_PX, Ring, ShapeCollector
 
 FORMAT_NAME = "Digital Slide Archive JSON"
 OPEN_LINE = "open polyline"
@@ -142,6 +142,6 @@ def _place(
 
 def _length(value: Any) -> float:
     length = float(value)
-    if not (math.isfinite(length) and length >= 0):
-        raise ValueError(f"{length} px is no length")
+    if not 0 <= length <= MAX_COORDINATE_PX:
+        raise ValueError(f"{length:g} px is no length on a slide")
     return length

@@ -67,7 +67,7 @@ def _take_geojson(collector: ShapeCollector, value: dict[str, Any], number: int)
     elif kind == "Feature" or (kind is None and "geometry" in value):
         _add_feature(collector, value, number)
     elif kind in read_geojson.GEOMETRIES:
-        read_geojson.add_geometry(collector, value, "")
+        _add_geometry(collector, value, number)
     else:
         raise ValueError(_what_is_wrong(value))
 
@@ -85,6 +85,13 @@ def _add_feature(collector: ShapeCollector, feature: Any, number: int) -> None:
         read_geojson.add_feature(collector, feature)
     except ValueError as error:
         raise ValueError(f"GeoJSON feature {number}: {error}; export it again") from error
+
+
+def _add_geometry(collector: ShapeCollector, geometry: dict[str, Any], number: int) -> None:
+    try:
+        read_geojson.add_geometry(collector, geometry, "")
+    except ValueError as error:
+        raise ValueError(f"geometry {number}: {error}; export it again") from error
 
 
 def _what_is_wrong(value: dict[str, Any]) -> str:

@@ -9,11 +9,10 @@ points ``V``. Rectangles and ellipses are given by corners of their box. A regio
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-import numpy as np
 import shapely
 
 from dfaseg.annotation.curves import ellipse_in, rectangle_in
-from dfaseg.annotation.shape_collector import Ring, ShapeCollector
+from dfaseg.annotation.shape_collector import Ring, ShapeCollector, check_places
 from dfaseg.annotation.xml_points import read_points
 
 IMAGESCOPE = "Aperio ImageScope XML"
@@ -40,7 +39,7 @@ def add_region(collector: ShapeCollector, layer: Layer, region: Element) -> None
     """Take a region if it has an area; all else is counted as skipped.
 
     Raises:
-        ValueError: A coordinate is missing or no number.
+        ValueError: A coordinate is missing, no number or no place on a slide.
     """
     stated = (region.get("Type") or "0").strip().lower()
     kind = _KINDS.get(stated, stated)
@@ -53,6 +52,7 @@ def add_region(collector: ShapeCollector, layer: Layer, region: Element) -> None
         return
     try:
         points = read_points([*region.iterfind("Vertices/Vertex"), *region.iterfind("Vertices/V")])
+        check_places(points)  # here, because holes that are no numbers meet nothing
     except ValueError as error:
         where = region.get("Id") or len(layer.areas) + len(layer.holes) + 1
         raise ValueError(f"region {where}: {error}; correct or remove it") from error
@@ -68,17 +68,11 @@ def end_layer(collector: ShapeCollector, layer: Layer, annotation: Element) -> N
 
     The class of a region is the name of its layer, else the layer's description, else the region's
     own text, else the colour of the layer, as ``#rrggbb``.
-
-    Raises:
-        ValueError: A coordinate is not finite.
     """
     name = _layer_name(annotation)
     holes = _holes_of(layer)
     for number, (text, ring) in enumerate(layer.areas):
-        try:
-            collector.add(name or text or _colour(annotation), ring, holes.get(number, ()))
-        except ValueError as error:
-            raise ValueError(f"layer '{name}': {error}; correct or remove it") from error
+        collector.add(name or text or _colour(annotation), ring, holes.get(number, ()))
     taken = {id(hole) for some in holes.values() for hole in some}
     for hole in layer.holes:
         if id(hole) not in taken:
@@ -116,8 +110,8 @@ def _holes_of(layer: Layer) -> dict[int, list[Ring]]:
     """Return the negative regions that meet each of the others, by its number."""
     found: dict[int, list[Ring]] = {}
     areas = [(number, ring) for number, (_, ring) in enumerate(layer.areas) if len(ring) >= 3]
-    holes = [hole for hole in layer.holes if len(hole) >= 3 and np.isfinite(hole).all()]
-    if not holes or not all(np.isfinite(ring).all() for _, ring in areas):
+    holes = [hole for hole in layer.holes if len(hole) >= 3]
+    if not holes:
         return found
     tree = shapely.STRtree(shapely.make_valid([shapely.Polygon(ring) for _, ring in areas]))
     shapes = shapely.make_valid([shapely.Polygon(hole) for hole in holes])

@@ -12,6 +12,8 @@ from dfaseg.annotation.polygon_table import AnnotatedPolygon, PolygonTableBuilde
 from dfaseg.annotation.repair import NO_AREA, repair
 
 Ring = NDArray[np.float64]
+MAX_COORDINATE_PX = 1e9
+"""Far beyond any slide. What is larger would overflow further on and vanish."""
 
 
 class ShapeCollector:
@@ -37,7 +39,7 @@ class ShapeCollector:
         """Take a shape; rings are ``(n, 2)``, (x, y), closed or open.
 
         Raises:
-            ValueError: A coordinate is not a finite number.
+            ValueError: A coordinate is no place on a slide.
         """
         rings = [_open_ring(ring) for ring in (exterior, *holes)]
         if self.are_valid and min(map(len, rings)) >= 3:
@@ -79,8 +81,11 @@ class ShapeCollector:
             return
         try:
             x, y = map(float, origin)
+            check_places(np.array([x, y]))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"its origin {origin!r} is no place on a slide") from error
+            raise ValueError(
+                f"its origin {origin!r} is no place on a slide; export it again"
+            ) from error
         if self.origin not in {None, (x, y)}:
             raise ValueError("its annotations have different origins; read them one by one")
         self.origin = (x, y)
@@ -98,8 +103,24 @@ class ShapeCollector:
         )
 
 
-def _open_ring(ring: Ring) -> Ring:
-    if not np.isfinite(ring).all():
+def check_places(coordinates: NDArray[np.float64]) -> None:
+    """Refuse coordinates that are not on any slide.
+
+    Args:
+        coordinates: In level-0 px, of any shape.
+
+    Raises:
+        ValueError: One is not a number, or larger than any slide.
+    """
+    are_places = np.abs(coordinates) <= MAX_COORDINATE_PX
+    if are_places.all():
+        return
+    if not np.isfinite(coordinates).all():
         raise ValueError("a coordinate is not a number")
+    raise ValueError(f"coordinate {coordinates[~are_places][0]:g} is no place on a slide")
+
+
+def _open_ring(ring: Ring) -> Ring:
+    check_places(ring)
     is_closed = len(ring) > 1 and ring[0, 0] == ring[-1, 0] and ring[0, 1] == ring[-1, 1]
     return ring[:-1] if is_closed else ring

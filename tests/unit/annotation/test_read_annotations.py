@@ -52,6 +52,17 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, data: bytes, proble
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("far", [1.1e9, 1e20, 1e300])
+def test_coordinates_beyond_all_slides_are_refused(tmp_path: Path, name: str, far: float) -> None:
+    """Numbers that would overflow later are told of, with what to do."""
+    path = tmp_path / "a"
+    path.write_text(WRITERS[name]([square(-far, 0, 2 * far)]))
+
+    with pytest.raises(AnnotationError, match=r"coordinate -1.*e\+.* is no place on a slide; "):
+        read_annotations(path)
+
+
 def test_folder_is_no_file(tmp_path: Path) -> None:
     """The system's reason is passed on."""
     with pytest.raises(AnnotationError, match="cannot be read"):

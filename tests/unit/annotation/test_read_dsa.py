@@ -160,7 +160,10 @@ def test_other_documents_are_refused(tmp_path: Path, text: str, problem: str) ->
     ("element", "problem"),
     [
         ({"type": "rectangle", "center": [0, 0, 0], "height": 1}, "lacks 'width'"),
-        ({"type": "circle", "center": [0, 0, 0], "radius": -1}, "-1.0 px is no length"),
+        ({"type": "circle", "center": [0, 0, 0], "radius": -1}, "-1 px is no length"),
+        ({"type": "circle", "center": [0, 0, 0], "radius": 1e308}, r"1e\+308 px is no length on a"),
+        ({"type": "ellipse", "center": [0, 0], "width": 1e300, "height": 1}, "no length on a"),
+        ({"type": "rectangle", "center": [1e99, 0], "width": 1, "height": 1}, "1e.99 is no place"),
         ({"type": "circle", "center": [], "radius": 1}, r"not one \[x, y, z\]"),
         (polyline([[0, 0, 0], [1]]), "as many numbers each"),
         (polyline([[0, 0, 0], [1, math.nan, 0], [1, 1, 0]]), "coordinate is not a number"),

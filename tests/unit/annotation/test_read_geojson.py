@@ -150,7 +150,11 @@ def test_polygons_of_dfaseg_return_to_the_slide(tmp_path: Path) -> None:
         ),
         ('{"type":"Polygon","coordinates":[[0,0],[1,1]]}', "polygon are not lists of points"),
         ('{"type":"Polygon","coordinates":[[[0,0],[1],[1,1]]]}', "as many numbers each"),
-        ('{"type":"Polygon","coordinates":[[[0,0],[NaN,1],[1,1]]]}', "is not a number"),
+        ('{"type":"Polygon","coordinates":[[[0,0],[NaN,1],[1,1]]]}', "is not a number; export"),
+        (
+            '{"type":"FeatureCollection","features":[],"dfaseg":{"origin":[1e10,0]}}',
+            r"its origin \[1.*0\] is no place on a slide; export it again",
+        ),
         ('{"type":"Polygon","coordinates":[[[0,0],[1e999,1],[1,1]]]}', "is not a number"),
         ('{"type":"Polygon","coordinates":[[[0,0],[1-2,1],[1,1]]]}', "convert string to float"),
     ],

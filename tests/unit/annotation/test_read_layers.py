@@ -129,12 +129,18 @@ def test_what_has_no_area_is_counted(tmp_path: Path) -> None:
         ('<Vertex X="1" Y="b" />', "region 7: could not convert string to float: 'b'"),
         (
             '<Vertex X="1" Y="nan" /><Vertex X="1" Y="2" />',
-            "layer 't': a coordinate is not a number",
+            "region 7: a coordinate is not a number; correct or remove it",
         ),
+        ('<V X="1" Y="-inf" /><V X="1" Y="2" />', "region 7: a coordinate is not a number"),
     ],
 )
-def test_broken_region_is_named(tmp_path: Path, text: str, problem: str) -> None:
-    """The message says which and why."""
-    broken = f'<Region Id="7" Type="0"><Vertices>{text}</Vertices></Region>'
-    with pytest.raises(AnnotationError, match=rf"a\.txt': .*{problem}"):
-        read(tmp_path, layer(broken, Name="t"))
+@pytest.mark.parametrize("negative", ["0", "1"])
+@pytest.mark.parametrize("kind", ["0", "2"])
+def test_broken_region_is_named(
+    tmp_path: Path, text: str, problem: str, negative: str, kind: str
+) -> None:
+    """The message says which and why; a hole that were left out would be labelled."""
+    attributes = f'Id="7" Type="{kind}" NegativeROA="{negative}"'
+    broken = f"<Region {attributes}><Vertices>{text}</Vertices></Region>"
+    with pytest.raises(AnnotationError, match=rf"a\.txt': {problem}"):
+        read(tmp_path, layer(imagescope(), broken, Name="t"))
