@@ -1,8 +1,10 @@
 """``dfaseg tile``: slides in, tiles with coordinates, pictures and patches out."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dfaseg.cli import options
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from dfaseg.cutting.spec import TileSpec
 
 EXIT_SOME_FAILED = 3
+_ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed")
+"""Parameters that mean something only beside ``annotations``."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -183,13 +187,12 @@ def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
 def _spec(arguments: dict[str, Any]) -> "TileSpec":
     from dfaseg.cutting.spec import LabelSpec, TileSpec
 
-    names = ("annotations", "class_map", "group_by", "val_share", "test_share", "seed")
-    about_labels = {name: arguments.pop(name) for name in names}
+    about_labels = {name: arguments.pop(name) for name in ("annotations", *_ABOUT_ANNOTATIONS)}
     labels = None
     if about_labels["annotations"] is not None:
         labels = LabelSpec(**about_labels)
-    elif about_labels["class_map"] is not None:
-        raise click.UsageError("--class-map says what --annotations mean; pass both")
+    else:
+        _refuse_given(_ABOUT_ANNOTATIONS)
     if arguments["save"] is None:
         arguments["save"] = "none" if labels is None else "png"
     return TileSpec(
@@ -198,6 +201,24 @@ def _spec(arguments: dict[str, Any]) -> "TileSpec":
         labels=labels,
         **arguments,
     )
+
+
+def _refuse_given(names: Iterable[str]) -> None:
+    """Refuse options that say something about annotations where there are none.
+
+    Raises:
+        UsageError: One was given, were it with the value that it has anyway.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) not in {
+            ParameterSource.DEFAULT,
+            ParameterSource.DEFAULT_MAP,
+        }:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} has no effect without --annotations; pass both or neither"
+            )
 
 
 def _show(result: "TileResult") -> None:

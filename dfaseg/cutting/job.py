@@ -80,14 +80,16 @@ def plan_cutting(
     Raises:
         ConfigError: Tiles would lie closer together than the slide's own pixels.
     """
-    plan = plan_reading(info, spec.mpp, decoding=spec.decode)
-    grid = TileGrid(plan.width, plan.height, spec.patch_px, spec.overlap_px)
-    if grid.stride_px * min(plan.downsample_x, plan.downsample_y) < 1:
+    # Before the reading is planned, which for pixels as fine as that would take minutes.
+    stride_px = spec.patch_px - spec.overlap_px
+    if stride_px * spec.mpp * (1 + SCALE_TOLERANCE) < info.mpp:
         raise ConfigError(
-            f"slide '{slide_id}': tiles at steps of {grid.stride_px} px of {spec.mpp:g} µm lie"
+            f"slide '{slide_id}': tiles at steps of {stride_px} px of {spec.mpp:g} µm lie"
             f" closer together than its own pixels ({info.mpp:g} µm); choose a larger --patch-size"
             " or --mpp"
         )
+    plan = plan_reading(info, spec.mpp, decoding=spec.decode)
+    grid = TileGrid(plan.width, plan.height, spec.patch_px, spec.overlap_px)
     if info.mpp > plan.mpp * (1 + SCALE_TOLERANCE):
         log.warning(
             "slide '%s': has %.4g µm/px, coarser than the %.4g wanted; its pixels are enlarged",

@@ -93,7 +93,7 @@ def make_record(
 ) -> dict[str, Any]:
     """Return the record of a cut slide, without the names of its files."""
     fates = [tile.fate for tile in state.tiles]
-    mm2 = _tissue_mm2(choice, cut)
+    mm2 = _tissue_mm2(choice, cut, info)
     level0 = info.levels[0]
     return {
         "tool": "dfaseg",
@@ -132,22 +132,25 @@ def make_record(
     }
 
 
-def _tissue_mm2(choice: TileChoice, cut: CutPlan) -> float:
+def _tissue_mm2(choice: TileChoice, cut: CutPlan, info: SlideInfo) -> float:
     """Area of the tissue; what overhangs the slide does not count."""
-    tissue, plan = choice.survey.tissue, cut.plan
-    rows, cols = (count - 1 for count in tissue.mask.shape)
-    last_height = plan.height - rows * tissue.factor
-    last_width = plan.width - cols * tissue.factor
-    pixels = sum(
-        int(np.count_nonzero(tissue.mask[part])) * height * width
-        for part, height, width in (
-            ((slice(rows), slice(cols)), tissue.factor, tissue.factor),
-            ((slice(rows), cols), tissue.factor, last_width),
-            ((rows, slice(cols)), last_height, tissue.factor),
-            ((rows, cols), last_height, last_width),
-        )
-    )
-    return pixels * plan.mpp**2 / UM2_PER_MM2
+    tissue, plan, level0 = choice.survey.tissue, cut.plan, info.levels[0]
+    num_rows, num_cols = tissue.mask.shape
+    heights = _extents(num_rows, tissue.factor, level0.height / plan.downsample_y)
+    widths = _extents(num_cols, tissue.factor, level0.width / plan.downsample_x)
+    return float(heights @ tissue.mask @ widths) * plan.mpp**2 / UM2_PER_MM2
+
+
+def _extents(count: int, factor: int, length: float) -> NDArray[np.float64]:
+    """Return how much of each row or column lies on the slide, in mask px.
+
+    Args:
+        count: Rows or columns of the tissue mask.
+        factor: Mask pixels in each.
+        length: Mask pixels that the slide has, the last one perhaps in part.
+    """
+    edges = np.minimum(np.arange(count + 1) * factor, length)
+    return np.asarray(np.diff(edges), np.float64)
 
 
 def _slide_mm2(info: SlideInfo) -> float:

@@ -238,6 +238,25 @@ def test_impossible_settings_are_refused(
     assert message in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--class-map", "classes.toml"),
+        ("--group-by", "patient"),
+        ("--val-share", 0.15),
+        ("--test-share", 0.2),
+        ("--seed", 0),
+    ],
+)
+def test_options_about_annotations_need_them(tmp_path: Path, option: str, value: object) -> None:
+    """Nobody is left to believe that patients are held together; the default value is one, too."""
+    result = run_tile(slide_file(tmp_path), "--out", tmp_path / "out", option, value)
+
+    assert result.exit_code == 2
+    assert f"{option} has no effect without --annotations" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["s0.png", "s0.tif", "s0.zarr"])
 def test_masks_are_labels_too(tmp_path: Path, name: str) -> None:
     """Pictures and TIFFs by their codes, a mask store by the names of its classes."""

@@ -38,6 +38,14 @@ def test_all_files_of_a_slide_are_written(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1].split() == ["a", "20", "100.00", "0.060"]
 
 
+def test_no_more_tissue_is_told_than_the_slide_has(tmp_path: Path) -> None:
+    """Pixels of 230 µm overhang a slide of 300 × 200 µm; what is beside it is none of it."""
+    result = run_tile(slide_file(tmp_path), "--out", tmp_path / "out", "--mpp", 230)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[1].split() == ["a", "1", "100.00", "0.060"]
+
+
 @pytest.mark.parametrize("save", ["png", "jpeg"])
 def test_patches_are_named_after_slide_and_place(tmp_path: Path, save: str) -> None:
     """A patch shows what the slide has at the place in its name."""

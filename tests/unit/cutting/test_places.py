@@ -1,9 +1,12 @@
 """Tiles lie where the grid says, in level-0 pixels, and each has a name of its own."""
 
 import numpy as np
+import pytest
 
+from dfaseg.cutting import job
 from dfaseg.cutting.job import CutPlan, plan_cutting
 from dfaseg.cutting.places import place_tiles
+from dfaseg.errors import ConfigError
 from tests.cutting import cut_of, memory_slide, spec_of
 
 
@@ -25,6 +28,16 @@ def test_overlapping_tiles_lie_closer() -> None:
     cut = cut_of(memory_slide(width=300, height=64, mpp=0.5), patch_px=64, overlap_px=16)
 
     assert _places(cut) == [(48 * i, 0) for i in range(6)]
+
+
+def test_tiles_closer_than_the_pixels_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two would have one name; to plan how to read pixels as fine as that takes minutes."""
+    assert len(_places(cut_of(memory_slide(30, 20, mpp=0.5), patch_px=4, mpp=0.125))) == 30 * 20
+
+    monkeypatch.setattr(job, "plan_reading", lambda *_, **__: pytest.fail("was planned"))
+    for mpp in (0.12, 1e-9):
+        with pytest.raises(ConfigError, match="choose a larger --patch-size or --mpp"):
+            cut_of(memory_slide(mpp=0.5), patch_px=4, mpp=mpp)
 
 
 def test_names_carry_slide_and_corner() -> None:
