@@ -111,7 +111,9 @@ def read_class_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ClassMapError(f"class map '{path}': cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ClassMapError(f"class map '{path}': not in UTF-8; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise ClassMapError(f"class map '{path}': not valid TOML ({error})") from error
 
 

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 ANNOTATION_SUFFIXES = frozenset({".geojson", ".json", ".xml", ".annotations", ".gz"})
 """Endings that such files usually have, for those who look for them in folders."""
 _GZIP = b"\x1f\x8b"
+_JPEG = b"\xff\xd8\xff"
 _BYTE_ORDER_MARKS = b"\xef\xbb\xbf\xff\xfe"
 _PEEKED_BYTES = 512
 
@@ -37,9 +38,17 @@ def read_annotations(path: Path) -> Annotations:
     try:
         with _opened(path) as file:
             found = _read(file)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise AnnotationError(
+            f"annotations '{path}': cannot be read ({error}); copy or export it again"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or error
         raise AnnotationError(f"annotations '{path}': cannot be read ({reason})") from error
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"annotations '{path}': its text is not in UTF-8; save it as UTF-8 or export it again"
+        ) from error
     except ValueError as error:
         raise AnnotationError(f"annotations '{path}': {error}") from error
     if found.num_repaired:
@@ -65,6 +74,10 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 def _read(file: IO[bytes]) -> Annotations:
     start = file.read(_PEEKED_BYTES)
     file.seek(0)
+    if start.startswith(_JPEG):
+        raise ValueError(
+            "a JPEG, which is no format for masks because it changes codes; give a PNG or TIFF"
+        )
     start = start.lstrip(_BYTE_ORDER_MARKS).strip(b"\0 \t\r\n")
     if not start:
         raise ValueError("the file is empty; export it again")

@@ -23,17 +23,25 @@ def read_xml(file: IO[bytes]) -> Annotations:
     """
     parser = ElementTree.iterparse(file, events=("start", "end"))
     try:
-        _, root = next(parser)
+        root = _root(parser)
         if root.tag == read_asap.ROOT:
             return _read_asap(parser)
         if root.tag == read_layers.ROOT:
             return _read_layers(parser, root)
     except ElementTree.ParseError as error:
-        raise ValueError(f"not valid XML ({error})") from error
+        raise ValueError(f"not valid XML ({error}); copy or export it again") from error
     raise ValueError(
         f"XML of another program (<{root.tag}>), not of ASAP, ImageScope or Halo; export them as"
         " GeoJSON"
     )
+
+
+def _root(parser: _Events) -> ElementTree.Element:
+    try:
+        _, root = next(parser)
+    except (LookupError, ValueError) as error:  # of the encoding that the file states
+        raise ValueError(f"its XML cannot be decoded ({error}); save it as UTF-8") from error
+    return root
 
 
 def _read_asap(parser: _Events) -> Annotations:

@@ -166,11 +166,13 @@ def tile(*, slides: tuple[str, ...], **arguments: Any) -> None:
     from dfaseg.cli.progress import report_progress, stop_on_signals
     from dfaseg.cli.shard import chosen_share
     from dfaseg.cutting.many import tile_slides
+    from dfaseg.cutting.slide_ids import refuse_taken_ids
     from dfaseg.slide.inputs import find_slide_inputs
 
     shard = arguments.pop("shard")
     spec = _spec(arguments)
     sources = find_slide_inputs(slides)
+    refuse_taken_ids(sources)
     with stop_on_signals("this row of tiles") as stop:
         result = tile_slides(
             sources,

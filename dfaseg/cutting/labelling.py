@@ -16,7 +16,7 @@ from dfaseg.annotation import (
     rules_from_names,
 )
 from dfaseg.cutting.spec import LabelSpec
-from dfaseg.errors import AnnotationError, ConfigError
+from dfaseg.errors import AnnotationError, ClassMapError, ConfigError
 from dfaseg.evaluation.mask_files import STORE_SUFFIX
 from dfaseg.slide.inputs import SlideInput
 
@@ -84,7 +84,8 @@ def find_labelling(spec: LabelSpec, sources: Sequence[SlideInput]) -> Labelling:
     Raises:
         ConfigError: One file is given for several slides, or there is nothing for any of them.
         AnnotationError: Two files are of one slide, one may be of several, or cannot be read.
-        ClassMapError: The class map says something impossible.
+        ClassMapError: The class map says something impossible, or there is none and there are too
+            many names.
     """
     files = _find_files(spec.annotations, sources)
     if spec.class_map is not None:
@@ -98,7 +99,13 @@ def find_labelling(spec: LabelSpec, sources: Sequence[SlideInput]) -> Labelling:
         raise AnnotationError(
             f"annotations '{spec.annotations}': nothing with an area is drawn; export them again"
         )
-    rules = rules_from_names(names)
+    try:
+        rules = rules_from_names(names)
+    except ClassMapError as error:
+        raise ClassMapError(
+            f"annotations '{spec.annotations}': the names in them make {error}; pass --class-map,"
+            " which says what belongs to one class"
+        ) from error
     log.info("classes: %s (from the annotations)", ", ".join(rules.class_map.names))
     return Labelling(files, rules, annotations if len(files) == 1 else None)
 

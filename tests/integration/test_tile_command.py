@@ -137,6 +137,21 @@ def test_slides_with_the_same_id_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("slide_id", ["slides.csv", "classes.toml", "manifest.csv", "images"])
+def test_ids_that_are_other_files_of_the_results_are_refused(tmp_path: Path, slide_id: str) -> None:
+    """Before any other slide is cut."""
+    slide_file(tmp_path)
+    slides = tmp_path / "list.csv"
+    slides.write_text(f"path,id\na.tiff,good\na.tiff,{slide_id}\n", "utf-8")
+
+    result = run_tile(slides, "--out", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert f"slide id '{slide_id}'" in result.stderr
+    assert "column id" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_slide_without_tissue_is_no_failure(tmp_path: Path) -> None:
     """Its table is empty and the reason is said."""
     glass = np.full((300, 400, 3), 243, np.uint8)

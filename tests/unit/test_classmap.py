@@ -107,6 +107,15 @@ def test_broken_file_is_named(tmp_path, text, message):
         read_class_map(path)
 
 
+def test_file_in_another_encoding_is_named(tmp_path):
+    """The message says how to save it."""
+    path = tmp_path / "classes.toml"
+    path.write_text(TOML, encoding="utf-16")
+
+    with pytest.raises(ClassMapError, match=r"classes\.toml': not in UTF-8; save it as UTF-8"):
+        read_class_map(path)
+
+
 def test_facts_of_a_data_set_are_known():
     """The ``classes.toml`` of a data set is a class map, whatever it says of itself."""
     assert folder_facts.KEYS <= FILE_KEYS

@@ -38,9 +38,15 @@ def test_content_decides_and_not_the_ending(tmp_path: Path, name: str, ending: s
         (b"x,y\n1,2\n", "neither JSON nor XML"),
         (b"\x89PNG\r\n", "neither JSON nor XML"),
         (b"<html></html>", "XML of another program"),
-        (b"<a", "not valid XML"),
-        (b'{"type": "FeatureCollection", "features": [\xff]}', "codec can't decode"),
-        (gzip.compress(to_asap(SHAPES).encode())[:-9], "cannot be read"),
+        (b"<a", r"not valid XML \(.*\); copy or export it again"),
+        (to_asap(SHAPES).encode()[:-9], r"not valid XML \(.*\); copy or export it again"),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', "klingon.*; save it as UTF-8"),
+        (b'<?xml version="1.0" encoding="shift_jis"?><a/>', "multi-byte.*; save it as UTF-8"),
+        (b'{"type": "FeatureCollection", "features": [\xff]}', "not in UTF-8; save it as UTF-8"),
+        (to_geojson(SHAPES).encode("utf-16"), "not in UTF-8; save it as UTF-8"),
+        (gzip.compress(to_asap(SHAPES).encode())[:-9], r"be read \(.*\); copy or export it again"),
+        (b"\x1f\x8bpacked?", r"be read \(.*\); copy or export it again"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG, .* changes codes; give a PNG or TIFF"),
     ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path: Path, data: bytes, problem: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dfaseg.cutting.labelling import find_labelling
 from dfaseg.cutting.spec import LabelSpec
-from dfaseg.errors import AnnotationError, ConfigError
+from dfaseg.errors import AnnotationError, ClassMapError, ConfigError
 from dfaseg.slide.inputs import SlideInput
 from tests.cutting import write_annotations
 
@@ -95,6 +95,15 @@ def test_names_of_all_files_make_the_classes(tmp_path: Path) -> None:
     rules = find_labelling(LabelSpec(annotations=tmp_path), SLIDES).rules
 
     assert rules.class_map.names == ("Stroma", "Tumor")
+
+
+def test_too_many_names_ask_for_a_class_map(tmp_path: Path) -> None:
+    """The message says whose names they are."""
+    shapes = [(f"name {number}", SQUARE) for number in range(256)]
+    path = write_annotations(tmp_path / "a.geojson", shapes)
+
+    with pytest.raises(ClassMapError, match=r"a\.geojson': .* make 256 classes: .*--class-map"):
+        _find(path, SLIDES[:1])
 
 
 def test_picture_needs_a_class_map(tmp_path: Path) -> None:
