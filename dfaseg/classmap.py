@@ -173,7 +173,7 @@ def _describe_key(key: str, known: frozenset[str]) -> str:
     """Quote a key that is unknown, with the one that may be meant or the place where it belongs."""
     if key in CLASS_KEYS:
         return f"'{key}' (it belongs below a [[class]])"
-    if key in FILE_KEYS:
+    if key in FILE_KEYS and key != "class":
         return f"'{key}' (it belongs above the first [[class]])"
     near = difflib.get_close_matches(key.lower(), sorted(known), n=1)
     return f"'{key}' (is '{near[0]}' meant?)" if near else f"'{key}'"

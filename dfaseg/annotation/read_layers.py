@@ -30,6 +30,7 @@ _AREAS = frozenset(_KINDS.values())
 class Layer:
     """Regions of one layer while it is read."""
 
+    name: str = ""
     areas: list[tuple[str, Ring]] = field(default_factory=list)
     """Text of each region, and its outline."""
     holes: list[Ring] = field(default_factory=list)
@@ -55,7 +56,9 @@ def add_region(collector: ShapeCollector, layer: Layer, region: Element) -> None
         check_places(points)  # here, because holes that are no numbers meet nothing
     except ValueError as error:
         where = region.get("Id") or len(layer.areas) + len(layer.holes) + 1
-        raise ValueError(f"region {where}: {error}; correct or remove it") from error
+        raise ValueError(
+            f"layer '{layer.name}', region {where}: {error}; correct or remove it"
+        ) from error
     ring = _outline(kind, points)
     if (region.get("NegativeROA") or "0").strip().lower() in {"1", "true"}:
         layer.holes.append(ring)

@@ -60,15 +60,15 @@ def _read_layers(parser: _Events, root: ElementTree.Element) -> Annotations:
     is_halo = False
     for event, element in parser:
         if event == "start":
-            continue
-        if element.tag == "Region":
+            if element.tag == "Annotation":
+                layer = read_layers.Layer((element.get("Name") or "").strip())
+        elif element.tag == "Region":
             read_layers.add_region(collector, layer, element)
             element.clear()
         elif element.tag == "V":
             is_halo = True
         elif element.tag == "Annotation":
             read_layers.end_layer(collector, layer, element)
-            layer = read_layers.Layer()
             element.clear()
     return collector.finish(read_layers.HALO if is_halo else read_layers.IMAGESCOPE)
 

@@ -83,6 +83,7 @@ def test_file_is_read_in_order_of_index(tmp_path):
         ('odrer = ["gland"]' + TOML, r"key 'odrer' \(is 'order' meant\?\) is unknown"),
         ("x = 1\ny = 2" + TOML, "keys 'x', 'y' are unknown; correct or remove them"),
         ("codes = [1]" + TOML, r"key 'codes' \(it belongs below a \[\[class\]\]\)"),
+        (TOML + "class = 3", "class 'background': key 'class' is unknown"),
         (
             TOML + 'background = "gland"',
             r"class 'background': key 'background' \(it belongs above the first \[\[class\]\]\)",
@@ -95,7 +96,7 @@ def test_file_is_read_in_order_of_index(tmp_path):
     ],
     ids=[
         *("no TOML", "empty", "number", "gap", "text as index", "unknown", "misspelt", "two"),
-        *("of a class", "in a class", "misspelt in a class", "American"),
+        *("of a class", "class in a class", "in a class", "misspelt in a class", "American"),
     ],
 )
 def test_broken_file_is_named(tmp_path, text, message):

@@ -142,5 +142,5 @@ def test_broken_region_is_named(
     """The message says which and why; a hole that were left out would be labelled."""
     attributes = f'Id="7" Type="{kind}" NegativeROA="{negative}"'
     broken = f"<Region {attributes}><Vertices>{text}</Vertices></Region>"
-    with pytest.raises(AnnotationError, match=rf"a\.txt': {problem}"):
-        read(tmp_path, layer(imagescope(), broken, Name="t"))
+    with pytest.raises(AnnotationError, match=rf"a\.txt': layer 't', {problem}"):
+        read(tmp_path, layer(halo(), Name="s"), layer(imagescope(), broken, Name="t"))
