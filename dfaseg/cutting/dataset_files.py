@@ -1,35 +1,25 @@
 """What makes a folder of image and mask pairs a data set: its classes and its manifest."""
 
-import csv
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 from numpy.typing import NDArray
 
-from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.classmap import ClassMap
+from dfaseg.cutting.class_file import CLASS_FILE, write_class_file
+from dfaseg.cutting.manifest import MANIFEST_FILE, write_manifest
 from dfaseg.cutting.pairs_file import Pair, read_pairs
 from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.splits import MIN_CASES, split_cases
 from dfaseg.errors import ConfigError
-from dfaseg.files import write_aside
 
 log = logging.getLogger(__name__)
 
-CLASS_FILE, MANIFEST_FILE = "classes.toml", "manifest.csv"
 SPLITS = ("train", "val", "test")
-_BY_TILE = (
-    " Tiles of one slide lie in training, validation and test: the scores are better than on slides"
-    " that were not seen."
-)
-_LIMITS = (
-    "Not for diagnosis. Other organs, stains and scanners than those of the slides were not seen."
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +75,12 @@ def write_dataset(
             MIN_CASES,
         )
     chosen = [splits.get(case, "") for case in cases]
-    _write_classes(spec, labels, classes)
-    _write_manifest(spec.out / MANIFEST_FILE, classes, zip(pairs, cases, chosen, strict=True))
+    facts = {
+        **{"name": spec.out.absolute().name, "mpp": spec.mpp, "patch_px": spec.patch_px},
+        "class": classes.to_records(),
+    }
+    write_class_file(spec.out / CLASS_FILE, facts, is_by_tile=labels.group_by == "tile")
+    write_manifest(spec.out / MANIFEST_FILE, classes, zip(pairs, cases, chosen, strict=True))
     summary = _summarise(classes, pairs, cases, chosen)
     absent = [
         name for name, count in zip(classes.names, summary.pixels[:, 0], strict=True) if not count
@@ -142,31 +136,6 @@ def _cases(labels: LabelSpec, slides: Sequence[SlideRecord], pairs: Sequence[Pai
     if labels.group_by == "slide":
         return [pair.slide_id for pair in pairs]
     return [groups[pair.slide_id] or pair.slide_id for pair in pairs]
-
-
-def _write_classes(spec: TileSpec, labels: LabelSpec, classes: ClassMap) -> None:
-    content: dict[str, Any] = {
-        "name": spec.out.absolute().name,
-        "mpp": spec.mpp,
-        "mpp_note": "read by dfaseg tile at this resolution, from what the slides state",
-        "patch_px": spec.patch_px,
-        "source": "slides cut by dfaseg tile",
-        "limits": _LIMITS + (_BY_TILE if labels.group_by == "tile" else ""),
-        "ignore": [IGNORE_INDEX],
-        "class": classes.to_records(),
-    }
-    with write_aside(spec.out / CLASS_FILE) as aside:
-        aside.write_text(tomli_w.dumps(content), encoding="utf-8")
-
-
-def _write_manifest(path: Path, classes: ClassMap, lines: Iterable[tuple[Pair, str, str]]) -> None:
-    with write_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        pixels = [f"px {name}" for name in classes.names]
-        writer.writerow(["name", "case", "split", "slide", "x", "y", *pixels])
-        for pair, case, split in lines:
-            place = [pair.slide_id, pair.x, pair.y]
-            writer.writerow([pair.file_name, case, split, *place, *pair.class_pixels])
 
 
 def _summarise(

@@ -1,8 +1,10 @@
 """The files of one slide in the results' folder: made in a hidden one, put in place together."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,16 @@ class SlideFolder:
         """The finished record, which comes last."""
         return self.final / f"{self.slide_id}{RECORD_ENDING}"
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether files of the slide may lie in the folders that slides share."""
+        # In this order: the record is there before the hidden folder is gone.
+        return self._is_publishing or read_record(self.record) is not None
+
+    @property
+    def _is_publishing(self) -> bool:
+        return (self.partial / _PUBLISHING).exists()
+
     def check(self, recipe: Mapping[str, Any], *, overwrite: bool) -> bool:
         """Tell whether the slide is finished as the recipe says.
 
@@ -74,10 +86,7 @@ class SlideFolder:
             return False
         record = read_record(self.record)
         if record is None:
-            raise OutputExistsError(
-                f"output '{self.final}': was not written by dfaseg tile and is not replaced;"
-                " choose another --out"
-            )
+            raise self._foreign(self.final)
         if record.get("recipe") == json.loads(json.dumps(recipe)):
             return True
         if not overwrite:
@@ -135,7 +144,7 @@ class SlideFolder:
         Raises:
             OutputError: A file cannot be put in place, or another run is at it.
         """
-        if (self.partial / _PUBLISHING).exists():
+        if self._is_publishing:
             with locked(self.partial):
                 self.publish()
 
@@ -144,7 +153,10 @@ class SlideFolder:
 
         Raises:
             OutputError: A file cannot be put in place.
+            OutputExistsError: One that is not ours is there.
         """
+        if not self._is_publishing:
+            self._check_places()
         try:
             (self.partial / _PUBLISHING).touch()
             if self.made.exists():
@@ -160,6 +172,28 @@ class SlideFolder:
                 " run the same command again when it can"
             ) from error
 
+    def _check_places(self) -> None:
+        """Make sure that nothing but the slide's earlier files is replaced.
+
+        Raises:
+            OutputExistsError: Something else is there.
+        """
+        record = read_record(self.record)
+        if record is None and self.final.exists():
+            raise self._foreign(self.final)
+        own = set(record.get("files", ()) if record else ())
+        for folder in SHARED_FOLDERS:
+            for path in (self.tree / folder).glob("*"):
+                name = f"{folder}/{path.name}"
+                if name not in own and os.path.lexists(self.out / name):
+                    raise self._foreign(self.out / name)
+
+    def _foreign(self, path: Path) -> OutputExistsError:
+        return OutputExistsError(
+            f"output '{path}': was not written by dfaseg tile and is not replaced; move it away or"
+            " choose another --out"
+        )
+
     def _remove_earlier(self) -> None:
         """Remove what an earlier run with other settings has put in place."""
         record = read_record(self.record)
@@ -167,6 +201,23 @@ class SlideFolder:
             (self.out / name).unlink(missing_ok=True)
         if self.final.exists():
             shutil.rmtree(self.final)
+
+
+def finished_records(out: Path) -> list[tuple[Path, int]]:
+    """Return the records of all finished slides of a folder by name, and when each was written."""
+    found = []
+    for folder in sorted(out.iterdir()) if out.is_dir() else ():
+        path = folder / f"{folder.name}{RECORD_ENDING}"
+        if folder.name.startswith("."):
+            continue
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found.append((path, path.stat().st_mtime_ns))
+    return found
+
+
+def holds_slides(out: Path) -> bool:
+    """Tell whether a folder holds slides that we have cut, or are just being put in place."""
+    return any(out.glob(f".*.partial/{_PUBLISHING}")) or bool(finished_records(out))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -1,31 +1,30 @@
 """Many slides cut one after the other; one that fails does not stop the others."""
 
-import csv
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.cutting.dataset_files import DatasetSummary, write_dataset
-from dfaseg.cutting.folder import RECORD_ENDING
-from dfaseg.cutting.labelling import find_labelling
+from dfaseg.cutting.folder import finished_records
+from dfaseg.cutting.labelling import Labelling, find_labelling
+from dfaseg.cutting.ownership import check_class_map, check_common_files, check_shared_files
 from dfaseg.cutting.patches import Progress
 from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import LabelSpec, TileSpec
+from dfaseg.cutting.summary import SUMMARY_FILE, write_summary
 from dfaseg.cutting.table import check_formats
 from dfaseg.errors import DfasegError, OutputError, StoppedError
-from dfaseg.files import explain, write_aside
+from dfaseg.files import explain
 from dfaseg.sharing.part import HIDDEN_FOLDER, part_of
 from dfaseg.sharing.shared_files import shared_files
 from dfaseg.sharing.shares import Share
 from dfaseg.slide.inputs import SlideInput
 
 log = logging.getLogger(__name__)
-
-SUMMARY_FILE = "slides.csv"
 
 ShowProgress = Callable[[str], AbstractContextManager[Progress]]
 """From a slide's name to what is told how far its cutting is."""
@@ -74,15 +73,17 @@ def tile_slides(
             together.
         AnnotationError: No annotations can be found or understood.
         ClassMapError: The class map says something impossible.
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or holds files of the same names that are not
+            ours.
         StoppedError: ``stop`` was set; the same call goes on from there.
         DfasegError: There is one slide only, and it failed.
     """
     check_formats(spec.table, spec.hdf5)
-    labelling = None
-    if spec.labels is not None:
-        labelling = find_labelling(spec.labels, sources)
+    labelling = _find_labelling(spec, sources)
+    if labelling is not None:
         sources = [source for source in sources if source.id in labelling.files]
+    check_common_files(spec.out, with_dataset=labelling is not None)
+    check_shared_files(spec, [source.id for source in sources])
     _make_folder(spec.out)
     is_only = len(sources) == 1
     if share is not None:
@@ -112,6 +113,15 @@ def tile_slides(
     return TileResult(tuple(slides), failures, summary, dataset)
 
 
+def _find_labelling(spec: TileSpec, sources: Sequence[SlideInput]) -> Labelling | None:
+    """Find what labels the slides; None where no labels are made."""
+    if spec.labels is None:
+        return None
+    if spec.labels.class_map is not None:
+        check_class_map(spec.out, spec.labels.class_map)
+    return find_labelling(spec.labels, sources)
+
+
 def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, DatasetSummary | None]:
     """Write what the finished slides of a folder have in common.
 
@@ -124,42 +134,19 @@ def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, Datas
 
     Raises:
         ConfigError: They make no data set together.
-        OutputError: A file cannot be read or written.
+        OutputError: A file cannot be read or written, or is not ours.
     """
     dataset = None
-    written, finished = None, _finished(spec.out)
+    # Somebody may have put a file there in the hours since it was looked for.
+    check_common_files(spec.out, with_dataset=labels is not None)
+    written, finished = None, finished_records(spec.out)
     while written != finished:
         slides = [SlideRecord.read(path, is_new=False) for path, _ in finished]
         if labels is not None:
             dataset = write_dataset(spec, labels, slides)
-        _write_summary(spec.out / SUMMARY_FILE, slides)
-        written, finished = finished, _finished(spec.out)
+        write_summary(spec.out / SUMMARY_FILE, slides)
+        written, finished = finished, finished_records(spec.out)
     return spec.out / SUMMARY_FILE, dataset
-
-
-def _write_summary(path: Path, slides: Sequence[SlideRecord]) -> None:
-    """Write one line per slide."""
-    with write_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["slide", "group", "tiles", "unreadable", "unlabelled", "tissue_percent", "tissue_mm2"]
-        )
-        for slide in slides:
-            counts = [slide.num_tiles, slide.num_unreadable, slide.num_unlabelled]
-            figures = [f"{slide.tissue_percent:.2f}", f"{slide.tissue_mm2:.4f}"]
-            writer.writerow([slide.slide_id, slide.group or "", *counts, *figures])
-
-
-def _finished(out: Path) -> list[tuple[Path, int]]:
-    """Return the records of all finished slides of a folder by name, and when each was written."""
-    found = []
-    for folder in sorted(out.iterdir()):
-        path = folder / f"{folder.name}{RECORD_ENDING}"
-        if folder.name.startswith("."):
-            continue
-        with suppress(FileNotFoundError, NotADirectoryError):
-            found.append((path, path.stat().st_mtime_ns))
-    return found
 
 
 def _make_folder(out: Path) -> None:

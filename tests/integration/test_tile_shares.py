@@ -83,16 +83,16 @@ def test_slide_finished_by_another_job_meanwhile_is_listed(
     tmp_path: Path, slides: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job that has listed the slides writes again where one has come while it wrote."""
-    out, write = tmp_path / "out", many._write_summary
+    out, write = tmp_path / "out", many.write_summary
     assert run_tile(*slides[:2], "--out", out, "--shard", "1/2").exit_code == 0
 
     def write_late(*arguments: object) -> None:
-        monkeypatch.setattr(many, "_write_summary", write)
+        monkeypatch.setattr(many, "write_summary", write)
         assert run_tile(*slides[:2], "--out", out, "--shard", "2/2").exit_code == 0
         assert summary_of(out) == ["s0", "s1"]
         write(*arguments)
 
-    monkeypatch.setattr(many, "_write_summary", write_late)
+    monkeypatch.setattr(many, "write_summary", write_late)
     assert run_tile(*slides[:2], "--out", out, "--shard", "1/2").exit_code == 0
 
     assert summary_of(out) == ["s0", "s1"]
