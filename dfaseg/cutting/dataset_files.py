@@ -3,19 +3,18 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import ClassMap
 from dfaseg.cutting.class_file import CLASS_FILE, write_class_file
+from dfaseg.cutting.fitting import check_alike, check_groups, labelled_slides
 from dfaseg.cutting.manifest import MANIFEST_FILE, write_manifest
 from dfaseg.cutting.pairs_file import Pair, read_pairs
 from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.splits import MIN_CASES, split_cases
-from dfaseg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +55,9 @@ def write_dataset(
             with different classes or resolutions.
         OutputError: A file cannot be read or written.
     """
-    slides = [slide for slide in slides if "labels" in slide.content["recipe"]]
-    classes = _common_classes(slides)
+    slides = labelled_slides(slides)
+    check_alike(slides)
+    classes = ClassMap.from_records(slides[0].content["recipe"]["labels"]["classes"])
     pairs = [pair for slide in slides for pair in read_pairs(slide, len(classes))]
     cases = _cases(labels, slides, pairs)
     splits = split_cases(
@@ -95,29 +95,6 @@ def write_dataset(
     return summary
 
 
-def _common_classes(slides: Sequence[SlideRecord]) -> ClassMap:
-    """Return the classes of all slides.
-
-    Raises:
-        ConfigError: They differ, or the resolutions do.
-    """
-    first = slides[0]
-    for slide in slides:
-        for key, option in (("labels", "--class-map"), ("mpp", "--mpp"), ("save", "--save")):
-            if _shared_part(slide, key) != _shared_part(first, key):
-                raise ConfigError(
-                    f"slides '{first.slide_id}' and '{slide.slide_id}': cut with different"
-                    f" {option}, so that they make no data set together; cut all with the same"
-                    " and --overwrite, or choose another --out"
-                )
-    return ClassMap.from_records(first.content["recipe"]["labels"]["classes"])
-
-
-def _shared_part(slide: SlideRecord, key: str) -> Any:
-    value = slide.content["recipe"].get(key)
-    return value["classes"] if isinstance(value, dict) else value
-
-
 def _cases(labels: LabelSpec, slides: Sequence[SlideRecord], pairs: Sequence[Pair]) -> list[str]:
     """Return the case of each pair: what must not lie in two splits.
 
@@ -127,12 +104,7 @@ def _cases(labels: LabelSpec, slides: Sequence[SlideRecord], pairs: Sequence[Pai
     if labels.group_by == "tile":
         return [pair.name for pair in pairs]
     groups: Mapping[str, str | None] = {slide.slide_id: slide.group for slide in slides}
-    without = [slide_id for slide_id, group in groups.items() if not group]
-    if labels.group_by == "patient" and without:
-        raise ConfigError(
-            f"--group-by patient: {len(without)} slides have no patient, e.g. '{without[0]}';"
-            " name slides in a .csv with the columns path and patient"
-        )
+    check_groups(labels, groups)
     if labels.group_by == "slide":
         return [pair.slide_id for pair in pairs]
     return [groups[pair.slide_id] or pair.slide_id for pair in pairs]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.cutting.dataset_files import DatasetSummary, write_dataset
+from dfaseg.cutting.fitting import check_fit
 from dfaseg.cutting.folder import finished_records
 from dfaseg.cutting.labelling import Labelling, find_labelling
 from dfaseg.cutting.ownership import check_class_map, check_common_files, check_shared_files
 from dfaseg.cutting.patches import Progress
-from dfaseg.cutting.record import SlideRecord
+from dfaseg.cutting.record import SlideRecord, read_finished
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.summary import SUMMARY_FILE, write_summary
@@ -79,9 +80,9 @@ def tile_slides(
         DfasegError: There is one slide only, and it failed.
     """
     check_formats(spec.table, spec.hdf5)
-    labelling = _find_labelling(spec, sources)
-    if labelling is not None:
-        sources = [source for source in sources if source.id in labelling.files]
+    labelling = None
+    if spec.labels is not None:
+        labelling, sources = _find_labelling(spec, spec.labels, sources)
     check_common_files(spec.out, with_dataset=labelling is not None)
     check_shared_files(spec, [source.id for source in sources])
     _make_folder(spec.out)
@@ -113,13 +114,21 @@ def tile_slides(
     return TileResult(tuple(slides), failures, summary, dataset)
 
 
-def _find_labelling(spec: TileSpec, sources: Sequence[SlideInput]) -> Labelling | None:
-    """Find what labels the slides; None where no labels are made."""
-    if spec.labels is None:
-        return None
-    if spec.labels.class_map is not None:
-        check_class_map(spec.out, spec.labels.class_map)
-    return find_labelling(spec.labels, sources)
+def _find_labelling(
+    spec: TileSpec, labels: LabelSpec, sources: Sequence[SlideInput]
+) -> tuple[Labelling, list[SlideInput]]:
+    """Find what labels slides; return it and those slides that it labels.
+
+    Raises:
+        ConfigError: They make no data set with the finished slides of the folder.
+    """
+    if labels.class_map is not None:
+        check_class_map(spec.out, labels.class_map)
+    labelling = find_labelling(labels, sources)
+    sources = [source for source in sources if source.id in labelling.files]
+    finished = read_finished(path for path, _ in finished_records(spec.out))
+    check_fit(spec, labels, labelling, sources, finished)
+    return labelling, sources
 
 
 def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, DatasetSummary | None]:
@@ -141,7 +150,7 @@ def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, Datas
     check_common_files(spec.out, with_dataset=labels is not None)
     written, finished = None, finished_records(spec.out)
     while written != finished:
-        slides = [SlideRecord.read(path, is_new=False) for path, _ in finished]
+        slides = read_finished(path for path, _ in finished)
         if labels is not None:
             dataset = write_dataset(spec, labels, slides)
         write_summary(spec.out / SUMMARY_FILE, slides)

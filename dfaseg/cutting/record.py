@@ -1,7 +1,7 @@
 """What a cut slide says of itself: a record beside its tiles, and what is told of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class SlideRecord:
             return cls._parsed(path, content or {}, is_new=is_new)
         except (KeyError, TypeError) as error:
             raise OutputError(
-                f"record '{path}': damaged; pass --overwrite to cut the slide again"
+                f"record '{path}': damaged; move the folder it lies in away to cut the slide again"
             ) from error
 
     @classmethod
@@ -81,6 +81,22 @@ class SlideRecord:
             note=content["note"],
             content=content,
         )
+
+
+def read_finished(records: Iterable[Path]) -> list[SlideRecord]:
+    """Read the records of finished slides, but for those that another job replaces just now.
+
+    Raises:
+        OutputError: One cannot be read.
+    """
+    slides = []
+    for path in records:
+        try:
+            slides.append(SlideRecord.read(path, is_new=False))
+        except OutputError:
+            if path.exists():
+                raise
+    return slides
 
 
 def make_record(
