@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfaseg.cutting.slide_files import RECORD_ENDING, move_files, remove_slide_files
 from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.files import explain, locked, write_json
 
-RECORD_ENDING = ".tiles.json"
 SHARED_FOLDERS = ("patches", "images", "masks")
 """Folders in which slides share a place; no slide may be called like them."""
 
@@ -159,11 +159,13 @@ class SlideFolder:
             self._check_places()
         try:
             (self.partial / _PUBLISHING).touch()
-            if self.made.exists():
+            if (self.made / self.record.name).exists():
                 self._remove_earlier()
             for folder in SHARED_FOLDERS:
-                _move_files(self.tree / folder, self.out / folder)
-            if self.made.exists():
+                move_files(self.tree / folder, self.out / folder)
+            if self.final.exists():
+                move_files(self.made, self.final)
+            elif self.made.exists():
                 self.made.rename(self.final)
             shutil.rmtree(self.partial)
         except OSError as error:
@@ -195,12 +197,17 @@ class SlideFolder:
         )
 
     def _remove_earlier(self) -> None:
-        """Remove what an earlier run with other settings has put in place."""
+        """Remove what an earlier run with other settings has put in place, its record last.
+
+        As long as the new record is not there, one that is belongs to the earlier run; once there
+        is none, all that lies here is new, or not ours.
+        """
         record = read_record(self.record)
-        for name in record.get("files", ()) if record else ():
+        if record is None:
+            return
+        for name in record.get("files", ()):
             (self.out / name).unlink(missing_ok=True)
-        if self.final.exists():
-            shutil.rmtree(self.final)
+        remove_slide_files(self.final)
 
 
 def finished_records(out: Path) -> list[tuple[Path, int]]:
@@ -227,11 +234,3 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) else None
-
-
-def _move_files(made: Path, final: Path) -> None:
-    if not made.is_dir():
-        return
-    final.mkdir(exist_ok=True)
-    for path in made.iterdir():
-        path.replace(final / path.name)

@@ -14,7 +14,7 @@ from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting.coords_file import coords_name, write_coords
 from dfaseg.cutting.cut_state import CutState
 from dfaseg.cutting.encoding import ENDINGS
-from dfaseg.cutting.folder import RECORD_ENDING, SlideFolder
+from dfaseg.cutting.folder import SlideFolder
 from dfaseg.cutting.grid_file import write_grid
 from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, plan_cutting
 from dfaseg.cutting.labelling import Labelling
@@ -24,6 +24,7 @@ from dfaseg.cutting.patches import PatchCutter, Progress
 from dfaseg.cutting.picture import draw_tiles
 from dfaseg.cutting.places import TilePlaces, place_tiles
 from dfaseg.cutting.record import UM2_PER_MM2, SlideRecord, make_record
+from dfaseg.cutting.slide_files import RECORD_ENDING
 from dfaseg.cutting.slide_label import CutLabel, read_cut_label
 from dfaseg.cutting.spec import TileSpec
 from dfaseg.cutting.table import write_table

@@ -155,14 +155,14 @@ def test_killed_while_putting_in_place_is_not_taken_for_another(
     """Images that lie there without a record are ours where the hidden folder says so."""
     slide, drawn, out = slide_file(tmp_path), _drawn(tmp_path, "a"), tmp_path / "out"
     run_tile(slide, "--out", out, "--annotations", drawn)
-    move = folder._move_files
+    move = folder.move_files
 
     def move_images_only(made: Path, final: Path) -> None:
         move(made, final)
         if made.name == "images":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder, "_move_files", move_images_only)
+    monkeypatch.setattr(folder, "move_files", move_images_only)
     arguments = (slide, "--out", out, "--annotations", drawn, "--min-tissue", 0.1, "--overwrite")
     run_tile(*arguments)
     assert not (out / "a" / "a.tiles.json").exists()
@@ -191,3 +191,23 @@ def test_file_that_came_while_a_slide_was_cut_is_kept(tmp_path: Path, name: str)
     (out / name).unlink()
     shutil.rmtree((out / name).parent)
     assert tile_slide(source, spec).num_tiles > 0
+
+
+def test_files_beside_those_of_a_slide_outlive_it(tmp_path: Path) -> None:
+    """Remarks in its folder; all of an earlier cut goes, whatever its settings were."""
+    slide, drawn, out = slide_file(tmp_path), _drawn(tmp_path, "a"), tmp_path / "out"
+    fresh = tmp_path / "fresh"
+    everything = ("--save", "jpeg", "--table", "parquet", "--hdf5", "trident")
+    assert run_tile(slide, "--out", out, *everything).exit_code == 0
+    _put(out / "a" / "review.txt")
+    _put(out / "a" / "patches" / "best.txt")
+
+    for options in (("--annotations", drawn), ("--save", "png")):
+        result = run_tile(slide, "--out", out, *options, "--overwrite")
+        assert result.exit_code == 0, result.output
+
+    assert run_tile(slide, "--out", fresh, "--save", "png").exit_code == 0
+    kept = {"a/review.txt": b"dear", "a/patches/best.txt": b"dear"}
+    left = {"classes.toml", "manifest.csv"}
+    files = {name: content for name, content in written_files(out).items() if name not in left}
+    assert files == written_files(fresh) | kept
