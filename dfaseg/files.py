@@ -56,6 +56,18 @@ def write_aside(path: Path) -> Iterator[Path]:
         _remove(aside)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"output '{path}': cannot be removed ({explain(error)})") from error
+
+
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file, or a folder with all it holds, and flush every byte to disk.
 

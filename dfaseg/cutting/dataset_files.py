@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from dfaseg.classmap import ClassMap
 from dfaseg.cutting.class_file import CLASS_FILE, write_class_file
 from dfaseg.cutting.fitting import check_alike, check_groups, labelled_slides
-from dfaseg.cutting.manifest import MANIFEST_FILE, write_manifest
+from dfaseg.cutting.manifest import MANIFEST_FILE, drop_from_manifest, write_manifest
+from dfaseg.cutting.ownership import looks_own
 from dfaseg.cutting.pairs_file import Pair, read_pairs
 from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.splits import MIN_CASES, split_cases
+from dfaseg.files import remove_file
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +96,43 @@ def write_dataset(
             ", ".join(f"'{name}'" for name in absent),
         )
     return summary
+
+
+def drop_unlabelled(out: Path, slides: Sequence[SlideRecord]) -> None:
+    """Take slides that are no longer labelled out of a data set; an empty one is no more.
+
+    Files of others are left alone, and so are lines whose images are there: those are not of our
+    slides.
+
+    Args:
+        out: Folder of all slides.
+        slides: All finished slides.
+
+    Raises:
+        OutputError: A file cannot be read or written.
+    """
+    manifest, class_file = out / MANIFEST_FILE, out / CLASS_FILE
+    if not looks_own(manifest):
+        return
+    labelled = {slide.slide_id for slide in labelled_slides(slides)}
+    unlabelled = {slide.slide_id for slide in slides} - labelled
+    gone, num_left = drop_from_manifest(
+        manifest,
+        lambda slide_id, name: slide_id in unlabelled and not (out / "images" / name).exists(),
+    )
+    if gone:
+        log.warning(
+            "data set '%s': '%s' is cut without annotations now and no part of it any more; cut"
+            " the others with theirs to split them anew",
+            out,
+            "', '".join(sorted(gone)),
+        )
+    if num_left or labelled:
+        return
+    # In this order: a manifest that is left is found again.
+    for path in (class_file, manifest):
+        if looks_own(path):
+            remove_file(path)
 
 
 def _cases(labels: LabelSpec, slides: Sequence[SlideRecord], pairs: Sequence[Pair]) -> list[str]:

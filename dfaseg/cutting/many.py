@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfaseg.cutting.dataset_files import DatasetSummary, write_dataset
+from dfaseg.cutting.dataset_files import DatasetSummary, drop_unlabelled, write_dataset
 from dfaseg.cutting.fitting import check_fit
 from dfaseg.cutting.folder import finished_records
 from dfaseg.cutting.labelling import Labelling, find_labelling
@@ -153,6 +153,8 @@ def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, Datas
         slides = read_finished(path for path, _ in finished)
         if labels is not None:
             dataset = write_dataset(spec, labels, slides)
+        else:
+            drop_unlabelled(spec.out, slides)
         write_summary(spec.out / SUMMARY_FILE, slides)
         written, finished = finished, finished_records(spec.out)
     return spec.out / SUMMARY_FILE, dataset

@@ -45,7 +45,7 @@ def check_common_files(out: Path, *, with_dataset: bool) -> None:
     # Only now: another job puts a slide in place before it writes these files.
     is_beside_slides = holds_slides(out)
     for path in there:
-        if not _looks_own(path):
+        if not looks_own(path):
             raise OutputExistsError(
                 f"output '{path}': was not written by dfaseg tile, or was changed since, and is"
                 " not replaced; move it away or choose another --out"
@@ -99,7 +99,8 @@ def _files(folder: Path) -> list[Path]:
         raise OutputError(f"output '{folder}': cannot be listed ({explain(error)})") from error
 
 
-def _looks_own(path: Path) -> bool:
+def looks_own(path: Path) -> bool:
+    """Tell whether a file that slides have in common looks like one that we write."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             if path.name == CLASS_FILE:

@@ -145,3 +145,51 @@ def test_damaged_record_is_named_before_cutting(
     assert images.exit_code == 1
     assert "move all such files away" in images.stderr
     assert mended.exit_code == 0, mended.output
+
+
+def test_slide_cut_without_annotations_leaves_the_data_set(
+    first_day: tuple[Path, tuple[object, ...]],
+) -> None:
+    """What is said of the others stays; the last one takes the files of the data set along."""
+    out, arguments = first_day
+    slides = arguments[:3]
+    lines = (out / "manifest.csv").read_text("utf-8").splitlines()
+    classes = (out / "classes.toml").read_bytes()
+
+    one = run_tile(slides[1], "--out", out, "--overwrite")
+    left = (out / "manifest.csv").read_text("utf-8").splitlines()
+    images = sorted(path.name for path in (out / "images").iterdir())
+    same_classes = (out / "classes.toml").read_bytes() == classes
+    all_three = run_tile(*slides, "--out", out, "--overwrite")
+
+    assert one.exit_code == 0, one.output
+    assert "'s1' is cut without annotations now" in " ".join(one.stderr.split())
+    assert left == [line for line in lines if not line.startswith("s1_")]
+    assert images == sorted(line.split(",")[0] for line in left[1:])
+    assert same_classes
+    assert all_three.exit_code == 0, all_three.output
+    assert not (out / "classes.toml").exists()
+    assert not (out / "manifest.csv").exists()
+
+
+def test_data_set_of_others_is_kept_by_a_plain_run(
+    tmp_path: Path, first_day: tuple[Path, tuple[object, ...]]
+) -> None:
+    """A copy without our records, into whose folder the same slides are cut; and a remark."""
+    out, arguments = first_day
+    copied = tmp_path / "copied"
+    for name in ("images", "masks"):
+        shutil.copytree(out / name, copied / name)
+    for name in ("classes.toml", "manifest.csv"):
+        shutil.copyfile(out / name, copied / name)
+    before = written_files(copied)
+    with (out / "classes.toml").open("a", encoding="utf-8") as file:
+        file.write("# dear\n")
+
+    beside = run_tile(*arguments[:3], "--out", copied)
+    inside = run_tile(*arguments[:3], "--out", out, "--overwrite")
+
+    assert (beside.exit_code, inside.exit_code) == (0, 0), beside.output + inside.output
+    assert before.items() <= written_files(copied).items()
+    assert "# dear" in (out / "classes.toml").read_text("utf-8")
+    assert not (out / "manifest.csv").exists()
