@@ -60,7 +60,8 @@ def read_pairs(slide: SlideRecord, num_classes: int) -> list[Pair]:
             return [_pair(slide.slide_id, line, num_classes) for line in csv.reader(file)]
     except (OSError, ValueError) as error:
         raise OutputError(
-            f"pairs '{path}': missing or damaged; pass --overwrite to cut the slide again"
+            f"pairs '{path}': missing or damaged; move the folder they lie in away to cut the slide"
+            " again"
         ) from error
 
 

@@ -126,12 +126,13 @@ def test_slide_without_patient_is_refused_before_cutting(
     assert written_files(out) == before
 
 
-def test_damaged_record_is_named_before_cutting(
-    tmp_path: Path, first_day: tuple[Path, tuple[object, ...]]
+@pytest.mark.parametrize("name", ["s1.tiles.json", "s1.pairs.csv"])
+def test_what_is_advised_where_a_record_is_damaged_helps(
+    tmp_path: Path, first_day: tuple[Path, tuple[object, ...]], name: str
 ) -> None:
-    """What is advised, in two steps, helps."""
+    """In two steps: the folder of the slide, and then its images."""
     out, arguments = first_day
-    (out / "s1" / "s1.tiles.json").write_text("{", "utf-8")
+    (out / "s1" / name).write_text("{", "utf-8")
 
     named = run_tile(*arguments)
     (out / "s1").rename(tmp_path / "away")
@@ -141,7 +142,8 @@ def test_damaged_record_is_named_before_cutting(
     mended = run_tile(*arguments)
 
     assert named.exit_code == 1
-    assert "s1.tiles.json': damaged; move the folder it lies in away" in named.stderr
+    assert f"{name}': " in named.stderr
+    assert "damaged; move the folder" in named.stderr
     assert images.exit_code == 1
     assert "move all such files away" in images.stderr
     assert mended.exit_code == 0, mended.output
