@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dfaseg.errors import ConfigError
+from dfaseg.evaluation.namesakes import FOLDER, PREDICTIONS, tell_apart
 from dfaseg.evaluation.records import FloatArray
-from dfaseg.evaluation.runs import Run
+from dfaseg.evaluation.runs import TITLE, Run
 
 _TOLD_FIRST = ("bias.mode", "loss.name")
 """What methods are named after if it tells them apart."""
-_BARE = frozenset({*_TOLD_FIRST, "evaluation", "model"})
+_BARE = frozenset({*_TOLD_FIRST, TITLE, PREDICTIONS, FOLDER, "model"})
 """Settings whose value needs no name beside it."""
 
 
@@ -65,10 +67,11 @@ def group_runs(runs: Sequence[Run]) -> tuple[Method, ...]:
     """Gather runs into methods, in the order in which they were given.
 
     Raises:
-        ConfigError: Two runs are of the same method and seed.
+        ConfigError: Two runs are of the same method and seed, or are the same evaluation.
     """
+    _refuse_repeats(runs)
     groups: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in tell_apart(runs):
         groups.setdefault(repr(sorted(run.settings.items())), []).append(run)
     for group in groups.values():
         _refuse_twins(group)
@@ -83,12 +86,20 @@ def find_method(methods: Sequence[Method], wanted: str) -> Method:
     """Return the method of that name, or that has a run in a folder of that name.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none, or there are folders of that name with runs of several.
     """
-    for method in methods:
-        if wanted == method.name or wanted in {run.path.name for run in method.runs}:
-            return method
+    by_name = [method for method in methods if method.name == wanted]
+    found = by_name or [
+        method for method in methods if wanted in {run.path.name for run in method.runs}
+    ]
+    if len(found) == 1:
+        return found[0]
     names = "; ".join(f"'{method.name}'" for method in methods)
+    if found:
+        raise ConfigError(
+            f"reference '{wanted}': runs of several methods lie in folders of that name; give one"
+            f" of {names}"
+        )
     raise ConfigError(
         f"reference '{wanted}': no such method; give one of {names}, or the name of a run's folder"
     )
@@ -102,6 +113,16 @@ def differing_settings(methods: Sequence[Method]) -> dict[str, Mapping[str, Any]
         method.name: {key: method.settings[key] for key in told if key in method.settings}
         for method in methods
     }
+
+
+def _refuse_repeats(runs: Sequence[Run]) -> None:
+    by_folder: dict[Path, Run] = {}
+    for run in runs:
+        other = by_folder.setdefault(run.path.resolve(), run)
+        if other is not run:
+            raise ConfigError(
+                f"run '{run.path}': is the same folder as '{other.path}'; leave out one of them"
+            )
 
 
 def _refuse_twins(group: Sequence[Run]) -> None:
@@ -126,7 +147,7 @@ def _name_groups(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     if chosen:
         return [_name_group(group, settings, chosen) for group in settings]
     # One method alone still says what it is.
-    shown = [key for key in (*_TOLD_FIRST, "evaluation") if key in keys]
+    shown = [key for key in (*_TOLD_FIRST, TITLE) if key in keys]
     return [", ".join(_say(group, key) for key in shown) for group in settings]
 
 

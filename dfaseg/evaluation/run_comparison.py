@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
 from dfaseg.evaluation.bias_relations import BiasRelation, relate_bias
@@ -16,6 +14,7 @@ from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.methods import Method, find_method, group_runs
 from dfaseg.evaluation.records import to_number, to_plain
 from dfaseg.evaluation.runs import Run
+from dfaseg.evaluation.same_pixels import require_same_pixels
 from dfaseg.evaluation.wording import count
 
 FORMAT = "dfaseg-comparison-1"
@@ -99,12 +98,12 @@ def compare_runs(
         seed: Origin of the bootstrap's draws.
 
     Raises:
-        ConfigError: There are less than two runs, classes or cases differ, or the reference is
-            none of the methods.
+        ConfigError: There are less than two runs, one comes twice, classes, cases or scored pixels
+            differ, or the reference is none of the methods.
     """
     if len(runs) < 2:
         raise ConfigError("comparison: give the folders of at least two runs")
-    _require_same_truth(runs)
+    require_same_pixels(runs)
     methods = group_runs(runs)
     chosen = None if reference is None else find_method(methods, reference).name
     results = {method.name: [run.result for run in method.runs] for method in methods}
@@ -131,27 +130,6 @@ def _title(run: Run, num_methods: int) -> str:
     data = facts.get("data_set") or facts.get("trained_on") or "the same cases"
     split = f", {facts['split']} split" if "split" in facts else ""
     return f"{count(num_methods, 'method')} on {data}{split}"
-
-
-def _require_same_truth(runs: Sequence[Run]) -> None:
-    """Refuse runs that were not scored on the same pixels of the same cases."""
-    first = runs[0]
-    cases = first.result.by_case()
-    for run in runs[1:]:
-        if run.result.class_map.names != first.result.class_map.names:
-            raise ConfigError(
-                f"run '{run.path}': its classes are not those of '{first.path}'; compare runs on"
-                " the same data set"
-            )
-        own = run.result.by_case()
-        same_truth = own.keys() == cases.keys() and all(
-            np.array_equal(own[case].sum(axis=1), cases[case].sum(axis=1)) for case in cases
-        )
-        if not same_truth:
-            raise ConfigError(
-                f"run '{run.path}': was not scored on the cases of '{first.path}'; compare runs on"
-                " the same split at the same resolution"
-            )
 
 
 def _row(method: Method, summary: MethodSummary) -> Row:

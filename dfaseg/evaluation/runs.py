@@ -13,6 +13,8 @@ from dfaseg.evaluation.results import FORMAT, EvalResult, result_of_training
 from dfaseg.model.checkpoint import read_card
 
 SCORES, CONFIG = "scores.json", "config.toml"
+TITLE = "evaluation"
+"""Setting of an evaluation of which no settings are known: its title."""
 _PLACE_TABLE = "run"
 """Table of a run's settings that says where it was trained, which has no part in the result."""
 _NOT_METHOD = frozenset({"seed", "bias.baseline_dice"})
@@ -58,7 +60,7 @@ def read_run(path: Path, split: str = "test") -> Run:
             result = EvalResult.from_record(record)
         except ConfigError as error:
             raise ConfigError(f"run '{path}': {error}; evaluate again") from error
-        settings = result.facts.get("settings") or {"evaluation": result.title}
+        settings = result.facts.get("settings") or {TITLE: result.title}
         return Run(path, settings, result.facts.get("seed"), result)
     return _read_training(path, record, split)
 
