@@ -107,9 +107,11 @@ def evaluate(
     The folder --out gets scores.json, scores.csv and report.html.
     """
     from dfaseg.cli.evaluate_runs import report_model, report_runs
-    from dfaseg.evaluation.report.folder import prepared_folder
+    from dfaseg.evaluation.report.folder import prepared_folder, refuse_folder_of
 
     _check_form(inputs, truth, options)
+    if truth is None:
+        refuse_folder_of(out, inputs)
     with prepared_folder(out, overwrite=overwrite):
         if options["model"] is not None:
             report_model(out, options)

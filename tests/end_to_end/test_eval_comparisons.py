@@ -76,3 +76,21 @@ def test_what_one_prediction_did_not_analyse_is_told(
     assert said.exit_code == 1
     assert "in case 'slide1' its prediction left out" in said.output
     assert "compare predictions that analysed the same pixels" in said.output
+
+
+@pytest.mark.parametrize("written", ["{run}", "{run}/", "{run}/../scores-modelA", "link"])
+def test_comparison_is_not_written_over_a_run(
+    tmp_path: Path, evaluations: list[Path], monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """Not even with --overwrite, which is for comparisons of before."""
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to(evaluations[0])
+    before = (evaluations[0] / "scores.json").read_bytes()
+
+    out = written.format(run=evaluations[0].name)
+    said = run_eval(*evaluations, "--out", out, "--overwrite")
+
+    assert said.exit_code == 1
+    assert f"is the folder of the compared run '{evaluations[0]}'" in said.output
+    assert "choose another --out" in said.output
+    assert (evaluations[0] / "scores.json").read_bytes() == before

@@ -1,6 +1,6 @@
 """The folder of an evaluation, made without loading what draws its report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,3 +42,21 @@ def prepared_folder(folder: Path, *, overwrite: bool = False) -> Iterator[None]:
             with suppress(OSError):  # somebody has put something there
                 path.rmdir()
         raise
+
+
+def refuse_folder_of(folder: Path, runs: Sequence[Path]) -> None:
+    """Refuse to write a comparison over one of the runs that it compares.
+
+    Args:
+        folder: Where the files will lie.
+        runs: Folders of the runs, as given.
+
+    Raises:
+        OutputError: It is the folder of a run, however either is written.
+    """
+    for run in runs:
+        if folder.exists() and run.exists() and folder.samefile(run):
+            raise OutputError(
+                f"output '{folder}': is the folder of the compared run '{run}', whose scores would"
+                " be lost; choose another --out"
+            )
