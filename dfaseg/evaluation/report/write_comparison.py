@@ -7,6 +7,7 @@ from dfaseg.evaluation.methods import Method
 from dfaseg.evaluation.records import FloatArray
 from dfaseg.evaluation.report.comparison_page import comparison_page
 from dfaseg.evaluation.report.folder import REPORT, SCORES, TABLE
+from dfaseg.evaluation.report.statistic_rows import method_rows, pair_rows, reference_rows
 from dfaseg.evaluation.report.tables import write_csv
 from dfaseg.evaluation.report.write import write_text
 from dfaseg.evaluation.run_comparison import RunComparison
@@ -39,7 +40,7 @@ def write_comparison(folder: Path, comparison: RunComparison) -> list[Path]:
 
 
 def _write_table(path: Path, comparison: RunComparison) -> None:
-    """Write Dice and delta of every run, one row per class, and what delta goes with."""
+    """Write Dice and delta of every run, what delta goes with, and what was said of methods."""
     rows: list[Sequence[object]] = []
     for entry in comparison.rows:
         for run in entry.method.runs:
@@ -49,6 +50,9 @@ def _write_table(path: Path, comparison: RunComparison) -> None:
             rows += _class_rows(place, "dice", comparison, scores.dice)
         rows += _delta_rows(entry.method, comparison)
         rows += _relation_rows(entry.method, comparison)
+    rows += method_rows(comparison.tests)
+    rows += pair_rows(comparison.tests)
+    rows += reference_rows(comparison.gains)
     write_csv(path, _COLUMNS, rows)
 
 

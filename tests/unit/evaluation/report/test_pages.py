@@ -1,5 +1,6 @@
 """Reports: one file, well formed, and with the numbers of scores.json."""
 
+import csv
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -72,18 +73,18 @@ def example_result() -> EvalResult:
     return EvalResult("Trial <1>", CLASSES, 0.5, tuple(cases), {"seed": 3})
 
 
-def run(mode: str, seed: int, wrong: int) -> Run:
+def run(mode: str, seed: int, wrong: int, cases: int = 12) -> Run:
     """Return a run whose cases have this many wrong pixels of each class, and a little more."""
-    cases = [
+    images = [
         CaseResult(
             f"c{i}", f"c{i}", np.array([[1000 - wrong - i, wrong + i], [wrong, 500 - wrong]])
         )
-        for i in range(12)
+        for i in range(cases)
     ]
     classes = ClassMap(CLASSES.classes[:2])
     facts = {"seed": seed, "delta": [-0.2, 0.2] if mode == "dfa" else None, "split": "test",
              "frequencies": [0.7, 0.3], "trained_on": "Example"}  # fmt: skip
-    result = EvalResult(f"{mode}-{seed}", classes, None, tuple(cases), facts)
+    result = EvalResult(f"{mode}-{seed}", classes, None, tuple(images), facts)
     return Run(Path(f"{mode}-{seed}"), {"bias.mode": mode, "epochs": 2}, seed, result)
 
 
@@ -242,6 +243,57 @@ def test_relations_of_the_bias_are_in_every_file(tmp_path: Path) -> None:
     assert "With 2 classes no correlation can be stated" in text
     assert "dfa,dfa-1,1,Background,delta,-0.2" in lines
     assert "dfa,,,,num_classes_delta_baseline_dice,2" in lines
+
+
+def test_csv_has_what_was_said_of_methods_and_pairs(tmp_path: Path) -> None:
+    """Means, spreads, intervals, effect sizes and p-values are those of the JSON."""
+    runs = [run("dfa", seed, 20 + seed) for seed in range(3)]
+    runs += [run("none", seed, 60 + seed) for seed in range(3)]
+    write_comparison(tmp_path, compare_runs(runs, reference="none"))
+
+    record = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    found = {
+        (row["method"], row["class"], row["measure"]): float(row["value"])
+        for row in rows
+        if not row["run"] and row["value"]
+    }
+    assert list(rows[0]) == ["method", "run", "seed", "class", "measure", "value"]
+    dfa, (test,) = record["comparison"]["methods"][0], record["comparison"]["tests"]
+    background = dfa["classes"]["Background"]
+    expected = {
+        ("", "macro_dice_mean"): dfa["macro_dice"]["mean"],
+        ("", "macro_dice_deviation"): dfa["macro_dice"]["deviation"],
+        ("", "macro_dice_low"): dfa["macro_dice_interval"][0],
+        ("", "worst_dice_mean"): dfa["worst_dice"]["mean"],
+        ("Background", "dice_mean"): background["dice"]["mean"],
+        ("Background", "dice_deviation"): background["dice"]["deviation"],
+        ("Background", "dice_high"): background["dice_interval"][1],
+        ("", "macro_dice_difference vs none"): test["difference"],
+        ("", "macro_dice_difference_high vs none"): test["interval"][1],
+        ("", "rank_biserial vs none"): test["rank_biserial"],
+        ("", "bootstrap_p vs none"): test["bootstrap_p"],
+        ("", "wilcoxon_p_holm vs none"): test["wilcoxon_p_holm"],
+        ("Background", "dice_difference vs none"): test["classes"]["Background"]["difference"],
+        ("Background", "dice_difference_low vs none"): test["classes"]["Background"]["interval"][0],
+        ("", "reference_difference vs none"): test["difference"],
+        ("", "reference_wilcoxon_p_holm vs none"): test["wilcoxon_p_holm"],
+    }
+    for (class_name, measure), value in expected.items():
+        assert found["dfa", class_name, measure] == pytest.approx(value, rel=1e-3, abs=1e-6)
+
+
+def test_tiny_p_values_are_not_zero_in_csv(tmp_path: Path) -> None:
+    """They have digits of their own, where scores are rounded to six."""
+    runs = [run("dfa", 0, 20, cases=40), run("none", 0, 60, cases=40)]
+    write_comparison(tmp_path, compare_runs(runs))
+
+    with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
+        values = {row["measure"]: row["value"] for row in csv.DictReader(file)}
+
+    assert 0 < float(values["wilcoxon_p vs none"]) < 1e-6
 
 
 def test_attributes_and_text_are_escaped() -> None:
