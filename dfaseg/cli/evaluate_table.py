@@ -33,7 +33,7 @@ _MOST_PAIRS = 8
 """Pairs that are said one by one; the report has them all."""
 _NAME_WIDTH = 24
 _MARGIN = 2
-_CLASS_WIDTHS = (6, 14)
+_CLASS_WIDTHS = (7, 14)
 """Columns of one class at least and at most; longer words are folded."""
 
 
@@ -106,15 +106,15 @@ def _class_tables(comparison: "RunComparison", width: int) -> Iterator[Table]:
     """Yield Dice by class, as many classes side by side as the terminal has room for."""
     names = comparison.class_map.names
     for shown in _side_by_side(names, width - _NAME_WIDTH):
-        table = _table("Dice by class, mean over seeds", "method")
+        table = _table("Dice by class: mean, ± over seeds", "method")
         for index in shown:
             size = _class_width(names[index])
             table.add_column(
                 names[index], justify="right", overflow="fold", min_width=size, max_width=size
             )
         for entry in comparison.rows:
-            means = entry.method.dice().mean(axis=0)
-            table.add_row(entry.method.name, *(_number(means[index]) for index in shown))
+            columns = entry.method.dice().T
+            table.add_row(entry.method.name, *(_stacked(columns[index]) for index in shown))
         yield table
 
 
@@ -176,6 +176,11 @@ def _say_pair(pair: "Difference") -> str:
         f" (corrected p: bootstrap {p_value(pair.p_bootstrap)},"
         f" Wilcoxon {p_value(pair.p_ranks)})"
     )
+
+
+def _stacked(values: "FloatArray") -> str:
+    """Return the mean and, below it, so that more classes fit side by side, the spread."""
+    return _mean_and_spread(values).replace(" ± ", "\n± ")
 
 
 def _mean_and_spread(values: "FloatArray") -> str:

@@ -55,6 +55,22 @@ def test_comparison_of_many_classes_is_readable(capsys: pytest.CaptureFixture[st
     assert "21 of 21 pairs differ by more than chance explains." in said
 
 
+def test_spread_over_seeds_stands_below_each_class(capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the mean, half as many classes would fit."""
+    wrong = {("none", 0): 100, ("none", 1): 200, ("dfa", 0): 50}
+    runs = [Run(Path(f"{mode}-{seed}"), {"bias.mode": mode}, seed, result(amount, seed))
+            for (mode, seed), amount in wrong.items()]  # fmt: skip
+
+    show_comparison(compare_runs(runs))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    title = lines.index(next(line for line in lines if line.startswith("Dice by class")))
+    found = [line.split() for line in lines[title:] if line.startswith((" dfa", " none", "   "))]
+    place = found.index(["dfa", *["0.9445"] * 5])
+    assert found[place + 1 : place + 3] == [["none", *["0.8445"] * 5], ["±", "0.071"] * 5]
+
+
 def test_scores_of_one_evaluation_are_one_line_per_class(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
