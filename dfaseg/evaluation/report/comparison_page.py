@@ -10,6 +10,7 @@ from dfaseg.evaluation.differences import LEVEL, Difference
 from dfaseg.evaluation.methods import differing_settings
 from dfaseg.evaluation.report.bias_section import bias_section
 from dfaseg.evaluation.report.charts import Bar, bar_chart
+from dfaseg.evaluation.report.class_section import class_section
 from dfaseg.evaluation.report.markup import Markup, element, row, table
 from dfaseg.evaluation.report.page import (
     key_figure,
@@ -33,6 +34,7 @@ def comparison_page(comparison: RunComparison) -> str:
     sections = [
         _opening(comparison),
         _score_section(comparison),
+        class_section(comparison),
         reference_section(comparison),
         pair_section(comparison),
         bias_section(comparison),

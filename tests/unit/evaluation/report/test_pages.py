@@ -13,6 +13,7 @@ from dfaseg.errors import OutputExistsError
 from dfaseg.evaluation.calibration import count_calibration
 from dfaseg.evaluation.report.folder import prepared_folder
 from dfaseg.evaluation.report.markup import VOID, element
+from dfaseg.evaluation.report.page import swatch
 from dfaseg.evaluation.report.write import write_evaluation
 from dfaseg.evaluation.report.write_comparison import write_comparison
 from dfaseg.evaluation.results import CaseResult, EvalResult
@@ -212,6 +213,40 @@ def test_comparison_report_names_the_better_method(tmp_path: Path) -> None:
     assert page.count("data:image/svg+xml") == 2
     for method in record["methods"]:
         assert f"{method['macro_dice']['value']:.3f}" in text
+
+
+def test_comparison_report_has_bars_of_each_class(tmp_path: Path) -> None:
+    """A chart per class with the methods' means, intervals and, as dots, their seeds."""
+    runs = [run("dfa", seed, 20 + seed) for seed in range(3)]
+    runs += [run("none", seed, 60 + seed) for seed in range(3)]
+    comparison = compare_runs(runs)
+    write_comparison(tmp_path, comparison)
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    text = check(page)
+    chart = page.partition('aria-label="Dice of Background with 95 % intervals, by method"')[2]
+    chart = chart.partition("</svg>")[0]
+
+    for method in comparison.tests.methods:
+        low, high = method.dice_interval[0]
+        assert f">{method.dice[0].mean:.3f}<" in chart
+        assert f">{low:.3f}–{high:.3f}<" in chart
+    assert chart.count("<circle") == len(runs)
+    assert "Class by class" in text
+
+
+def test_bars_of_many_methods_are_folded_away(tmp_path: Path) -> None:
+    """Class by class, so that the report stays short; few are shown at once."""
+    for name, number in (("few", 3), ("many", 25)):
+        (tmp_path / name).mkdir()
+        runs = [run(f"mode {place}", 0, 20 + 3 * place, cases=1) for place in range(number)]
+        write_comparison(tmp_path / name, compare_runs(runs))
+
+    few, many = ((tmp_path / name / "report.html").read_text("utf-8") for name in ("few", "many"))
+
+    summary = element("summary", swatch(CLASSES[0]), "Background")
+    assert summary in many
+    assert summary not in few
 
 
 def test_many_methods_are_laid_out_as_a_square(tmp_path: Path) -> None:
