@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 from dfaseg.evaluation.estimate import Estimate
 from dfaseg.evaluation.report.markup import Markup, element, join
+from dfaseg.evaluation.report.text_width import shorten, text_width
 from dfaseg.evaluation.wording import number
 
 _WIDTH = 936
-_NAME_WIDTH = 210
+_NAME_WIDTHS = (210, 340)
+"""Width of the column of names at least and at most; longer ones end in an ellipsis."""
+_NAME_GAP = 12
 _VALUE_WIDTH = 150
 _ROW = 34
 _TOP = 26
 INK, SOFT, RULE = "#22272e", "#5c6672", "#dfe3e8"
-_LONGEST_NAME = 30
+_FONT_SIZE = 13.5
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -35,6 +38,18 @@ class Bar:
     points: Sequence[float] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where bars begin; to the left of it stand their names."""
+
+    left: float
+
+    def x(self, value: float) -> float:
+        """Return where a value from 0 to 1 lies."""
+        span = _WIDTH - self.left - _VALUE_WIDTH
+        return round(self.left + span * min(max(value, 0.0), 1.0), 1)
+
+
 def bar_chart(bars: Sequence[Bar], label: str) -> Markup:
     """Return horizontal bars from 0 to 1, each with a line from end to end of its interval.
 
@@ -43,47 +58,44 @@ def bar_chart(bars: Sequence[Bar], label: str) -> Markup:
         label: What the chart shows, for readers who cannot see it.
     """
     height = _TOP + _ROW * len(bars) + 4
-    rows = [_draw_bar(bar, _TOP + _ROW * index) for index, bar in enumerate(bars)]
+    least, most = _NAME_WIDTHS
+    longest = max((text_width(bar.name, _FONT_SIZE) for bar in bars), default=0.0)
+    axis = _Axis(min(max(least, math.ceil(longest) + _NAME_GAP), most))
+    rows = [_draw_bar(bar, axis, _TOP + _ROW * index) for index, bar in enumerate(bars)]
     return element(
         "svg",
-        _draw_grid(height),
+        _draw_grid(axis, height),
         *rows,
         viewBox=f"0 0 {_WIDTH} {height}",
         role="img",
         aria_label=label,
         class_="chart",
-        font_size="13.5",
+        font_size=_FONT_SIZE,
     )
 
 
-def _x(value: float) -> float:
-    span = _WIDTH - _NAME_WIDTH - _VALUE_WIDTH
-    return round(_NAME_WIDTH + span * min(max(value, 0.0), 1.0), 1)
-
-
-def _draw_grid(height: int) -> Markup:
+def _draw_grid(axis: _Axis, height: int) -> Markup:
     parts = []
     for tick in _TICKS:
-        x = _x(tick)
+        x = axis.x(tick)
         parts.append(line(x, _TOP - 6, x, height - 4, RULE, 1))
         parts.append(text(x, 13, f"{tick:.1f}", SOFT, anchor="middle", size="12"))
     return join(*parts)
 
 
-def _draw_bar(bar: Bar, top: float) -> Markup:
+def _draw_bar(bar: Bar, axis: _Axis, top: float) -> Markup:
     middle = top + _ROW / 2
     value, low, high = bar.estimate.value, bar.estimate.low, bar.estimate.high
-    name = bar.name if len(bar.name) <= _LONGEST_NAME else bar.name[: _LONGEST_NAME - 1] + "…"
-    parts = [text(_NAME_WIDTH - 12, middle + 5, name, INK, anchor="end")]
+    parts = [_draw_name(bar.name, axis.left - _NAME_GAP, middle + 5)]
     right = _WIDTH - _VALUE_WIDTH + 16
     if math.isnan(value):
         return join(*parts, text(right, middle + 5, "does not occur", SOFT))
     parts.append(
         element(
             "rect",
-            x=_x(0),
+            x=axis.x(0),
             y=top + 7,
-            width=round(max(_x(value) - _x(0), 1), 1),
+            width=round(max(axis.x(value) - axis.x(0), 1), 1),
             height=_ROW - 14,
             rx=2.5,
             fill=bar.colour,
@@ -92,11 +104,14 @@ def _draw_bar(bar: Bar, top: float) -> Markup:
         )
     )
     if math.isfinite(low) and math.isfinite(high):
-        parts += [line(_x(low), middle, _x(high), middle, "#fff", 4.6)]
-        parts += [line(_x(low), middle, _x(high), middle, INK, 1.8)]
-        parts += [line(_x(end), middle - 5, _x(end), middle + 5, INK, 1.8) for end in (low, high)]
+        ends = axis.x(low), axis.x(high)
+        parts.append(line(ends[0], middle, ends[1], middle, "#fff", 4.6))
+        parts.append(line(ends[0], middle, ends[1], middle, INK, 1.8))
+        parts += [line(end, middle - 5, end, middle + 5, INK, 1.8) for end in ends]
     parts += [
-        element("circle", cx=_x(point), cy=middle, r=3, fill="#fff", stroke=INK, stroke_width=1.2)
+        element(
+            "circle", cx=axis.x(point), cy=middle, r=3, fill="#fff", stroke=INK, stroke_width=1.2
+        )
         for point in bar.points
         if math.isfinite(point)
     ]
@@ -104,6 +119,13 @@ def _draw_bar(bar: Bar, top: float) -> Markup:
     if math.isfinite(low) and math.isfinite(high):
         parts.append(text(right + 48, middle + 5, f"{number(low)}–{number(high)}", SOFT, size="12"))
     return join(*parts)
+
+
+def _draw_name(name: str, right: float, y: float) -> Markup:
+    """Draw a name up to where its bar begins; one that is shortened is told when pointed at."""
+    shown = shorten(name, _FONT_SIZE, right)
+    whole = None if shown == name else element("title", name)
+    return text(right, y, join(whole, shown), INK, anchor="end")
 
 
 def line(

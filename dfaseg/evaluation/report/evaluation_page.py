@@ -173,7 +173,7 @@ def _confusion_section(result: EvalResult) -> Markup:
     amounts = [[f"{value:,}" for value in line] for line in counts.tolist()]
     return section(
         "What was taken for what",
-        "Rows are the truth, columns the prediction. Left: percent of each true class; right: the"
+        "Rows are the truth, columns the prediction: first the percent of each true class, then the"
         " pixels themselves. Teal is right, orange is wrong.",
         element(
             "div",

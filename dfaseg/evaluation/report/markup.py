@@ -4,6 +4,8 @@ from html import escape
 
 VOID = frozenset({"meta", "img", "br", "hr"})
 """Elements without an end tag."""
+_MOST_TOGETHER = 16
+"""Rows of a table that stays on one page in print; longer ones would leave a page half empty."""
 
 
 class Markup(str):
@@ -43,7 +45,7 @@ def join(*children: object) -> Markup:
 
 
 def table(header: Markup, rows: list[Markup], **attributes: object) -> Markup:
-    """Return a table that scrolls within its own width on narrow screens.
+    """Return a table that scrolls within its own width; a short one stays together in print.
 
     Args:
         header: The row of headings.
@@ -51,7 +53,8 @@ def table(header: Markup, rows: list[Markup], **attributes: object) -> Markup:
         attributes: Attributes of the table.
     """
     body = element("table", element("thead", header), element("tbody", *rows), **attributes)
-    return element("div", body, class_="scroll")
+    together = "" if len(rows) > _MOST_TOGETHER else " together"
+    return element("div", body, class_=f"scroll{together}")
 
 
 def row(*cells: object, heading: bool = False, **attributes: object) -> Markup:

@@ -3,6 +3,7 @@
 import csv
 import json
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from dfaseg.classmap import ClassMap
 from dfaseg.errors import OutputExistsError
 from dfaseg.evaluation.calibration import count_calibration
 from dfaseg.evaluation.report.folder import prepared_folder
-from dfaseg.evaluation.report.markup import VOID, element
+from dfaseg.evaluation.report.markup import VOID, element, row, table
 from dfaseg.evaluation.report.page import swatch
 from dfaseg.evaluation.report.write import write_evaluation
 from dfaseg.evaluation.report.write_comparison import write_comparison
@@ -125,6 +126,28 @@ def test_report_shows_the_numbers_of_the_json(tmp_path: Path, summary: Summary) 
         assert f"{scores[name]['low']:.3f} to {scores[name]['high']:.3f}" in text
         assert scores[name]["value"] == pytest.approx(record["pooled"][name], abs=1e-6)
     assert EvalResult.from_record(record).pooled().macro_dice == scores["macro_dice"]["value"]
+
+
+def test_text_does_not_say_where_tables_stand(tmp_path: Path, summary: Summary) -> None:
+    """Both confusion matrices stand side by side or one below the other, as there is room."""
+    write_evaluation(tmp_path, example_result(), summary)
+
+    text = check((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+    assert "first the percent of each true class, then the pixels themselves" in text
+    assert text.index("Percent of the true class") < text.index("\nPixels\n")
+
+
+def test_short_tables_stay_together_in_print() -> None:
+    """A long one begins where it stands, so that no page is left half empty."""
+    short, long = (table(row("name"), [row("a")] * number) for number in (16, 17))
+    style = (files("dfaseg.evaluation.report") / "page.css").read_text(encoding="utf-8")
+    kept = [line for line in style.partition("@media print")[2].splitlines() if "inside" in line]
+
+    assert short.startswith('<div class="scroll together">')
+    assert long.startswith('<div class="scroll">')
+    assert ".together" in kept[0]
+    assert "break-inside: avoid" in kept[0]
 
 
 def test_csv_has_pooled_scores_and_each_image(tmp_path: Path, summary: Summary) -> None:
