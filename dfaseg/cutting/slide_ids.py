@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from dfaseg.cutting.dataset_files import CLASS_FILE, MANIFEST_FILE
+from dfaseg.cutting.class_file import CLASS_FILE
 from dfaseg.cutting.folder import SHARED_FOLDERS
-from dfaseg.cutting.many import SUMMARY_FILE
+from dfaseg.cutting.manifest import MANIFEST_FILE
+from dfaseg.cutting.summary import SUMMARY_FILE
 from dfaseg.errors import ConfigError
 from dfaseg.slide.inputs import SlideInput
 

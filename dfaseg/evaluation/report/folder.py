@@ -1,5 +1,6 @@
 """The folder of an evaluation, made without loading what draws its report."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.files import explain
 
 SCORES, TABLE, REPORT = "scores.json", "scores.csv", "report.html"
+_FORMATS = ("dfaseg-evaluation-", "dfaseg-comparison-")
 
 
 @contextmanager
@@ -29,6 +31,11 @@ def prepared_folder(folder: Path, *, overwrite: bool = False) -> Iterator[None]:
         raise OutputExistsError(
             f"output '{folder}': holds {', '.join(found)} already; choose another --out or pass"
             " --overwrite"
+        )
+    if SCORES in found and not _is_of_evaluation(folder / SCORES):
+        raise OutputExistsError(
+            f"output '{folder}': its {SCORES} is not one of dfaseg eval, perhaps that of a training"
+            " run, and is not replaced; choose another --out"
         )
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -60,3 +67,12 @@ def refuse_folder_of(folder: Path, runs: Sequence[Path]) -> None:
                 f"output '{folder}': is the folder of the compared run '{run}', whose scores would"
                 " be lost; choose another --out"
             )
+
+
+def _is_of_evaluation(path: Path) -> bool:
+    """Tell whether scores are those of an evaluation or a comparison; an empty file counts, too."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return not text or str(json.loads(text)["format"]).startswith(_FORMATS)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

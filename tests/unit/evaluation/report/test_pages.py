@@ -209,6 +209,19 @@ def test_folder_with_scores_is_kept_unless_told_otherwise(tmp_path: Path) -> Non
         pass
 
 
+def test_scores_of_a_training_run_are_never_replaced(tmp_path: Path) -> None:
+    """Not even if told to: they cannot be had again without training."""
+    (tmp_path / "scores.json").write_text('{"epoch": 3, "val": {}, "test": {}}')
+
+    with (
+        pytest.raises(OutputExistsError, match="perhaps that of a training run"),
+        prepared_folder(tmp_path, overwrite=True),
+    ):
+        pass
+
+    assert "epoch" in (tmp_path / "scores.json").read_text()
+
+
 def test_folder_of_a_failure_is_taken_away(tmp_path: Path) -> None:
     """But not what was there before, nor what somebody has put there meanwhile."""
     (tmp_path / "there").mkdir()
