@@ -35,7 +35,7 @@ _PATH = click.Path(path_type=Path)
     "ignored",
     multiple=True,
     metavar="NAME",
-    help="Class of the truth that is not scored; may be given several times.",
+    help="Class of the truth that is not scored and left out of means; may be given several times.",
 )
 @click.option(
     "--background",
@@ -149,12 +149,9 @@ def _report_predictions(
     from dfaseg.cli.evaluate_runs import report_evaluation
     from dfaseg.cli.progress import report_progress
     from dfaseg.evaluation.album import Album
+    from dfaseg.evaluation.coverage import notes_on_coverage
     from dfaseg.evaluation.drawn_truth import Drawing
-    from dfaseg.evaluation.predictions import (
-        PredictionsSpec,
-        evaluate_predictions,
-        notes_on_coverage,
-    )
+    from dfaseg.evaluation.predictions import PredictionsSpec, evaluate_predictions
 
     spec = PredictionsSpec(
         predictions,

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from dfaseg.evaluation.extras import NOT_SCORED
 from dfaseg.evaluation.wording import named, p_value, signed
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
         table.add_column(name, justify="right", no_wrap=True)
     for entry, scores in zip(result.class_map, summary.classes, strict=True):
         values = [_number(scores[name].value) for name in _PER_CLASS]
-        table.add_row(entry.name, _cell(scores["dice"]), *values[1:])
+        is_scored = entry.index not in result.unscored
+        dice = _cell(scores["dice"]) if is_scored else NOT_SCORED
+        table.add_row(entry.name, dice, *values[1:])
     console.print(table)
     width = max(map(len, _OVERALL.values()))
     for key, name in _OVERALL.items():

@@ -54,7 +54,8 @@ class Album:
         """
         in_truth = result.confusion().sum(axis=1)
         shares = tuple(in_truth / max(in_truth.sum(), 1))
-        chosen = choose_cases([case.matrix() for case in result.cases], result.class_map, shares)
+        confusions = [case.matrix() for case in result.cases]
+        chosen = choose_cases(confusions, result.class_map, shares, unscored=result.unscored)
         return tuple(
             self._panel_case(result.cases[case.index].name, case.caption) for case in chosen
         )

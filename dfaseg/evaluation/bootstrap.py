@@ -1,6 +1,6 @@
 """How far scores could be off because other cases might have been drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class Intervals:
         num_cases: Cases that were drawn from.
         overall: Low and high end of each score over all classes, ``(2,)`` each.
         per_class: Low and high end of each class's scores, ``(k, 2)`` each; NaN for a class that
-            occurs nowhere.
+            occurs nowhere or is not scored.
     """
 
     level: float
@@ -67,6 +67,7 @@ def bootstrap_intervals(
     num_resamples: int = NUM_RESAMPLES,
     level: float = DEFAULT_LEVEL,
     seed: int = 0,
+    unscored: Sequence[int] = (),
 ) -> Intervals | NoIntervals:
     """Draw cases with replacement, pool their counts and score them, again and again.
 
@@ -79,6 +80,7 @@ def bootstrap_intervals(
         num_resamples: How often to draw.
         level: Share of the resampled scores between both ends.
         seed: Equal seeds give equal intervals.
+        unscored: Classes without scores of their own, as in ``compute_scores``.
 
     Raises:
         ConfigError: A setting is impossible.
@@ -93,7 +95,7 @@ def bootstrap_intervals(
             f"{len(cases)} case: intervals need at least 2, because they show how cases differ"
         )
     parts = [
-        stack_scores(resampled)
+        stack_scores(resampled, unscored)
         for resampled in resample(cases, num_resamples=num_resamples, seed=seed)
     ]
     return Intervals(

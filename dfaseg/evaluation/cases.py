@@ -36,6 +36,7 @@ def choose_cases(
     frequencies: Sequence[float],
     *,
     max_rare: int = 3,
+    unscored: Sequence[int] = (),
 ) -> list[ChosenCase]:
     """Choose the best, the median and the worst case by macro Dice, and one per rare class.
 
@@ -48,8 +49,9 @@ def choose_cases(
         class_map: The classes.
         frequencies: Pixel frequency of each class in the training split.
         max_rare: Rare classes at most, the rarest first.
+        unscored: Classes without scores of their own, as in ``compute_scores``.
     """
-    dice = np.array([compute_scores(confusion).macro_dice for confusion in confusions])
+    dice = np.array([compute_scores(one, unscored).macro_dice for one in confusions])
     ranking = [int(index) for index in np.argsort(-dice, kind="stable") if np.isfinite(dice[index])]
     if not ranking:
         return []

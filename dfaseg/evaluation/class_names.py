@@ -31,6 +31,31 @@ class ScoredClasses:
         known = {comparable_name(entry.name): entry.index for entry in self.class_map}
         return known | dict.fromkeys(self.ignored, IGNORE_INDEX)
 
+    @property
+    def unscored(self) -> tuple[int, ...]:
+        """Indices of the classes that are among the ignored names."""
+        return tuple(
+            entry.index for entry in self.class_map if comparable_name(entry.name) in self.ignored
+        )
+
+    def find_scored(self, what: str, name: str) -> int:
+        """Return the index of a class that must be scored.
+
+        Args:
+            what: Who asks for it, for the message, e.g. "--objects".
+            name: As written.
+
+        Raises:
+            EvaluationError: The name is unknown, or that of a class that is not scored.
+        """
+        (index,) = self.find(what, [name])
+        if index == IGNORE_INDEX:
+            raise EvaluationError(
+                f"{what}: class '{name}' is not scored; choose another, or leave out --ignore"
+                f" '{name}'"
+            )
+        return index
+
     def find(self, what: str, names: Iterable[str], *, is_truth: bool = False) -> list[int]:
         """Return the class index of each name, 255 for what is not scored.
 
@@ -78,6 +103,30 @@ class MaskLabels:
         """Tell whether nothing has to be translated; one more than 255 is 0."""
         is_quick = self.num_identical > 0 and codes.dtype == np.uint8
         return is_quick and int((codes + np.uint8(1)).max(initial=0)) <= self.num_identical
+
+
+def check_ignored(ignored: Iterable[str], names: Iterable[str]) -> None:
+    """Refuse a name of what is not scored that no file and no class map has.
+
+    Args:
+        ignored: As the user wrote them.
+        names: Those of all classes; only as many are taken as are needed to find all.
+
+    Raises:
+        EvaluationError: One is unknown; it is named.
+    """
+    missing = {comparable_name(name): name for name in ignored}
+    known: dict[str, str] = {}
+    for name in names if missing else ():
+        known.setdefault(comparable_name(name), name)
+        missing.pop(comparable_name(name), None)
+        if not missing:
+            return
+    for name in missing.values():
+        raise EvaluationError(
+            f"--ignore: class '{name}' is unknown; the classes are {', '.join(known.values())};"
+            " give a name as the class map or the truth has it"
+        )
 
 
 def choose_class_map(

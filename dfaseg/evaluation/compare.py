@@ -208,6 +208,11 @@ def _check_same(first: EvalResult, other: EvalResult) -> None:
             f"evaluations '{first.title}' and '{other.title}': their classes differ "
             f"({', '.join(first.class_map.names)}; {', '.join(other.class_map.names)})"
         )
+    if first.unscored != other.unscored:
+        raise ConfigError(
+            f"evaluations '{first.title}' and '{other.title}': not the same classes are left out of"
+            " their means; evaluate both with the same --ignore"
+        )
     here, there = first.by_case().keys(), other.by_case().keys()
     if here != there:
         raise ConfigError(
@@ -232,6 +237,7 @@ def _seeded(name: str, results: Sequence[EvalResult]) -> SeededCounts:
         name=name,
         counts=np.array([[counts[case] for case in cases] for counts in by_case]),
         seeds=tuple(sorted(known)) if is_known else None,
+        unscored=results[0].unscored,
     )
 
 

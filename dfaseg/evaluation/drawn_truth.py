@@ -70,6 +70,15 @@ def is_drawing_path(path: Path) -> bool:
     return path.suffix.lower() in ANNOTATION_SUFFIXES
 
 
+def drawn_names(path: Path) -> tuple[str, ...]:
+    """Return the class names of a file of polygons.
+
+    Raises:
+        AnnotationError: The file cannot be read.
+    """
+    return tuple(read_annotations(path).polygons.names)
+
+
 def read_drawn_truth(
     path: Path, prediction: MaskFile, scored: ScoredClasses, drawing: Drawing
 ) -> DrawnTruth:

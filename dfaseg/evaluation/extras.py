@@ -14,6 +14,9 @@ from dfaseg.evaluation.objects import ObjectScores
 from dfaseg.evaluation.records import ratio
 from dfaseg.evaluation.results import CaseResult, EvalResult
 
+NOT_SCORED = "not scored"
+"""Stands in tables where a class was ignored on request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extra:
@@ -43,13 +46,13 @@ def extra_measures(result: EvalResult, *, seed: int = 0) -> tuple[Extra, ...]:
     """
     names = result.class_map.names
     return (
-        *_surfaces([case for case in result.cases if case.surface is not None], names, seed),
+        *_surfaces([case for case in result.cases if case.surface is not None], result, seed),
         *_objects([case for case in result.cases if case.objects is not None], names, seed),
         *_calibration([case for case in result.cases if case.calibration is not None], seed),
     )
 
 
-def _surfaces(cases: Sequence[CaseResult], names: Sequence[str], seed: int) -> list[Extra]:
+def _surfaces(cases: Sequence[CaseResult], result: EvalResult, seed: int) -> list[Extra]:
     """Return measures of outlines: lengths are pooled, distances averaged over images."""
     surfaces = [case.surface for case in cases if case.surface is not None]
     if not surfaces:
@@ -60,6 +63,8 @@ def _surfaces(cases: Sequence[CaseResult], names: Sequence[str], seed: int) -> l
     # Images in which a class is not compared add nothing.
     near = np.nan_to_num([s.true_near_um + s.predicted_near_um for s in surfaces])
     length = np.nan_to_num([s.true_um + s.predicted_um for s in surfaces])
+    # What is not scored has no outline in the truth: one in the prediction would make it 0.
+    near[:, list(result.unscored)] = length[:, list(result.unscored)] = 0
     distances = np.stack([s.hausdorff95_um for s in surfaces])  # (n, k)
     defined = np.isfinite(distances)
     far = np.where(defined, distances, 0.0)
@@ -68,8 +73,10 @@ def _surfaces(cases: Sequence[CaseResult], names: Sequence[str], seed: int) -> l
     drawn_dice = ratio(draws.totals(near), draws.totals(length))
     drawn_means = ratio(draws.totals(far), draws.totals(defined.astype(np.float64)))
     found = []
-    for index, name in enumerate(names):
+    for index, name in enumerate(result.class_map.names):
         missing = "not compared" if hidden[index] else "–"
+        if index in result.unscored:
+            missing = NOT_SCORED
         found += [
             _extra(
                 f"Surface Dice, {name}",

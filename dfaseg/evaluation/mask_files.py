@@ -62,6 +62,25 @@ def stated_slide_id(path: Path) -> str | None:
     return _slide_id(open_mask(path).record) if path.suffix.lower() == STORE_SUFFIX else None
 
 
+def stated_class_names(path: Path) -> tuple[str, ...]:
+    """Return the names of a mask's classes; empty where the file names none.
+
+    Raises:
+        EvaluationError: A TIFF is damaged or no mask.
+        OutputError: The mask store is missing or damaged.
+    """
+    # No picture names its classes, and it would be decoded as a whole.
+    if path.suffix.lower() not in {STORE_SUFFIX, *TIFF_SUFFIXES}:
+        return ()
+    if path.suffix.lower() == STORE_SUFFIX:
+        return open_mask(path).spec.classes.names
+    tiff = open_tiff_mask(path)
+    if tiff is None:
+        return ()
+    tiff.close()
+    return tiff.classes.names if tiff.classes else ()
+
+
 def overview_beside(path: Path, longest_px: int) -> NDArray[np.uint8] | None:
     """Return the slide's picture that a mask store holds, RGB ``(h, w, 3)``; None for other files.
 

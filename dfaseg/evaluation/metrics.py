@@ -1,5 +1,6 @@
 """Scores of a segmentation, from its confusion matrix only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ class Scores:
     """Scores per class, shape ``(k,)`` each, and over classes.
 
     NaN marks what is not defined: all scores of a class that occurs neither in truth nor in
-    prediction, the precision of a class never predicted, the recall of a class not in truth.
+    prediction or is not scored, the precision of a class never predicted, the recall of a class
+    not in truth.
 
     Attributes:
         dice: 2 |A ∩ B| / (|A| + |B|).
@@ -25,6 +27,7 @@ class Scores:
         recall: Share of the class's true pixels that are found.
         pixel_accuracy: Share of all pixels that are right (the same as micro Dice).
         frequency_weighted_iou: IoU weighted by the true share of each class.
+        unscored: Indices of the classes that are not scored.
     """
 
     dice: FloatArray
@@ -33,10 +36,11 @@ class Scores:
     recall: FloatArray
     pixel_accuracy: float
     frequency_weighted_iou: float
+    unscored: tuple[int, ...] = ()
 
     @property
     def macro_dice(self) -> float:
-        """Mean Dice over the classes that occur in truth or prediction."""
+        """Mean Dice over the scored classes that occur in truth or prediction."""
         return _mean_defined(self.dice)
 
     @property
@@ -77,27 +81,41 @@ class Scores:
             for index, class_name in enumerate(class_names)
         }
         record["absent_classes"] = [
-            name for name, dice in zip(class_names, self.dice, strict=True) if np.isnan(dice)
+            name
+            for index, name in enumerate(class_names)
+            if np.isnan(self.dice[index]) and index not in self.unscored
         ]
         return record
 
 
-def compute_scores(confusion: ConfusionMatrix) -> Scores:
-    """Compute all scores from one confusion matrix over the whole split."""
+def compute_scores(confusion: ConfusionMatrix, unscored: Sequence[int] = ()) -> Scores:
+    """Compute all scores from one confusion matrix over the whole split.
+
+    Args:
+        confusion: The counts.
+        unscored: Classes without scores of their own. Pixels that are predicted as one stay wrong
+            for their true class.
+    """
     counts = confusion.counts.astype(np.float64)
     right = np.diagonal(counts)
     in_truth, in_mask = counts.sum(axis=1), counts.sum(axis=0)
     total = counts.sum()
     iou = _ratio(right, in_truth + in_mask - right)
+    per_class = (
+        _ratio(2 * right, in_truth + in_mask),
+        iou,
+        _ratio(right, in_mask),
+        _ratio(right, in_truth),
+    )
+    for values in per_class:
+        values[list(unscored)] = np.nan
     return Scores(
-        dice=_ratio(2 * right, in_truth + in_mask),
-        iou=iou,
-        precision=_ratio(right, in_mask),
-        recall=_ratio(right, in_truth),
+        *per_class,
         pixel_accuracy=float(right.sum() / total) if total else float("nan"),
         frequency_weighted_iou=(
             float(np.nansum(iou * in_truth) / total) if total else float("nan")
         ),
+        unscored=tuple(unscored),
     )
 
 

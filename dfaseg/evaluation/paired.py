@@ -83,16 +83,18 @@ class SeededCounts:
         counts: Counts by seed and case, int64 ``(seeds, cases, k, k)``; cases in the same order
             for all methods that are compared.
         seeds: Seed of each run, where known.
+        unscored: Classes without scores of their own, as in ``compute_scores``.
     """
 
     name: str
     counts: CountArray
     seeds: tuple[int, ...] | None
+    unscored: tuple[int, ...] = ()
 
     def case_dice(self) -> FloatArray:
         """Return the macro Dice of each case, mean over the seeds, ``(cases,)``."""
         num_seeds, num_cases, *square = self.counts.shape
-        scores = stack_scores(self.counts.reshape(-1, *square))
+        scores = stack_scores(self.counts.reshape(-1, *square), self.unscored)
         return mean_defined(scores.macro_dice.reshape(num_seeds, num_cases).T)
 
 
@@ -119,7 +121,7 @@ def draw_method(method: SeededCounts, *, num_draws: int = NUM_DRAWS, seed: int =
     """
     num_seeds, num_cases = method.counts.shape[:2]
     blocks = [
-        _pooled_dice(method.counts, weights)
+        _pooled_dice(method, weights)
         for weights in draw_weights(num_cases, num_resamples=num_draws, seed=seed)
     ]
     by_seed = np.concatenate(blocks)
@@ -128,7 +130,7 @@ def draw_method(method: SeededCounts, *, num_draws: int = NUM_DRAWS, seed: int =
     picked = np.take_along_axis(by_seed, chosen[:, :, None], axis=1)
     return DrawnMethod(
         method=method,
-        observed=_pooled_dice(method.counts, np.ones((1, num_cases)))[0],
+        observed=_pooled_dice(method, np.ones((1, num_cases)))[0],
         drawn=mean_defined(picked.transpose(0, 2, 1)),
     )
 
@@ -212,11 +214,11 @@ def holm(p_values: Sequence[float]) -> FloatArray:
     return adjusted
 
 
-def _pooled_dice(counts: CountArray, weights: FloatArray) -> FloatArray:
+def _pooled_dice(method: SeededCounts, weights: FloatArray) -> FloatArray:
     """Return Dice of each class and macro Dice of weighted cases, ``(n, seeds, k + 1)``."""
-    num_seeds, num_cases, *square = counts.shape
-    flat = counts.astype(np.float64).transpose(1, 0, 2, 3).reshape(num_cases, -1)
-    scores = stack_scores((weights @ flat).reshape(-1, *square))
+    num_seeds, num_cases, *square = method.counts.shape
+    flat = method.counts.astype(np.float64).transpose(1, 0, 2, 3).reshape(num_cases, -1)
+    scores = stack_scores((weights @ flat).reshape(-1, *square), method.unscored)
     joined = np.concatenate([scores.dice, scores.macro_dice[:, None]], axis=1)
     return joined.reshape(len(weights), num_seeds, -1)
 

@@ -10,11 +10,26 @@ from dfaseg.classmap import ClassMap, comparable_name, read_class_map
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.album import Album
 from dfaseg.evaluation.align import Alignment, Frame, align
-from dfaseg.evaluation.class_names import ScoredClasses, choose_class_map, read_as
-from dfaseg.evaluation.drawn_truth import Drawing, is_drawing_path, read_drawn_truth
-from dfaseg.evaluation.mask_files import MaskFile, open_mask_file, overview_beside
+from dfaseg.evaluation.class_names import (
+    ScoredClasses,
+    check_ignored,
+    choose_class_map,
+    read_as,
+)
+from dfaseg.evaluation.drawn_truth import (
+    Drawing,
+    drawn_names,
+    is_drawing_path,
+    read_drawn_truth,
+)
+from dfaseg.evaluation.mask_files import (
+    MaskFile,
+    open_mask_file,
+    overview_beside,
+    stated_class_names,
+)
 from dfaseg.evaluation.pair_meter import MeasureSpec, PairMeter
-from dfaseg.evaluation.pairs import Pair, file_stem, find_pairs
+from dfaseg.evaluation.pairs import Pair, Pairing, file_stem, find_pairs
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.stream import OnRows, OverlaidPair, scan
 from dfaseg.evaluation.thumbnail import LONGEST_PX, ThumbnailMeter
@@ -28,7 +43,8 @@ class PredictionsSpec:
         predictions: Masks, or folders of masks.
         truth: Mask or polygons, or a folder of them.
         class_map_path: TOML file with the classes; None where the files name them.
-        ignored: Names of classes that are not scored where the truth has them.
+        ignored: Names of what the truth marks as not scored; of classes as well, which then have
+            no scores of their own.
         tolerance_um: Distance up to which two outlines count as the same.
         object_class: Name of the class whose objects are counted one by one, if any.
         drawing: How polygons are read.
@@ -70,6 +86,7 @@ def evaluate_predictions(
     """
     given = None if spec.class_map_path is None else read_class_map(spec.class_map_path)
     pairing = find_pairs(spec.predictions, spec.truth)
+    check_ignored(spec.ignored, _class_names(given, pairing))
     classes = given
     cases: list[CaseResult] = []
     coverage: dict[str, Any] = {}
@@ -87,40 +104,14 @@ def evaluate_predictions(
         "without_prediction": list(pairing.without_prediction),
     }
     mpp = resolutions.pop() if len(resolutions) == 1 else None
-    result = EvalResult(_title(spec), classes, mpp, tuple(cases), facts)
+    unscored = ScoredClasses(classes, _ignored(spec)).unscored
+    result = EvalResult(_title(spec), classes, mpp, tuple(cases), facts, unscored)
     if not result.confusion().any():
         raise EvaluationError(
             f"truth '{spec.truth}': no pixel has a class in both truth and prediction; they are of"
             " other slides, or --ignore leaves nothing"
         )
     return result
-
-
-def notes_on_coverage(result: EvalResult) -> tuple[str, ...]:
-    """Return what a reader must know of pixels and slides that no score counts.
-
-    Args:
-        result: Made by ``evaluate_predictions``.
-    """
-    notes = []
-    pairs = result.facts["pairs"].values()
-    left_out = sum(pair["left_out_px"] for pair in pairs)
-    if left_out:
-        share = 100 * left_out / (left_out + sum(pair["scored_px"] for pair in pairs))
-        notes.append(
-            f"The predictions left out {left_out} pixels ({share:.2f} %) that have a class in the"
-            " truth: not analysed, or beyond their edge. No score counts them."
-        )
-    missing = result.facts["without_prediction"]
-    if missing:
-        notes.append(f"There is truth without a prediction: {', '.join(missing)}.")
-    unmeasured = [case.name for case in result.cases if case.surface is None]
-    if unmeasured:
-        notes.append(
-            f"Outlines of {len(unmeasured)} of {len(result.cases)} slides were not compared: their"
-            " resolution is unknown, or the outlines are too long."
-        )
-    return tuple(notes)
 
 
 def _measure(
@@ -130,7 +121,7 @@ def _measure(
     pair, classes = scored.pair, scored.classes
     index = None
     if spec.object_class is not None:
-        (index,) = ScoredClasses(classes).find("--objects", [spec.object_class])
+        index = ScoredClasses(classes, _ignored(spec)).find_scored("--objects", spec.object_class)
     measures = MeasureSpec(spec.tolerance_um, index)
     meter = PairMeter(scored.overlaid.truth_frame, len(classes), measures)
     thumbnail = ThumbnailMeter(scored.overlaid.truth_frame)
@@ -161,7 +152,7 @@ def _opened(
             _check_same_slide(prediction, truth)
         classes = choose_class_map(classes, prediction, truth)
         mask = read_as(ScoredClasses(classes), prediction, "prediction", is_given=is_given)
-        scored = ScoredClasses(classes, frozenset(map(comparable_name, spec.ignored)))
+        scored = ScoredClasses(classes, _ignored(spec))
         if truth is None:
             drawn = read_drawn_truth(pair.truth, prediction, scored, spec.drawing)
             overlaid = OverlaidPair(drawn.labels, drawn.frame, mask, prediction.frame, Alignment())
@@ -172,6 +163,20 @@ def _opened(
             frame = replace(truth.frame, mpp=truth.frame.mpp or prediction.frame.mpp)
             overlaid = OverlaidPair(label, frame, mask, prediction.frame, alignment)
         yield ScoredPair(pair, overlaid, classes)
+
+
+def _ignored(spec: PredictionsSpec) -> frozenset[str]:
+    return frozenset(map(comparable_name, spec.ignored))
+
+
+def _class_names(given: ClassMap | None, pairing: Pairing) -> Iterator[str]:
+    """Yield the names of all classes, those of files last: each has to be opened for them."""
+    if given is not None:
+        yield from given.names
+    for pair in pairing.pairs:
+        for path in (pair.prediction, pair.truth):
+            is_drawing = is_drawing_path(path)
+            yield from drawn_names(path) if is_drawing else stated_class_names(path)
 
 
 def _check_same_slide(prediction: MaskFile, truth: MaskFile) -> None:

@@ -41,13 +41,11 @@ class CaseResult:
     objects: ObjectScores | None = None
     calibration: CalibrationCounts | None = None
 
-    def scores(self) -> Scores:
-        """Return the scores of this image alone."""
-        return _scores_of(self.confusion)
-
     def matrix(self) -> ConfusionMatrix:
         """Return the counts as a matrix that scores are computed from."""
-        return _matrix_of(self.confusion)
+        matrix = ConfusionMatrix(len(self.confusion))
+        matrix.counts = self.confusion
+        return matrix
 
     def to_record(self) -> dict[str, Any]:
         """Return a plain table for JSON that ``from_record`` reads back."""
@@ -81,6 +79,8 @@ class EvalResult:
         mpp: Resolution at which it was scored (µm per px); None where it is unknown.
         cases: Images in the order in which they were scored.
         facts: What else a report states (paths, seed, class bias, ...); only what JSON can hold.
+        unscored: Indices of classes that the truth ignores on request: none has scores of its own,
+            but a pixel that is predicted as one is wrong.
     """
 
     title: str
@@ -88,6 +88,7 @@ class EvalResult:
     mpp: float | None
     cases: tuple[CaseResult, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    unscored: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         shape = (len(self.class_map), len(self.class_map))
@@ -119,7 +120,17 @@ class EvalResult:
 
     def pooled(self) -> Scores:
         """Return the scores of all pixels in one confusion matrix."""
-        return _scores_of(self.confusion())
+        return self.scores_of(self.confusion())
+
+    def scores_of(self, counts: CountArray) -> Scores:
+        """Return the scores of some of the pixels.
+
+        Args:
+            counts: Those of one image, say, ``(k, k)``.
+        """
+        matrix = ConfusionMatrix(len(counts))
+        matrix.counts = counts
+        return compute_scores(matrix, self.unscored)
 
     def to_record(self) -> dict[str, Any]:
         """Return a plain table for JSON that ``from_record`` reads back.
@@ -131,6 +142,7 @@ class EvalResult:
             "title": self.title,
             "mpp": self.mpp,
             "classes": self.class_map.to_records(),
+            "not_scored": [self.class_map[index].name for index in self.unscored],
             "facts": dict(self.facts),
             "pooled": self.pooled().to_record(self.class_map.names),
             "cases": [case.to_record() for case in self.cases],
@@ -146,12 +158,15 @@ class EvalResult:
         if record.get("format") != FORMAT:
             raise ConfigError(f"no record of an evaluation of the format '{FORMAT}'")
         try:
+            class_map = ClassMap.from_records(record["classes"])
             return cls(
                 title=str(record["title"]),
-                class_map=ClassMap.from_records(record["classes"]),
+                class_map=class_map,
                 mpp=None if record["mpp"] is None else float(record["mpp"]),
                 cases=tuple(CaseResult.from_record(case) for case in record["cases"]),
                 facts=dict(record["facts"]),
+                # Not there in files of the time before classes could be left out of the means.
+                unscored=tuple(map(class_map.names.index, record.get("not_scored", ()))),
             )
         except (KeyError, TypeError, AttributeError, ValueError, ClassMapError) as error:
             raise ConfigError(f"the record of its evaluation is damaged ({error!r})") from error
@@ -182,13 +197,3 @@ def result_of_training(
         ) from error
     cases = tuple(CaseResult(case, case, matrix) for case, matrix in counts.items())
     return EvalResult(title, class_map, None, cases, facts)
-
-
-def _scores_of(counts: CountArray) -> Scores:
-    return compute_scores(_matrix_of(counts))
-
-
-def _matrix_of(counts: CountArray) -> ConfusionMatrix:
-    confusion = ConfusionMatrix(len(counts))
-    confusion.counts = counts
-    return confusion

@@ -17,7 +17,7 @@ def require_same_pixels(runs: Sequence[Run]) -> None:
     """Refuse runs that were not scored on the same pixels of the same cases.
 
     Raises:
-        ConfigError: Classes, cases, resolution or scored pixels differ; the message says which.
+        ConfigError: Classes, those that are not scored, cases, resolution or scored pixels differ; the message says which.
     """
     first = runs[0]
     cases = first.result.by_case()
@@ -26,6 +26,11 @@ def require_same_pixels(runs: Sequence[Run]) -> None:
             raise ConfigError(
                 f"run '{run.path}': its classes are not those of '{first.path}'; compare runs on"
                 " the same data set"
+            )
+        if run.result.unscored != first.result.unscored:
+            raise ConfigError(
+                f"run '{run.path}': does not leave the same classes out of its means as"
+                f" '{first.path}'; evaluate both with the same --ignore"
             )
         own = run.result.by_case()
         if own.keys() != cases.keys():

@@ -5,6 +5,7 @@ it divides. What comes out is neither the Dice nor the IoU of a class, nor their
 stand beside those without a label that says so. What is dropped follows its public code.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +56,15 @@ class SampathScores:
         }
 
 
-def sampath_scores(counts: CountArray, *, background: int | None = None) -> SampathScores:
+def sampath_scores(
+    counts: CountArray, *, background: int | None = None, unscored: Sequence[int] = ()
+) -> SampathScores:
     """Compute the figures from pooled counts.
 
     Args:
         counts: True class (row) by predicted class (column), ``(k, k)``.
         background: Class that is dropped (SAM-Path: on CRAG); None keeps all (on BCSS).
+        unscored: Classes that are left out of the mean, as in ``compute_scores``.
 
     Raises:
         ConfigError: The background is no class.
@@ -68,12 +72,13 @@ def sampath_scores(counts: CountArray, *, background: int | None = None) -> Samp
     if background is not None and not 0 <= background < len(counts):
         raise ConfigError(f"background class {background}: there are {len(counts)} classes")
     kept = np.arange(len(counts)) != background
+    is_scored = ~np.isin(np.arange(len(counts)), list(unscored))[kept]
     right = np.diagonal(counts)[kept].astype(np.float64)
     in_truth = counts.sum(axis=1)[kept]
     in_mask = counts.sum(axis=0)[kept]
     # Predictions on pixels whose truth is background are not counted.
     union = in_truth + counts[kept].sum(axis=0)[kept] - right
-    occurs = union > 0
+    occurs = (union > 0) & is_scored
     return SampathScores(
         micro_dice=_divide(2 * right.sum(), float((in_truth + in_mask).sum())),
         macro_iou=_divide((right[occurs] / union[occurs]).sum(), float(occurs.sum())),
@@ -94,16 +99,22 @@ class SampathVariant:
     scores: SampathScores
 
 
-def sampath_variants(counts: CountArray, class_map: ClassMap) -> tuple[SampathVariant, ...]:
+def sampath_variants(
+    counts: CountArray, class_map: ClassMap, unscored: Sequence[int] = ()
+) -> tuple[SampathVariant, ...]:
     """Compute the figures with all classes, and without the background where a class is named so.
 
     Args:
         counts: Pooled counts, ``(k, k)``.
         class_map: Their classes.
+        unscored: Classes that are left out of the mean.
     """
-    found = [SampathVariant("all classes", sampath_scores(counts))]
+    found = [SampathVariant("all classes", sampath_scores(counts, unscored=unscored))]
     found += [
-        SampathVariant(f"without {entry.name}", sampath_scores(counts, background=entry.index))
+        SampathVariant(
+            f"without {entry.name}",
+            sampath_scores(counts, background=entry.index, unscored=unscored),
+        )
         for entry in class_map
         if comparable_name(entry.name) in _BACKGROUND_NAMES
     ]

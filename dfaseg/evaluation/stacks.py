@@ -1,5 +1,6 @@
 """Scores of many confusion matrices at once: of all cases, or of thousands of resamples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,22 +56,30 @@ class StackedScores:
         return np.where(np.isinf(worst), np.nan, worst)
 
 
-def stack_scores(counts: NDArray[np.int64] | FloatArray) -> StackedScores:
+def stack_scores(
+    counts: NDArray[np.int64] | FloatArray, unscored: Sequence[int] = ()
+) -> StackedScores:
     """Compute the scores of each matrix of a stack.
 
     Args:
         counts: True class (row) by predicted class (column), ``(n, k, k)``.
+        unscored: Classes without scores of their own, as in ``compute_scores``.
     """
     right = np.diagonal(counts, axis1=1, axis2=2).astype(np.float64)
     in_truth = counts.sum(axis=2).astype(np.float64)
     in_mask = counts.sum(axis=1).astype(np.float64)
     total = in_truth.sum(axis=1)
     iou = ratio(right, in_truth + in_mask - right)
+    per_class = (
+        ratio(2 * right, in_truth + in_mask),
+        iou,
+        ratio(right, in_mask),
+        ratio(right, in_truth),
+    )
+    for values in per_class:
+        values[:, list(unscored)] = np.nan
     return StackedScores(
-        dice=ratio(2 * right, in_truth + in_mask),
-        iou=iou,
-        precision=ratio(right, in_mask),
-        recall=ratio(right, in_truth),
+        *per_class,
         pixel_accuracy=ratio(right.sum(axis=1), total),
         frequency_weighted_iou=ratio(np.nansum(iou * in_truth, axis=1), total),
     )

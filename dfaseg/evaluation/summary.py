@@ -71,8 +71,8 @@ def summarise(result: EvalResult, *, notes: tuple[str, ...] = (), seed: int = 0)
         notes: What else must be said, such as what was not scored.
         seed: Origin of the draws.
     """
-    counts = list(result.by_case().values())
-    found = bootstrap_intervals(np.stack(counts), seed=seed) if counts else None
+    counts, unscored = list(result.by_case().values()), result.unscored
+    found = bootstrap_intervals(np.stack(counts), seed=seed, unscored=unscored) if counts else None
     intervals = found if isinstance(found, Intervals) else None
     scores = result.pooled()
     return Summary(
@@ -83,7 +83,7 @@ def summarise(result: EvalResult, *, notes: tuple[str, ...] = (), seed: int = 0)
         ),
         extras=extra_measures(result, seed=seed),
         calibration=result.calibration(),
-        sampath=sampath_variants(result.confusion(), result.class_map),
+        sampath=sampath_variants(result.confusion(), result.class_map, unscored),
         notes=(*notes, *_notes(result)),
     )
 
@@ -116,6 +116,8 @@ def _notes(result: EvalResult) -> tuple[str, ...]:
     counts = result.confusion()
     in_truth, in_mask = counts.sum(axis=1), counts.sum(axis=0)
     for entry in result.class_map:
+        if entry.index in result.unscored:
+            continue
         if in_truth[entry.index] == 0 and in_mask[entry.index] == 0:
             notes.append(
                 f"{entry.name} occurs neither in the truth nor in the prediction and is left out of"

@@ -284,3 +284,56 @@ def test_unknown_names_in_options_are_refused(place: Path) -> None:
         place / "p.zarr", "--truth", drawn, "--out", place / "out", "--background", "x"
     )
     assert "--background: class 'x' is unknown" in result.stderr
+
+
+def test_ignored_class_is_in_no_mean(place: Path) -> None:
+    """Five of 40 px of stroma were predicted as it: mistakes of stroma, and that is all."""
+    truth = np.repeat(np.array([[0] * 4 + [1] * 4 + [2] * 2], np.uint8), 10, axis=0)
+    mask = truth.copy()
+    mask[:5, 0] = 2
+    out = place / "out"
+
+    result = run_eval(
+        write_store(place / "q.zarr", mask), "--truth", write_picture(place / "t.png", truth),
+        "--class-map", place / "classes.toml", "--out", out, "--ignore", "Mucus",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stdout.split())
+    assert "mucus not scored - - -" in said
+    assert (
+        "mucus is not scored and left out of all means. Where the truth has another class" in said
+    )
+    assert "5 pixels were predicted as it" in said
+    assert "Surface Dice, mucus not scored" in said
+    scores = scores_of(out)
+    expected = (70 / 75 + 1) / 2
+    assert scores["not_scored"] == ["mucus"]
+    assert scores["pooled"]["macro_dice"] == pytest.approx(expected, abs=1e-6)
+    assert scores["summary"]["overall"]["macro_dice"]["value"] == pytest.approx(expected)
+    assert scores["summary"]["overall"]["pixel_accuracy"]["value"] == 75 / 80
+    assert scores["summary"]["extras"]["Surface Dice, mucus"]["value"] is None
+    assert not any("its Dice is 0" in note for note in scores["summary"]["notes"])
+    with (out / "scores.csv").open(encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["class"] == "mucus"]
+    assert {line["value"] for line in lines} == {""}
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count("not scored") >= 4
+    assert "The weakest class is stroma" in page
+
+
+@pytest.mark.parametrize("drawn", [False, True], ids=["mask", "polygons"])
+def test_unknown_class_to_ignore_is_refused(place: Path, drawn: bool) -> None:
+    """Before anything is scored; a class that only the truth knows may be ignored."""
+    ring = write_feature(place / "x.geojson", "artefact", SQUARE)
+    truth = ring if drawn else place / "p.zarr"
+    arguments = (place / "p.zarr", "--truth", truth, "--out", place / "out")
+
+    result = run_eval(*arguments, "--ignore", "typo")
+
+    known = "stroma, tumour, mucus" + (", artefact" if drawn else "")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert f"--ignore: class 'typo' is unknown; the classes are {known}; give a name" in line
+    other = "artefact" if drawn else "Stroma"
+    assert "is unknown" not in run_eval(*arguments, "--ignore", other).stderr

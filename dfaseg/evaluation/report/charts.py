@@ -30,12 +30,14 @@ class Bar:
         colour: Fill, as CSS has it.
         estimate: Length and interval, 0 to 1; NaN draws no bar.
         points: Single values that are drawn on it, such as those of seeds.
+        missing: What is written where there is no value.
     """
 
     name: str
     colour: str
     estimate: Estimate
     points: Sequence[float] = ()
+    missing: str = "does not occur"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _draw_bar(bar: Bar, axis: _Axis, top: float) -> Markup:
     parts = [_draw_name(bar.name, axis.left - _NAME_GAP, middle + 5)]
     right = _WIDTH - _VALUE_WIDTH + 16
     if math.isnan(value):
-        return join(*parts, text(right, middle + 5, "does not occur", SOFT))
+        return join(*parts, text(right, middle + 5, bar.missing, SOFT))
     parts.append(
         element(
             "rect",

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from dfaseg.evaluation.extras import NOT_SCORED
 from dfaseg.evaluation.records import CountArray, ratio
 from dfaseg.evaluation.report.charts import Bar, bar_chart
 from dfaseg.evaluation.report.markup import Markup, element, row, table
@@ -129,17 +131,18 @@ def _say_weakest(result: EvalResult, counts: CountArray, weakest: int, dice: flo
 
 
 def _class_section(result: EvalResult, summary: Summary) -> Markup:
-    bars = [
-        Bar(entry.name, entry.hex_colour, measures["dice"])
-        for entry, measures in zip(result.class_map, summary.classes, strict=True)
-    ]
-    rows = []
+    bars, rows = [], []
     shares = ratio(result.confusion().sum(axis=1), np.array(result.confusion().sum()))
     for entry, measures in zip(result.class_map, summary.classes, strict=True):
+        bar = Bar(entry.name, entry.hex_colour, measures["dice"])
         cells = [
             number_cell(number(measures[key].value), interval(measures[key]))
             for key in _CLASS_MEASURES
         ]
+        if entry.index in result.unscored:
+            bar = replace(bar, missing=NOT_SCORED)
+            cells[0] = number_cell(NOT_SCORED)
+        bars.append(bar)
         share = number_cell(percent(float(shares[entry.index])))
         rows.append(row(element("th", swatch(entry), entry.name), share, *cells))
     means = [summary.overall[f"macro_{key}"] for key in _CLASS_MEASURES]
@@ -263,7 +266,7 @@ def _other_measures(summary: Summary) -> Markup | None:
 
 def _case_section(result: EvalResult) -> Markup:
     """List the images from the worst to the best."""
-    scored = [(case, case.scores()) for case in result.cases]
+    scored = [(case, result.scores_of(case.confusion)) for case in result.cases]
     scored.sort(key=lambda pair: (math.isnan(pair[1].macro_dice), pair[1].macro_dice))
     rows = [
         row(

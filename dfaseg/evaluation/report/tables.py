@@ -36,7 +36,7 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
     rows += _calibration_rows(result.title, summary)
     rows += _sampath_rows(result.title, summary)
     for case in result.cases:
-        own = case.scores()
+        own = result.scores_of(case.confusion)
         place = ("image", case.name, case.case)
         rows += [
             (*place, "", measure, float(getattr(own, measure)), math.nan, math.nan)

@@ -27,18 +27,19 @@ def _intervals(cases: np.ndarray, **settings: float) -> Intervals:
     return intervals
 
 
-def test_stack_scores_each_matrix_as_alone() -> None:
+@pytest.mark.parametrize("unscored", [(), (1,)])
+def test_stack_scores_each_matrix_as_alone(unscored: tuple[int, ...]) -> None:
     """Scoring many matrices at once gives what scoring them one by one gives, NaN included."""
     stack = _cases(6, 4)
     stack[0, 2], stack[0, :, 2] = 0, 0
     stack[1] = 0
 
-    together = stack_scores(stack)
+    together = stack_scores(stack, unscored)
 
     for index, counts in enumerate(stack):
         confusion = ConfusionMatrix(4)
         confusion.counts = counts
-        alone = compute_scores(confusion)
+        alone = compute_scores(confusion, unscored)
         for name in (*PER_CLASS, *OVERALL):
             expected = pytest.approx(getattr(alone, name), nan_ok=True)
             assert getattr(together, name)[index] == expected
@@ -55,6 +56,20 @@ def test_intervals_hold_the_score_and_depend_on_the_seed_only() -> None:
     low, high = first.overall["macro_dice"]
     assert low < pooled.macro_dice[0] < high
     assert np.all(first.per_class["dice"][:, 0] < pooled.dice[0])
+
+
+def test_class_that_is_not_scored_has_no_interval_and_widens_none() -> None:
+    """Intervals are those of the means without it."""
+    cases = _cases(10)
+    cases[:, 2] = 0
+
+    intervals = bootstrap_intervals(cases, num_resamples=200, unscored=(2,))
+
+    assert isinstance(intervals, Intervals)
+    assert np.isnan(intervals.per_class["dice"][2]).all()
+    pooled = stack_scores(cases.sum(axis=0, keepdims=True), (2,))
+    low, high = intervals.overall["macro_dice"]
+    assert low < pooled.macro_dice[0] < high
 
 
 def test_equal_cases_leave_nothing_open() -> None:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import DatasetError, EvaluationError
 from dfaseg.evaluation.align import Frame
-from dfaseg.evaluation.class_names import ScoredClasses, choose_class_map, read_as
+from dfaseg.evaluation.class_names import (
+    ScoredClasses,
+    check_ignored,
+    choose_class_map,
+    read_as,
+)
 
 
 def classes_of(*names: str) -> ClassMap:
@@ -103,3 +108,25 @@ def test_class_map_is_the_given_one_else_the_predictions_own() -> None:
     assert choose_class_map(None, plain, FakeMask(CODES, other)) is other
     with pytest.raises(EvaluationError, match="neither it nor its truth names its classes"):
         choose_class_map(None, plain, plain)
+
+
+def test_ignored_names_must_be_somewhere() -> None:
+    """In any form; no more files are opened for them than must be."""
+    opened = iter(["Stroma", "tumour_bed", "mucus"])
+
+    check_ignored(("Tumour bed",), opened)
+
+    assert next(opened) == "mucus"
+    with pytest.raises(EvaluationError, match="--ignore: class 'typo' is unknown; the classes are"):
+        check_ignored(("stroma", "typo"), ["stroma", "mucus"])
+    check_ignored((), opened)
+
+
+def test_class_that_must_be_scored_is_not_among_the_ignored() -> None:
+    """Nothing of it would be left to count."""
+    scored = ScoredClasses(classes_of("stroma", "gland"), frozenset({"gland"}))
+
+    assert scored.unscored == (1,)
+    assert scored.find_scored("--objects", "stroma") == 0
+    with pytest.raises(EvaluationError, match="--objects: class 'gland' is not scored"):
+        scored.find_scored("--objects", "gland")

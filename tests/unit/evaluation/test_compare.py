@@ -1,6 +1,7 @@
 """Methods are summed up over seeds and compared on the same cases."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,3 +115,25 @@ def test_record_is_plain_json() -> None:
     assert record["methods"][0]["macro_dice"]["deviation"] is None
     assert record["tests"][0]["bootstrap_p_holm"] == record["tests"][0]["bootstrap_p"]
     assert set(record["methods"][0]["classes"]) == {"stroma", "gland"}
+
+
+def test_evaluations_that_ignore_different_classes_are_refused() -> None:
+    """Their means are over different classes."""
+    one, other = _result("x", [60] * 4), _result("y", [50] * 4)
+
+    with pytest.raises(ConfigError, match="not the same classes are left out of their means"):
+        _compare(x=[one], y=[replace(other, unscored=(1,))])
+
+
+def test_class_that_is_not_scored_is_left_out_of_a_comparison() -> None:
+    """Macro Dice is that of the other class, for the methods and for their difference."""
+    methods = {name: [replace(_result(name, [right] * 4), unscored=(1,))]
+               for name, right in [("x", 60), ("y", 50)]}  # fmt: skip
+
+    comparison = compare_methods(methods, num_draws=200)
+
+    first = comparison.methods[0]
+    assert first.overall["macro_dice"].mean == first.dice[0].mean == pytest.approx(0.6)
+    assert np.isnan(first.dice[1].mean)
+    assert comparison.tests[0].difference == pytest.approx(0.1)
+    assert comparison.tests[0].case_difference == pytest.approx(0.1)

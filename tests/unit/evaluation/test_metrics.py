@@ -39,6 +39,20 @@ def test_absent_class_is_left_out_of_means_and_named() -> None:
     assert record["classes"]["b"]["dice"] is None
 
 
+def test_class_that_is_not_scored_costs_only_the_classes_it_was_taken_for() -> None:
+    """Five pixels of the first class were predicted as it: it has no score, they stay wrong."""
+    scores = compute_scores(_matrix([[35, 0, 5], [0, 40, 0], [0, 0, 0]]), unscored=(2,))
+
+    assert scores.dice[:2] == pytest.approx([70 / 75, 1])
+    assert np.isnan([scores.dice[2], scores.iou[2], scores.precision[2], scores.recall[2]]).all()
+    assert scores.macro_dice == pytest.approx((70 / 75 + 1) / 2)
+    assert scores.macro_precision == 1
+    assert scores.worst_dice == pytest.approx(70 / 75)
+    assert scores.pixel_accuracy == pytest.approx(75 / 80)
+    assert scores.frequency_weighted_iou == pytest.approx((35 / 40 * 40 + 40) / 80)
+    assert scores.to_record(("a", "b", "c"))["absent_classes"] == []
+
+
 def test_class_predicted_but_not_true_scores_zero() -> None:
     """Pixels given to a class that is not there count against the mean."""
     scores = compute_scores(_matrix([[3, 1], [0, 0]]))

@@ -61,6 +61,20 @@ def test_images_of_a_case_count_together() -> None:
     assert np.array_equal(one, np.full((2, 2), 1))
 
 
+def test_class_that_is_not_scored_is_so_when_read_again() -> None:
+    """Its name is in the file; a file without the list scores all classes."""
+    counts = np.array([[5, 3], [0, 0]])
+    result = EvalResult("trial", CLASSES, None, (CaseResult("a", "p", counts),), {}, (1,))
+
+    record = result.to_record()
+
+    assert record["not_scored"] == ["gland"]
+    assert record["pooled"]["macro_dice"] == pytest.approx(10 / 13, abs=1e-6)
+    assert EvalResult.from_record(record).to_record() == record
+    del record["not_scored"]
+    assert EvalResult.from_record(record).pooled().macro_dice == pytest.approx(5 / 13)
+
+
 def test_counts_of_other_classes_are_refused_by_name() -> None:
     """An image scored with three classes does not fit a map of two."""
     with pytest.raises(ConfigError, match="image 'a' has counts of shape"):

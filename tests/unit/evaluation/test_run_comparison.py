@@ -192,3 +192,12 @@ def test_settings_leave_out_seed_and_place(tmp_path: Path) -> None:
         "bias.mode": "dfa",
     }
     assert settings_beside(tmp_path / "elsewhere" / "model.safetensors") is None
+
+
+def test_runs_that_ignore_different_classes_are_refused() -> None:
+    """The run is named, and what to do."""
+    one, other = run({"bias.mode": "dfa"}, 0), run({"bias.mode": "none"}, 0)
+    ignoring = replace(other, result=replace(other.result, unscored=(1,)))
+
+    with pytest.raises(ConfigError, match=r"run 'none-0': .* with the same --ignore"):
+        compare_runs([one, ignoring])

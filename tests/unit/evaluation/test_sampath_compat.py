@@ -59,6 +59,17 @@ def test_nothing_counted_has_no_score() -> None:
     assert set(record.values()) == {None}
 
 
+def test_class_that_is_not_scored_is_left_out_of_the_mean_only() -> None:
+    """What was predicted as it stays wrong in the sums over classes."""
+    counts = np.array([[35, 0, 5], [0, 40, 0], [0, 0, 0]])
+
+    scores = sampath_scores(counts, unscored=(2,))
+
+    assert scores.macro_iou == pytest.approx((35 / 40 + 1) / 2)
+    assert scores.micro_dice == pytest.approx(75 / 80)
+    assert scores.micro_iou == sampath_scores(counts).micro_iou
+
+
 def test_unknown_background_is_refused() -> None:
     """A class that is not there cannot be dropped."""
     with pytest.raises(ConfigError, match="background class 2: there are 2 classes"):

@@ -1,0 +1,57 @@
+"""What must be said of pixels, classes and slides that no score counts."""
+
+from dfaseg.evaluation.results import EvalResult
+
+
+def notes_on_coverage(result: EvalResult) -> tuple[str, ...]:
+    """Return what a reader must know of what no score counts.
+
+    Args:
+        result: Made by ``evaluate_predictions``.
+    """
+    return (
+        *_notes_on_classes(result),
+        *_notes_on_pixels(result),
+        *_notes_on_outlines(result),
+    )
+
+
+def _notes_on_classes(result: EvalResult) -> list[str]:
+    """Say which classes are not scored, and what became of the predictions of them."""
+    predicted = result.confusion().sum(axis=0)
+    notes = []
+    for index in result.unscored:
+        note = f"{result.class_map[index].name} is not scored and left out of all means."
+        if predicted[index]:
+            note += (
+                f" Where the truth has another class, {predicted[index]} pixels were predicted as"
+                " it: mistakes of those classes."
+            )
+        notes.append(note)
+    return notes
+
+
+def _notes_on_pixels(result: EvalResult) -> list[str]:
+    notes = []
+    pairs = result.facts["pairs"].values()
+    left_out = sum(pair["left_out_px"] for pair in pairs)
+    if left_out:
+        share = 100 * left_out / (left_out + sum(pair["scored_px"] for pair in pairs))
+        notes.append(
+            f"The predictions left out {left_out} pixels ({share:.2f} %) that have a class in the"
+            " truth: not analysed, or beyond their edge. No score counts them."
+        )
+    missing = result.facts["without_prediction"]
+    if missing:
+        notes.append(f"There is truth without a prediction: {', '.join(missing)}.")
+    return notes
+
+
+def _notes_on_outlines(result: EvalResult) -> list[str]:
+    unmeasured = [case.name for case in result.cases if case.surface is None]
+    if not unmeasured:
+        return []
+    return [
+        f"Outlines of {len(unmeasured)} of {len(result.cases)} slides were not compared: their"
+        " resolution is unknown, or the outlines are too long."
+    ]
