@@ -38,6 +38,11 @@ class Frame:
         return self.mpp and round((self.mpp[0] + self.mpp[1]) / 2, _DECIMALS)
 
     @property
+    def pixel_um(self) -> tuple[float, float] | None:
+        """Sides of a pixel (µm), ``(x, y)``; equal where files differ in the last digits only."""
+        return self.mpp and (round(self.mpp[0], _DECIMALS), round(self.mpp[1], _DECIMALS))
+
+    @property
     def level0_corner(self) -> tuple[float, float]:
         """Corner of the first pixel in level-0 px; the slide's own where nothing else is said."""
         if self.mpp is None or self.corner_um is None or self.level0_scale is None:

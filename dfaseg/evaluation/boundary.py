@@ -83,18 +83,18 @@ class SurfaceMeter:
 
     Args:
         num_classes: Classes of truth and prediction.
-        mpp: Side of a pixel (µm).
+        mpp: Sides of a pixel (µm), ``(x, y)``.
         tolerance_um: Distance up to which two outlines count as the same.
 
     Raises:
         ConfigError: The resolution is not positive or the tolerance negative.
     """
 
-    def __init__(self, num_classes: int, *, mpp: float, tolerance_um: float) -> None:
-        if not (mpp > 0 and tolerance_um >= 0):
+    def __init__(self, num_classes: int, *, mpp: tuple[float, float], tolerance_um: float) -> None:
+        if not (all(side > 0 for side in mpp) and tolerance_um >= 0):
             raise ConfigError(
-                f"outlines: {mpp} µm per px and a tolerance of {tolerance_um} µm; the first must "
-                "be positive and the second not negative"
+                f"outlines: {mpp[0]} × {mpp[1]} µm per px and a tolerance of {tolerance_um} µm; the"
+                " first must be positive and the second not negative"
             )
         self._num_classes, self._mpp, self._tolerance_um = num_classes, mpp, tolerance_um
         self._true, self._predicted = OutlineTracer(), OutlineTracer()
@@ -123,13 +123,15 @@ class SurfaceMeter:
         """Return the scores; None where the outlines were too long to be measured."""
         if self._too_long:
             return None
+        # All is measured in widths of a pixel until the end.
+        width_um, height_um = self._mpp
+        aspect, tolerance = height_um / width_um, self._tolerance_um / width_um
         pairs = zip(
-            self._true.outlines(self._num_classes),
-            self._predicted.outlines(self._num_classes),
+            self._true.outlines(self._num_classes, aspect),
+            self._predicted.outlines(self._num_classes, aspect),
             strict=True,
         )
-        tolerance_px = self._tolerance_um / self._mpp
-        columns = np.array([_compare(*pair, tolerance_px) for pair in pairs]).T * self._mpp
+        columns = np.array([_compare(*pair, aspect, tolerance) for pair in pairs]).T * width_um
         return SurfaceScores(self._tolerance_um, *columns)
 
 
@@ -138,7 +140,7 @@ def measure_surfaces(
     mask: NDArray[np.uint8],
     num_classes: int,
     *,
-    mpp: float,
+    mpp: tuple[float, float],
     tolerance_um: float,
 ) -> SurfaceScores | None:
     """Measure the outlines of an image that is in memory.
@@ -147,7 +149,7 @@ def measure_surfaces(
         label: Truth, uint8 ``(h, w)``, 255 = ignore.
         mask: Prediction, uint8 ``(h, w)``, 255 = not analysed.
         num_classes: Classes of both.
-        mpp: Side of a pixel (µm).
+        mpp: Sides of a pixel (µm), ``(x, y)``.
         tolerance_um: Distance up to which two outlines count as the same.
 
     Returns:
@@ -162,34 +164,44 @@ def measure_surfaces(
 
 
 def _compare(
-    true: Outline, predicted: Outline, tolerance_px: float
+    true: Outline, predicted: Outline, aspect: float, tolerance: float
 ) -> tuple[float, float, float, float, float]:
-    """Return both lengths, both lengths near the other outline, and the robust distance (px)."""
+    """Return both lengths, both lengths near the other outline, and the robust distance.
+
+    All are in widths of a pixel.
+
+    Args:
+        true: Outline in the truth.
+        predicted: Outline in the prediction.
+        aspect: Height of a pixel.
+        tolerance: Distance up to which both count as the same.
+    """
     if true.is_hidden:
         return (float("nan"),) * 5
     if not (len(true.points) and len(predicted.points)):
-        return true.length_px, predicted.length_px, 0.0, 0.0, float("nan")
-    from_true, from_predicted = _distances(true, predicted), _distances(predicted, true)
-    within = tolerance_px * TOLERANCE_SLACK
+        return true.length, predicted.length, 0.0, 0.0, float("nan")
+    here, there = (side.points * np.array([aspect, 1.0]) for side in (true, predicted))
+    from_true, from_predicted = _distances(here, there), _distances(there, here)
+    within = tolerance * TOLERANCE_SLACK
     return (
-        true.length_px,
-        predicted.length_px,
-        float(true.lengths_px[from_true <= within].sum()),
-        float(predicted.lengths_px[from_predicted <= within].sum()),
+        true.length,
+        predicted.length,
+        float(true.lengths[from_true <= within].sum()),
+        float(predicted.lengths[from_predicted <= within].sum()),
         max(_percentile95(from_true, true), _percentile95(from_predicted, predicted)),
     )
 
 
-def _distances(outline: Outline, other: Outline) -> FloatArray:
-    """Return how far each point of an outline lies from the nearest of another (px)."""
+def _distances(points: FloatArray, others: FloatArray) -> FloatArray:
+    """Return how far each point lies from the nearest of the others."""
     # A tree of points and not a map of distances: memory grows with the outlines, not the image.
-    distances, _ = KDTree(other.points).query(outline.points)
+    distances, _ = KDTree(others).query(points)
     return np.asarray(distances, np.float64)
 
 
 def _percentile95(distances: FloatArray, outline: Outline) -> float:
     """Return the distance that 95 % of the outline's length does not exceed."""
     order = np.argsort(distances)
-    covered = np.cumsum(outline.lengths_px[order])
+    covered = np.cumsum(outline.lengths[order])
     place = np.searchsorted(covered, 0.95 * covered[-1])
     return float(distances[order][place])

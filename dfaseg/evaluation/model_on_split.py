@@ -167,7 +167,7 @@ def _measure(
         split.cases[index],
         confusion.counts,
         surface=measure_surfaces(
-            label, mask, num_classes, mpp=card.mpp, tolerance_um=spec.tolerance_um
+            label, mask, num_classes, mpp=(card.mpp, card.mpp), tolerance_um=spec.tolerance_um
         ),
         objects=None if object_index is None else score_objects(label, mask, object_index),
         calibration=count_confidence(logits, label),

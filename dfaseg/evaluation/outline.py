@@ -12,16 +12,25 @@ from dfaseg.evaluation.records import FloatArray
 
 Quads = NDArray[np.uint8]
 
-LENGTH_PX = np.zeros(16)
-"""Length of the outline within one pixel around a corner, by which of its four pixels are inside.
 
-Bits 0 to 3 are the pixels upper left, upper right, lower left, lower right. The outline runs half
-way between pixel centres, as in Nikolov et al. 2018: across the corner (half a diagonal) where one
-or three pixels are inside, straight where two neighbours are, twice across where two opposite are.
-"""
-LENGTH_PX[[1, 2, 4, 8, 7, 11, 13, 14]] = math.sqrt(2) / 2
-LENGTH_PX[[3, 5, 10, 12]] = 1.0
-LENGTH_PX[[6, 9]] = math.sqrt(2)
+def corner_lengths(aspect: float = 1.0) -> FloatArray:
+    """Return the length of the outline within one pixel around a corner, in widths of a pixel.
+
+    There is one for each way in which the corner's four pixels can be inside, ``(16,)``: bits 0 to
+    3 are the pixels upper left, upper right, lower left, lower right. The outline runs half way
+    between pixel centres, as in Nikolov et al. 2018: across the corner (half a diagonal) where one
+    or three pixels are inside, straight where two neighbours are, twice across where two opposite
+    are.
+
+    Args:
+        aspect: Height of a pixel in widths.
+    """
+    lengths, diagonal = np.zeros(16), math.sqrt(1 + aspect**2)
+    lengths[[1, 2, 4, 8, 7, 11, 13, 14]] = diagonal / 2
+    lengths[[3, 12]] = 1.0  # one above the other: along the row
+    lengths[[5, 10]] = aspect
+    lengths[[6, 9]] = diagonal
+    return lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +39,18 @@ class Outline:
 
     Attributes:
         points: Corners (row, column), int32 ``(n, 2)``.
-        lengths_px: Length of the outline at each, ``(n,)``.
+        lengths: Length of the outline at each, ``(n,)``, in widths of a pixel.
         meets_ignored: Whether the class lies beside ignored pixels, under which it may end.
     """
 
     points: NDArray[np.int32]
-    lengths_px: FloatArray
+    lengths: FloatArray
     meets_ignored: bool = False
 
     @property
-    def length_px(self) -> float:
-        """Length of the whole outline (px)."""
-        return float(self.lengths_px.sum())
+    def length(self) -> float:
+        """Length of the whole outline, in widths of a pixel."""
+        return float(self.lengths.sum())
 
     @property
     def is_hidden(self) -> bool:
@@ -90,15 +99,23 @@ class OutlineTracer:
         self._next_row = first + len(rows)
         self._last = rows[-1:].copy()
 
-    def outlines(self, num_classes: int) -> list[Outline]:
-        """Return the outline of each class; empty where it has none."""
+    def outlines(self, num_classes: int, aspect: float = 1.0) -> list[Outline]:
+        """Return the outline of each class; empty where it has none.
+
+        Args:
+            num_classes: How many there are.
+            aspect: Height of a pixel in widths.
+        """
         if not self._points:
             return [_NO_OUTLINE] * num_classes
         points, quads = np.concatenate(self._points), np.concatenate(self._quads)
-        return [
-            _outline_of(index, points, quads, meets_ignored=index in self._beside_ignored)
-            for index in range(num_classes)
-        ]
+        table, outlines = corner_lengths(aspect), []
+        for index in range(num_classes):
+            lengths = table[(quads == index) @ np.array([1, 2, 4, 8], np.uint8)]
+            on_outline = lengths > 0
+            meets_ignored = index in self._beside_ignored
+            outlines.append(Outline(points[on_outline], lengths[on_outline], meets_ignored))
+        return outlines
 
 
 _CORNER_PIXELS = ((0, 0), (0, 1), (1, 0), (1, 1))
@@ -114,12 +131,3 @@ def _mixed_corners(rows: NDArray[np.uint8]) -> tuple[NDArray[np.int32], Quads]:
     row, col = np.nonzero(mixed)
     quads = np.stack([rows[row + down, col + right] for down, right in _CORNER_PIXELS], axis=1)
     return np.stack([row, col], axis=1).astype(np.int32), quads
-
-
-def _outline_of(
-    index: int, points: NDArray[np.int32], quads: Quads, *, meets_ignored: bool
-) -> Outline:
-    codes = (quads == index) @ np.array([1, 2, 4, 8], np.uint8)
-    lengths = LENGTH_PX[codes]
-    on_outline = lengths > 0
-    return Outline(points[on_outline], lengths[on_outline], meets_ignored)

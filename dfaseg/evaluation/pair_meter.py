@@ -36,8 +36,8 @@ class PairMeter:
     def __init__(self, frame: Frame, num_classes: int, spec: MeasureSpec) -> None:
         self.pixels = PixelCounter(num_classes)
         self._surfaces = (
-            None if frame.mean_mpp is None
-            else SurfaceMeter(num_classes, mpp=frame.mean_mpp, tolerance_um=spec.tolerance_um)
+            None if frame.pixel_um is None
+            else SurfaceMeter(num_classes, mpp=frame.pixel_um, tolerance_um=spec.tolerance_um)
         )  # fmt: skip
         fits = frame.width * frame.height <= MAX_PIXELS
         self._object_class = spec.object_class if fits else None

@@ -216,6 +216,24 @@ def test_resolution_of_a_tiff_is_read(tmp_path: Path) -> None:
         assert mask.frame.mpp is None
 
 
+def test_distances_follow_the_sides_of_oblong_pixels(tmp_path: Path) -> None:
+    """A border two px of 0.5 µm to the right is 1 µm off, however high the pixels are."""
+    truth = np.repeat(np.array([[0] * 10 + [1] * 20], np.uint8), 15, axis=0)
+    for name, mask in (("t", truth), ("p", np.roll(truth, 2, axis=1))):
+        mask[:, :2] = 0
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", mask, resolution=(20000, 5000), resolutionunit="CENTIMETER"
+        )
+
+    result = evaluate(tmp_path / "p.tif", tmp_path / "t.tif", tolerance_um=1.5)
+
+    surface = result.cases[0].surface
+    assert surface is not None
+    assert surface.hausdorff95_um[:2] == pytest.approx([1, 1])
+    assert surface.surface_dice[:2] == pytest.approx([1, 1])
+    assert result.mpp == 1.25
+
+
 def test_grey_tiff_of_three_channels_is_decoded_as_a_whole(tmp_path: Path) -> None:
     """As any other picture."""
     tifffile.imwrite(tmp_path / "m.tif", np.stack([MASK] * 3, axis=2), photometric="rgb")

@@ -32,7 +32,7 @@ def _counts(label: Labels, mask: Labels) -> NDArray[np.int64]:
 
 
 def _surfaces(label: Labels, mask: Labels) -> SurfaceScores:
-    scores = measure_surfaces(label, mask, 3, mpp=0.5, tolerance_um=0.6)
+    scores = measure_surfaces(label, mask, 3, mpp=(0.5, 0.5), tolerance_um=0.6)
     assert scores is not None
     return scores
 

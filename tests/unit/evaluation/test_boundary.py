@@ -24,8 +24,13 @@ def _halves(border: int) -> Labels:
     return label
 
 
-def _measured(label: Labels, mask: Labels, tolerance_um: float = 1.0) -> SurfaceScores:
-    scores = measure_surfaces(label, mask, 3, mpp=0.5, tolerance_um=tolerance_um)
+def _measured(
+    label: Labels,
+    mask: Labels,
+    tolerance_um: float = 1.0,
+    mpp: tuple[float, float] = (0.5, 0.5),
+) -> SurfaceScores:
+    scores = measure_surfaces(label, mask, 3, mpp=mpp, tolerance_um=tolerance_um)
     assert scores is not None
     return scores
 
@@ -61,6 +66,52 @@ def test_only_near_part_of_outline_counts() -> None:
     # Four straight corners and the one where the step begins are shared; the step is longer.
     assert scores.true_near_um[1] == pytest.approx(5 * 0.5)
     assert scores.predicted_near_um[1] == pytest.approx((4 + math.sqrt(2) / 2) * 0.5)
+
+
+def test_oblong_pixels_are_measured_by_their_own_sides() -> None:
+    """0.5 µm wide and 2 µm high: two px to the right are 1 µm, two px down are 4."""
+    mpp = (0.5, 2.0)
+
+    across = _measured(_halves(4), _halves(6), 1.5, mpp)
+    down = _measured(_halves(4).T, _halves(6).T, 1.5, mpp)
+
+    assert across.hausdorff95_um[:2] == pytest.approx([1, 1])
+    assert across.surface_dice[:2] == pytest.approx([1, 1])
+    assert across.true_um[:2] == pytest.approx([9 * 2, 9 * 2])
+    assert down.hausdorff95_um[:2] == pytest.approx([4, 4])
+    assert down.surface_dice[:2] == pytest.approx([0, 0])
+    assert down.true_um[:2] == pytest.approx([9 * 0.5, 9 * 0.5])
+
+
+def test_oblong_pixel_has_the_outline_of_its_corners() -> None:
+    """Four half diagonals of a pixel of 3 × 4 µm, each 2.5 µm; of two at one corner, eight."""
+    label = np.zeros((6, 6), np.uint8)
+    label[2, 2] = 1
+    both = label.copy()
+    both[3, 3] = 1
+
+    assert _measured(label, label, mpp=(3, 4)).true_um[1] == pytest.approx(4 * 2.5)
+    assert _measured(both, both, mpp=(3, 4)).true_um[1] == pytest.approx(8 * 2.5)
+
+
+def test_distances_of_oblong_pixels_equal_those_of_a_distance_map() -> None:
+    """SciPy measures the same with a side per axis."""
+    label, mask = _blobs(6), _blobs(16)
+
+    scores = _measured(label, mask, mpp=(0.5, 1.25))
+
+    worst = []
+    for one, other in [(label, mask), (mask, label)]:
+        points, away = np.array(list(_weighted_points(one, 1)), int), np.ones((40, 50))
+        away[tuple(np.array(list(_weighted_points(other, 1)), int).T)] = 0
+        distances = ndimage.distance_transform_edt(away, sampling=(1.25, 0.5))[tuple(points.T)]
+        tracer = OutlineTracer()
+        tracer.add(one)
+        lengths = tracer.outlines(3, 1.25 / 0.5)[1].lengths
+        order = np.argsort(distances)
+        reached = np.cumsum(lengths[order]) >= 0.95 * lengths.sum()
+        worst.append(distances[order][reached][0])
+    assert scores.hausdorff95_um[1] == pytest.approx(max(worst))
 
 
 def test_class_missing_on_one_side_scores_zero_without_distance() -> None:
@@ -153,7 +204,7 @@ def test_strips_measure_what_the_whole_does() -> None:
     """A mask that comes in rows of any number has the outlines of the whole."""
     label, mask = _blobs(1), _blobs(2)
     label[10:30, 10:30][label[10:30, 10:30] == 0] = 255
-    meter = SurfaceMeter(3, mpp=0.5, tolerance_um=1)
+    meter = SurfaceMeter(3, mpp=(0.5, 0.5), tolerance_um=1)
 
     for start, stop in [(0, 1), (1, 1), (1, 17), (17, 40)]:
         meter.add(label[start:stop], mask[start:stop])
@@ -187,7 +238,7 @@ def test_distances_equal_those_of_a_distance_map(seed: int) -> None:
             distances = 0.5 * ndimage.distance_transform_edt(away)[tuple(points.T)]
             tracer = OutlineTracer()
             tracer.add(one)
-            lengths = 0.5 * tracer.outlines(3)[index].lengths_px
+            lengths = 0.5 * tracer.outlines(3)[index].lengths
             near += lengths[distances <= 0.8].sum()
             total += lengths.sum()
             order = np.argsort(distances)
@@ -212,11 +263,13 @@ def test_too_long_outlines_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> 
     """Beyond the limit there is no score, rather than a process out of memory."""
     monkeypatch.setattr(boundary, "MAX_OUTLINE_POINTS", 17)
 
-    assert measure_surfaces(_halves(4), _halves(7), 2, mpp=1, tolerance_um=1) is None
+    assert measure_surfaces(_halves(4), _halves(7), 2, mpp=(1, 1), tolerance_um=1) is None
 
 
-@pytest.mark.parametrize(("mpp", "tolerance_um"), [(0, 1), (float("nan"), 1), (1, -1)])
-def test_impossible_units_are_refused(mpp: float, tolerance_um: float) -> None:
+@pytest.mark.parametrize(
+    ("mpp", "tolerance_um"), [((0, 1), 1), ((1, 0), 1), ((float("nan"), 1), 1), ((1, 1), -1)]
+)
+def test_impossible_units_are_refused(mpp: tuple[float, float], tolerance_um: float) -> None:
     """A resolution must be positive, a tolerance not negative."""
     with pytest.raises(ConfigError, match="must be positive"):
         SurfaceMeter(2, mpp=mpp, tolerance_um=tolerance_um)
@@ -224,7 +277,7 @@ def test_impossible_units_are_refused(mpp: float, tolerance_um: float) -> None:
 
 def test_different_shapes_are_refused() -> None:
     """Truth and prediction must lie on each other, strip by strip."""
-    meter = SurfaceMeter(2, mpp=1, tolerance_um=1)
+    meter = SurfaceMeter(2, mpp=(1, 1), tolerance_um=1)
     with pytest.raises(ConfigError, match="shapes must be equal"):
         meter.add(np.zeros((2, 3), np.uint8), np.zeros((2, 4), np.uint8))
     meter.add(np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.uint8))
