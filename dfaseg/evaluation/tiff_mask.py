@@ -11,10 +11,11 @@ from tifffile import TiffFile, TiffFileError, TiffPage
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
+from dfaseg.evaluation.tiff_planes import check_is_one_plane
 from dfaseg.slide.tiff_metadata import read_metadata
 from dfaseg.stitcher.ome_xml import LabelFacts, parse_label_xml
 
-_BLACK_IS_ZERO, _PALETTE = 1, 3
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
 """Tag 262: what a sample means. Palette indices are codes, as grey values are."""
 _LOSSY = frozenset({6, 7, 33003, 33005, 34712, 50001})
 """Tag 259: JPEG of both kinds, JPEG 2000 of three, WebP."""
@@ -98,7 +99,8 @@ def open_tiff_mask(path: Path) -> TiffMask | None:
     """Open a TIFF that can be read by its tiles or strips; None for other kinds, e.g. colours.
 
     Raises:
-        EvaluationError: The file is damaged, or stored with loss.
+        EvaluationError: The file is damaged, holds several planes, or is stored with loss or with
+            white as 0.
     """
     try:
         tiff = TiffFile(path)
@@ -106,6 +108,7 @@ def open_tiff_mask(path: Path) -> TiffMask | None:
         raise EvaluationError(f"mask '{path}': not a readable TIFF ({error})") from error
     try:
         _check_storage(path, tiff.pages.first)
+        check_is_one_plane(path, tiff)
     except EvaluationError:
         tiff.close()
         raise
@@ -120,6 +123,13 @@ def _check_storage(path: Path, page: TiffPage) -> None:
         raise EvaluationError(
             f"mask '{path}': is stored as JPEG or the like, which changes codes along borders; save"
             " it without loss"
+        )
+    if page.samplesperpixel == 1 and page.photometric == _WHITE_IS_ZERO:
+        # Some write their codes as they are, others turn them over so that 1 is white: both read
+        # their own files only.
+        raise EvaluationError(
+            f"mask '{path}': is stored with white as 0 (WhiteIsZero), and programs do not agree"
+            " which of its pixels are 0; save it as an 8-bit grey picture with black as 0"
         )
     if page.chunks[0] * page.imagewidth > MAX_CHUNK_ROW_PX:
         raise EvaluationError(

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import AnnotationError, DatasetError, EvaluationError
@@ -250,6 +252,88 @@ def test_coloured_and_lossy_masks_are_refused(tmp_path: Path) -> None:
         open_mask_file(tmp_path / "colour.tif")
     with pytest.raises(EvaluationError, match="is stored as JPEG"):
         open_mask_file(tmp_path / "lossy.tif")
+
+
+@pytest.mark.parametrize("options", [{"compression": "group4"}, {}], ids=["fax", "plain"])
+def test_mask_of_one_bit_is_read_as_it_was_written(tmp_path: Path, options: dict[str, str]) -> None:
+    """By Pillow and by tifffile, which have black as 0 here."""
+    tumour = MASK == 1
+    Image.fromarray(tumour).save(tmp_path / "p.tif", **options)
+    tifffile.imwrite(tmp_path / "t.tif", tumour, photometric="minisblack")
+
+    for name in ("p.tif", "t.tif"):
+        with closing(open_mask_file(tmp_path / name)) as mask:
+            assert np.array_equal(mask.read_rows(0, 90), tumour)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16])
+def test_mask_with_white_as_zero_is_refused(tmp_path: Path, dtype: type) -> None:
+    """What tifffile writes of a boolean array by default, others read the other way round."""
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, (MASK == 1).astype(dtype), photometric="miniswhite")
+    with pytest.raises(EvaluationError, match=r"m\.tif': is stored with white as 0"):
+        open_mask_file(path)
+
+
+def write_pages(path: Path, *pages: np.ndarray, **options: object) -> None:
+    """Write pictures one after the other, none of them called a level."""
+    with tifffile.TiffWriter(path) as tiff:
+        for page in pages:
+            tiff.write(page, photometric="minisblack", metadata=None, **options)
+
+
+STACK = np.stack([MASK, MASK, MASK])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: tifffile.imwrite(path, STACK, photometric="minisblack"),
+        lambda path: tifffile.imwrite(path, STACK, photometric="minisblack", truncate=True),
+        lambda path: tifffile.imwrite(path, STACK, imagej=True),
+        lambda path: tifffile.imwrite(
+            path, STACK, photometric="minisblack", ome=True, metadata={"axes": "ZYX"}
+        ),
+        lambda path: tifffile.imwrite(
+            path, STACK, photometric="minisblack", volumetric=True, tile=(16, 16, 16)
+        ),
+        lambda path: write_pages(path, MASK, MASK, MASK),
+        lambda path: write_pages(path, MASK, MASK[:50], MASK[:, :30]),
+        lambda path: tifffile.imwrite(path, np.stack([STACK] * 3, axis=3), photometric="rgb"),
+    ],
+    ids=["pages", "one page", "ImageJ", "OME", "volume", "unrelated", "sizes", "colours"],
+)
+def test_several_planes_are_refused(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    """Scoring the first would be a guess."""
+    write(tmp_path / "m.tif")
+    with pytest.raises(EvaluationError, match=r"m\.tif': holds 3 pages or slices, and it is not"):
+        open_mask_file(tmp_path / "m.tif")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: tifffile.imwrite(path, MASK[np.newaxis], photometric="minisblack"),
+        lambda path: write_pages(path, MASK, MASK[::2, ::2], MASK[::4, ::4]),
+        lambda path: write_levels(path, metadata=None),
+        lambda path: write_levels(path, subifds=2, metadata={"axes": "YX"}),
+    ],
+    ids=["one slice", "levels", "marked levels", "OME pyramid"],
+)
+def test_levels_of_a_pyramid_are_one_plane(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    """The finest is read."""
+    write(tmp_path / "m.ome.tif")
+    with closing(open_mask_file(tmp_path / "m.ome.tif")) as mask:
+        assert np.array_equal(mask.read_rows(0, 90), MASK)
+
+
+def write_levels(path: Path, **options: object) -> None:
+    """Write a pyramid whose levels are marked as such, in pages or below the first one."""
+    with tifffile.TiffWriter(path, ome="subifds" in options) as tiff:
+        tiff.write(MASK, photometric="minisblack", **options)
+        for step in (2, 4):
+            level = MASK[::step, ::step]
+            tiff.write(level, photometric="minisblack", subfiletype=1, metadata=None)
 
 
 def test_damaged_tile_is_named(tmp_path: Path) -> None:
