@@ -55,7 +55,10 @@ class TiffMask:
         for number in range(top // height, -(-bottom // height)):
             first = number * height
             rows = self._chunk_row(number)
-            parts.append(rows[max(0, top - first) : bottom - first])
+            part = rows[max(0, top - first) : bottom - first]
+            # A view would keep all of a large strip while the next one is decoded.
+            parts.append(part.copy() if len(part) < len(rows) else part)
+            del rows, part
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def close(self) -> None:
@@ -66,8 +69,21 @@ class TiffMask:
         """Return one row of tiles, or one strip; the last one is kept, as rows come in order."""
         if self._recent is not None and self._recent[0] == number:
             return self._recent[1]
-        first = number * self._chunk_height
-        height = min(self._chunk_height, self.frame.height - first)
+        self._recent = None  # before the next one is there: a strip can be large
+        height = min(self._chunk_height, self.frame.height - number * self._chunk_height)
+        rows = self._whole_strip(number, height)
+        if rows is None:
+            rows = self._joined_tiles(number, height)
+        self._recent = (number, rows)
+        return rows
+
+    def _whole_strip(self, number: int, height: int) -> NDArray[Any] | None:
+        """Return a strip as it was decoded; None for rows that must be put together."""
+        strip = self._decode(number) if self._chunk_width == self.frame.width else None
+        return None if strip is None or len(strip) < height else strip[:height]
+
+    def _joined_tiles(self, number: int, height: int) -> NDArray[Any]:
+        """Return a row of tiles, 255 where one was never written."""
         rows = np.full((height, self.frame.width), IGNORE_INDEX, self._page.dtype)
         for col in range(self._per_row):
             x = col * self._chunk_width
@@ -75,7 +91,6 @@ class TiffMask:
             if tile is not None:
                 part = rows[:, x : x + self._chunk_width]
                 part[:] = tile[: part.shape[0], : part.shape[1]]
-        self._recent = (number, rows)
         return rows
 
     def _decode(self, index: int) -> NDArray[Any] | None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -204,6 +205,35 @@ def test_tiff_is_read_by_its_parts(tmp_path: Path, options: dict[str, object]) -
     parts = [mask.read_rows(top, min(top + 25, 90)) for top in range(0, 90, 25)]
     mask.close()
     assert np.array_equal(np.concatenate(parts), MASK)
+
+
+def test_one_large_strip_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    """Neither a copy of it nor the one before, even where rows of that are still in use."""
+    strip = np.zeros((2000, 4000), np.uint8)
+    mask = np.concatenate([strip, strip + 1, strip + 2])
+    tifffile.imwrite(tmp_path / "m.tif", mask, rowsperstrip=2000, compression="deflate")
+    with closing(open_mask_file(tmp_path / "m.tif")) as opened:
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        for top in range(0, 6000, 300):  # some bands lie across two strips
+            rows = opened.read_rows(top, top + 300)
+            assert np.array_equal(rows, mask[top : top + 300])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert peak - before < 2 * strip.nbytes
+
+
+def test_strip_that_was_never_written_is_not_analysed(tmp_path: Path) -> None:
+    """As a tile."""
+    tifffile.imwrite(tmp_path / "m.tif", MASK, rowsperstrip=30)
+    with tifffile.TiffFile(tmp_path / "m.tif", mode="r+b") as tiff:
+        counts = tiff.pages.first.tags["StripByteCounts"]
+        counts.overwrite([counts.value[0], 0, counts.value[2]])
+
+    with closing(open_mask_file(tmp_path / "m.tif")) as mask:
+        assert (mask.read_rows(30, 60) == IGNORE_INDEX).all()
+        assert np.array_equal(mask.read_rows(60, 90), MASK[60:])
 
 
 def test_resolution_of_a_tiff_is_read(tmp_path: Path) -> None:
