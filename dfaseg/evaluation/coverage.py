@@ -1,5 +1,8 @@
 """What must be said of pixels, classes and slides that no score counts."""
 
+import math
+
+from dfaseg.evaluation.objects import MAX_PIXELS
 from dfaseg.evaluation.results import EvalResult
 
 
@@ -13,7 +16,27 @@ def notes_on_coverage(result: EvalResult) -> tuple[str, ...]:
         *_notes_on_classes(result),
         *_notes_on_pixels(result),
         *_notes_on_outlines(result),
+        *notes_on_objects(result),
     )
+
+
+def notes_on_objects(result: EvalResult) -> list[str]:
+    """Say in which images no objects were counted although that was asked for.
+
+    Args:
+        result: Its fact ``object_class`` names the class that was asked for, if any.
+    """
+    name, num_images = result.facts.get("object_class"), len(result.cases)
+    num_counted = sum(case.objects is not None for case in result.cases)
+    if name is None or num_counted == num_images:
+        return []
+    side = math.isqrt(MAX_PIXELS)
+    if not num_counted:
+        return [f"Objects of {name} were not counted: no image is as small as {side} × {side} px."]
+    return [
+        f"Objects of {name} were counted in {num_counted} of {num_images} images: the others have"
+        f" more pixels than {side} × {side}."
+    ]
 
 
 def _notes_on_classes(result: EvalResult) -> list[str]:

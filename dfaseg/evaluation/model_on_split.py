@@ -15,6 +15,7 @@ from dfaseg.evaluation.boundary import measure_surfaces
 from dfaseg.evaluation.cases import choose_cases
 from dfaseg.evaluation.confidence import count_confidence
 from dfaseg.evaluation.confusion import ConfusionMatrix
+from dfaseg.evaluation.coverage import notes_on_objects
 from dfaseg.evaluation.objects import score_objects
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.windows import (
@@ -99,6 +100,8 @@ def evaluate_model(
         for index, logits in enumerate(predicted)
     )
     facts = _facts(network, data, spec.split_name)
+    if spec.object_class is not None:
+        facts["object_class"] = spec.object_class
     if settings:
         facts["settings"] = dict(settings)
     title = f"{card.name} on {data.info.name}, {spec.split_name} split"
@@ -108,7 +111,7 @@ def evaluate_model(
 
 def notes_on_data(result: EvalResult) -> tuple[str, ...]:
     """Return what a reader must know of the data set a model was evaluated on."""
-    facts, notes = result.facts, []
+    facts, notes = result.facts, notes_on_objects(result)
     if result.mpp is not None and not math.isclose(facts["mpp_of_data"], result.mpp, rel_tol=1e-3):
         notes.append(
             f"Images and truth were resampled from {facts['mpp_of_data']:g} to {result.mpp:g} µm"

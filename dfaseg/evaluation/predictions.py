@@ -103,6 +103,8 @@ def evaluate_predictions(
         "pairs": coverage,
         "without_prediction": list(pairing.without_prediction),
     }
+    if spec.object_class is not None:
+        facts["object_class"] = spec.object_class
     mpp = resolutions.pop() if len(resolutions) == 1 else None
     unscored = ScoredClasses(classes, _ignored(spec)).unscored
     result = EvalResult(_title(spec), classes, mpp, tuple(cases), facts, unscored)

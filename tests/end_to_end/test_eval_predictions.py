@@ -322,6 +322,40 @@ def test_ignored_class_is_in_no_mean(place: Path) -> None:
     assert "The weakest class is stroma" in page
 
 
+@pytest.mark.parametrize(
+    ("max_pixels", "note"),
+    [
+        (30 * 40, "Objects of tumour were counted in 1 of 2 images: the others have more pixels"),
+        (10 * 10, "Objects of tumour were not counted: no image is as small as"),
+        (60 * 40, None),
+    ],
+    ids=["one too large", "both too large", "none too large"],
+)
+def test_images_too_large_for_objects_are_counted_in_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_pixels: int, note: str | None
+) -> None:
+    """In all outputs; the limit is lowered here."""
+    monkeypatch.setattr("dfaseg.evaluation.pair_meter.MAX_PIXELS", max_pixels)
+    (tmp_path / "p").mkdir()
+    for name, height, width in (("small", 30, 40), ("large", 40, 60)):
+        write_store(tmp_path / "p" / f"{name}.zarr", blotches(height, width), slide_id=name)
+    out = tmp_path / "out"
+
+    result = run_eval(
+        tmp_path / "p", "--truth", tmp_path / "p", "--out", out, "--objects", "tumour"
+    )
+
+    assert result.exit_code == 0, result.stderr
+    notes = [line for line in scores_of(out)["summary"]["notes"] if "Objects of" in line]
+    if note is None:
+        assert notes == []
+        return
+    (line,) = notes
+    assert line.startswith(note)
+    assert line in " ".join(result.stdout.split())
+    assert line in (out / "report.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize("drawn", [False, True], ids=["mask", "polygons"])
 def test_unknown_class_to_ignore_is_refused(place: Path, drawn: bool) -> None:
     """Before anything is scored; a class that only the truth knows may be ignored."""

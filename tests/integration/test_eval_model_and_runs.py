@@ -76,6 +76,21 @@ def test_model_is_scored_on_every_image_of_a_split(
     assert f"{result.pooled().macro_dice:.4f}" in said.output
 
 
+def test_model_whose_images_are_too_large_for_objects_says_so(
+    tmp_path: Path, run_eval: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is lowered here."""
+    monkeypatch.setattr("dfaseg.evaluation.objects.MAX_PIXELS", 100)
+    model = write_model(tmp_path / "run", 0, "dfa")
+
+    said = run_eval(
+        "--model", model, "--dataset", "synthetic", "--out", "scores", "--objects", "Rare hard"
+    )
+
+    assert said.exit_code == 0, said.output
+    assert "Objects of Rare hard were not counted" in said.output
+
+
 def test_evaluated_models_are_compared_as_methods(
     tmp_path: Path, run_eval: Callable[..., Result]
 ) -> None:
