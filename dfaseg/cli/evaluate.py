@@ -5,7 +5,13 @@ from typing import Any
 
 import click
 
-from dfaseg.cli.options import device_option, overwrite_option, precision_option, workers_option
+from dfaseg.cli.options import (
+    FiniteRange,
+    device_option,
+    overwrite_option,
+    precision_option,
+    workers_option,
+)
 from dfaseg.cli.train_options import DATASETS
 
 _PATH = click.Path(path_type=Path)
@@ -44,21 +50,21 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--truth-origin",
-    type=(float, float),
+    type=(FiniteRange(), FiniteRange()),
     default=(0.0, 0.0),
     metavar="X Y",
     help="Where on the slide polygons that do not say so have (0, 0), in level-0 px.",
 )
 @click.option(
     "--level0-scale",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="PX",
     help="Level-0 px per pixel of a prediction that does not say so, for truth in polygons.",
 )
 @click.option(
     "--tolerance",
     "tolerance_um",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0, min_open=True),
     default=5.0,
     show_default=True,
     metavar="UM",

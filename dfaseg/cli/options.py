@@ -1,5 +1,6 @@
 """Every option that more than one command has or that needs parsing, once."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ class AutoInt(click.ParamType[int | None]):
             self.fail(f"{value!r} is neither 'auto' nor a whole number", param, ctx)
         if number < self._minimum:
             self.fail(f"{number} is below {self._minimum}", param, ctx)
+        return number
+
+
+class FiniteRange(click.FloatRange):
+    """A number within limits, neither infinite nor "nan", which Click lets through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse one value."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
         return number
 
 

@@ -33,10 +33,12 @@ class CodeTable:
     Attributes:
         indices: Class index, or 255 = ignore, of each known code.
         others: Index of every other code (e.g. of instance ids), or None if others are errors.
+        remedy: What to do about an unknown code.
     """
 
     indices: Mapping[int, int]
     others: int | None = None
+    remedy: str = "correct the mask or the class table"
     _lookup: NDArray[np.uint16] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class CodeTable:
         more = f" (and {len(values) - 1} other unknown codes)" if len(values) > 1 else ""
         raise DatasetError(
             f"mask '{path}': code {values[0]} in {counts[0]} pixels is unknown{more}; the known"
-            f" codes are {known}: correct the mask or the class table"
+            f" codes are {known}: {self.remedy}"
         )
 
 

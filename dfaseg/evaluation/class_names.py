@@ -174,8 +174,10 @@ def read_as(scored: ScoredClasses, file: MaskFile, what: str, *, is_given: bool)
                 " the order of its codes"
             )
         indices = [scored.indices[comparable_name(name)] for name in scored.class_map.names]
+        remedy = "correct the mask, or give a --class-map that has it"
     else:
         indices = scored.find(f"{what} '{file.path}'", own.names, is_truth=what == "truth")
+        remedy = "it is none of the mask's own classes; write the mask again"
     is_same = indices == list(range(len(indices)))
-    table = CodeTable(dict(enumerate(indices)) | {IGNORE_INDEX: IGNORE_INDEX})
+    table = CodeTable(dict(enumerate(indices)) | {IGNORE_INDEX: IGNORE_INDEX}, remedy=remedy)
     return MaskLabels(file, table, len(indices) if is_same else 0)

@@ -262,6 +262,42 @@ def test_class_map_without_a_class_of_the_prediction_is_refused(place: Path) -> 
     assert "class 'mucus' is unknown; the classes are stroma, tumour; give a" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("--tolerance", ["inf"]), ("--tolerance", ["nan"]), ("--tolerance", ["0"]),
+        ("--tolerance", ["-1"]), ("--level0-scale", ["nan"]), ("--level0-scale", ["inf"]),
+        ("--level0-scale", ["0"]), ("--truth-origin", ["nan", "0"]),
+        ("--truth-origin", ["0", "inf"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)  # fmt: skip
+def test_impossible_numbers_in_options_are_refused(
+    place: Path, option: str, values: list[str]
+) -> None:
+    """The option is named, and no file of scores is made."""
+    result = run_eval(
+        place / "p.zarr", "--truth", place / "p.zarr", "--out", place / "out", option, *values
+    )
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.stderr
+    assert not (place / "out").exists()
+
+
+def test_unknown_code_asks_for_a_class_map(place: Path) -> None:
+    """Where the file does not name its classes itself."""
+    codes = np.full((40, 60), 7, np.uint8)
+
+    result = run_eval(
+        place / "p.zarr", "--truth", write_picture(place / "t.png", codes), "--out", place / "out",
+        "--class-map", place / "classes.toml",
+    )  # fmt: skip
+
+    assert "code 7 in 2400 pixels is unknown; the known codes are 0, 1, 2, 255" in result.stderr
+    assert "correct the mask, or give a --class-map that has it" in result.stderr
+
+
 def test_polygons_over_a_picture_need_its_scale(place: Path) -> None:
     """A picture does not say how many level-0 px one of its pixels spans."""
     truth = write_feature(place / "x.geojson", "tumour", SQUARE)
