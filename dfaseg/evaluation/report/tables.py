@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
+
 from dfaseg.evaluation.results import CaseResult, EvalResult
 from dfaseg.evaluation.summary import OVERALL, PER_CLASS, Summary
 from dfaseg.files import write_aside
@@ -47,21 +49,25 @@ def write_evaluation_csv(path: Path, result: EvalResult, summary: Summary) -> No
             for measure in PER_CLASS
             for class_name, value in zip(names, getattr(own, measure), strict=True)
         ]
-        rows += _outline_rows(place, case, names)
+        rows += _outline_rows(place, case, result)
     write_csv(path, _EVALUATION_COLUMNS, rows)
 
 
 def _outline_rows(
-    place: tuple[str, str, str], case: CaseResult, names: Sequence[str]
+    place: tuple[str, str, str], case: CaseResult, result: EvalResult
 ) -> list[Sequence[object]]:
     """Return the outlines' measures of an image, where they were taken."""
     if case.surface is None:
         return []
-    return [
-        (*place, class_name, measure, float(value), math.nan, math.nan)
-        for measure in ("surface_dice", "hausdorff95_um")
-        for class_name, value in zip(names, getattr(case.surface, measure), strict=True)
-    ]
+    rows: list[Sequence[object]] = []
+    for measure in ("surface_dice", "hausdorff95_um"):
+        values = getattr(case.surface, measure).copy()
+        values[list(result.unscored)] = np.nan
+        rows += [
+            (*place, class_name, measure, float(value), math.nan, math.nan)
+            for class_name, value in zip(result.class_map.names, values, strict=True)
+        ]
+    return rows
 
 
 def _calibration_rows(title: str, summary: Summary) -> list[Sequence[object]]:
