@@ -45,6 +45,11 @@ def cautions(
         reference: Name of the method that all others are held against, if any.
     """
     said = [tests.note] if tests.note else []
+    first = methods[0].runs[0].result
+    said += [
+        f"{first.class_map[index].name} is not scored and left out of all means."
+        for index in first.unscored
+    ]
     fewest = min(len(method.runs) for method in methods)
     if fewest < ENOUGH_SEEDS:
         said.append(

@@ -201,3 +201,13 @@ def test_runs_that_ignore_different_classes_are_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"run 'none-0': .* with the same --ignore"):
         compare_runs([one, ignoring])
+
+
+def test_class_that_no_run_scores_is_named() -> None:
+    """Its Dice is empty in the tables, which a reader must understand."""
+    runs = [run({"bias.mode": mode}, 0) for mode in ("dfa", "none")]
+    ignoring = [replace(one, result=replace(one.result, unscored=(1,))) for one in runs]
+
+    name = CLASSES[1].name
+    assert f"{name} is not scored and left out of all means." in compare_runs(ignoring).cautions
+    assert not any("not scored" in note for note in compare_runs(runs).cautions)
