@@ -17,7 +17,8 @@ def require_same_pixels(runs: Sequence[Run]) -> None:
     """Refuse runs that were not scored on the same pixels of the same cases.
 
     Raises:
-        ConfigError: Classes, those that are not scored, cases, resolution or scored pixels differ; the message says which.
+        ConfigError: Classes, those left out of the means, cases, resolution or scored pixels
+            differ; the message says which.
     """
     first = runs[0]
     cases = first.result.by_case()
