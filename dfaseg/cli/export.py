@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--simplify",
-    type=click.FloatRange(min=0),
+    type=options.FiniteRange(min=0),
     metavar="UM",
     help="Tolerance for simpler polygons; what predict was given if not given.",
 )
 @click.option(
     "--min-area",
-    type=click.FloatRange(min=0),
+    type=options.FiniteRange(min=0),
     metavar="UM2",
     help="Leave smaller polygons out; what predict was given if not given.",
 )

@@ -1,5 +1,6 @@
 """``dfaseg predict``: slides in, masks, polygons, overlays and areas out."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".geojson", ".zip"})
 """Of masks that other tools write; hardly of a folder that is meant."""
+
+log = logging.getLogger(__name__)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +44,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 )
 @click.option(
     "--mpp",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     metavar="UM",
     help="The slide's µm per pixel, in place of what its file says.",
 )
@@ -91,7 +94,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 )
 @click.option(
     "--simplify",
-    type=click.FloatRange(min=0),
+    type=options.FiniteRange(min=0),
     default=0.0,
     show_default=True,
     metavar="UM",
@@ -99,7 +102,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 )
 @click.option(
     "--min-area",
-    type=click.FloatRange(min=0),
+    type=options.FiniteRange(min=0),
     default=0.0,
     show_default=True,
     metavar="UM2",
@@ -122,7 +125,7 @@ _FILE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".json", ".g
 )
 @click.option(
     "--limit-memory",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True, max=1e6),
     metavar="GB",
     help="What a run may take; batches and threads are chosen to fit. What the job may take "
     "if not given.",
@@ -219,10 +222,8 @@ def _show(result: "PredictResult") -> None:
     names = ("mask", "polygons", "overlay", "areas", "record")
     for name, place in zip(names, map(_relative, result.places.finals), strict=True):
         click.echo(f"{name:<8}  {place}")
-    click.echo(
-        f"dfaseg: {result.num_tiles} patches, {result.num_polygons} polygons in "
-        f"{result.seconds:.1f} s",
-        err=True,
+    log.info(
+        "%d patches, %d polygons in %.1f s", result.num_tiles, result.num_polygons, result.seconds
     )
 
 

@@ -30,7 +30,7 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 )
 @click.option(
     "--mpp",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     default=0.5,
     show_default=True,
     metavar="UM",
@@ -38,7 +38,7 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 )
 @click.option(
     "--slide-mpp",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     metavar="UM",
     help="The slides' own µm per pixel, in place of what their files say.",
 )
@@ -67,7 +67,7 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 )
 @click.option(
     "--min-tissue",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     metavar="SHARE",
@@ -130,7 +130,7 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 )
 @click.option(
     "--val-share",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     default=0.15,
     show_default=True,
     metavar="SHARE",
@@ -138,7 +138,7 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 )
 @click.option(
     "--test-share",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     default=0.15,
     show_default=True,
     metavar="SHARE",

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from dfaseg.cli.options import FiniteRange
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DATASETS = ("bcss", "bcss-certain", "bdsa", "crag", "ebhi", "folder", "glas", "synthetic")
@@ -62,12 +64,12 @@ _SETTINGS = (
     ),
     click.option(
         "--mpp",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         help="Resolution to train at (µm per pixel).  [default: the data set's]",
     ),
     click.option(
         "--balance",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         help="Favour images of rare classes: 0 not at all, 1 until classes are drawn alike."
         "  [default: 0.5]",
     ),
@@ -158,13 +160,13 @@ _SETTINGS = (
     click.option(
         "--lr",
         "optimiser__lr",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         help="Highest learning rate of the network.  [default: 0.001]",
     ),
     click.option(
         "--weight-decay",
         "optimiser__weight_decay",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         help="Decay of AdamW.  [default: 0.01]",
     ),
     click.option(
@@ -177,7 +179,7 @@ _SETTINGS = (
     click.option(
         "--warmup-epochs",
         "optimiser__warmup_epochs",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         help="Length of the linear warm-up.  [default: 1.0]",
     ),
     click.option(
@@ -189,7 +191,7 @@ _SETTINGS = (
     click.option(
         "--ema-decay",
         "optimiser__ema_decay",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         help="Decay per step of the averaged weights; 0 takes the last weights.  [default: 0.998]",
     ),
     click.option(

@@ -28,6 +28,7 @@ PLENTY_BYTES = 8_000_000_000
 """Left beside everything else, this is more than a chunk takes in any network known here on a few
 cores, and it is not worth a forward pass to find out by how much."""
 _LOOK_SECONDS = 0.001
+_FLOAT = 4
 _measured: dict[tuple[str, ...], int] = {}
 """Bytes of a network's chunk, by what they depend on."""
 _least_resident: list[int] = []
@@ -86,6 +87,7 @@ def fit_to_memory(  # what a run is made of
     """
     resident = _resident_before_runs()
     limit = spec.limit_memory_bytes or resident_memory_bytes() + available_memory_bytes()
+    _refuse_huge_patches(info, network, grid, limit)
     chunk = network.chunk_size(grid.patch_px, grid.patch_px) or 1
     batches = [batch_size] if spec.batch_size else list(_halvings(batch_size, chunk))
     workers = [num_workers] if spec.workers else list(_halvings(num_workers, 1))
@@ -132,6 +134,24 @@ def _refusal(info: SlideInfo, plan: MemoryPlan, spec: PredictSpec) -> str:
         f"are allowed ({source}); use {smaller}, or give the job more and pass --limit-memory "
         f"{needed + 0.1:.1f}"
     )
+
+
+def _refuse_huge_patches(info: SlideInfo, network: Network, grid: TileGrid, limit: int) -> None:
+    """Refuse patches whose pixels alone do not fit, rather than run one to find out the rest.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    if network.device.type != "cpu":
+        return
+    # As bytes are made numbers, and these are scaled.
+    needed = 2 * 3 * _FLOAT * grid.patch_px**2 * network.useful_batch
+    if needed > limit:
+        raise ConfigError(
+            f"slide '{info.slide_id}': a patch of {grid.patch_px} px needs more than "
+            f"{needed / 1e9:.1f} GB of memory, but {limit / 1e9:.1f} GB are allowed; use a "
+            "smaller --patch-size"
+        )
 
 
 def _network_bytes(network: Network, patch_px: int) -> int:

@@ -29,7 +29,8 @@ def part_of(
         OutputError: What processes must agree on cannot be read or written.
     """
     areas = agreed_areas(hidden, slides, keep=keep)
-    ids = set(deal_out(areas, share.count)[share.index])
+    shares = deal_out(areas, share.count)
+    ids = set(shares[share.index] if share.index < len(shares) else ())
     part = [slide for slide in slides if slide.id in ids]
     log.info(
         "share %s (%s): %d of %d slides, %.0f of %.0f megapixels",

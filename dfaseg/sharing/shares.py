@@ -78,9 +78,11 @@ def deal_out(areas: Mapping[str, int], count: int) -> list[list[str]]:
         count: Number of shares.
 
     Returns:
-        The ids of each share, largest first. Each id is in exactly one.
+        The ids of each share, largest first. Each id is in exactly one; shares beyond the last
+        that has any are left out.
     """
-    # Slides of unknown area are spread by number.
+    # Slides of unknown area are spread by number, and no share is given one while others have none.
+    count = min(count, len(areas))
     loads = [(0, 0, index) for index in range(count)]
     shares: list[list[str]] = [[] for _ in range(count)]
     for slide_id in sorted(areas, key=lambda name: (-areas[name], name)):

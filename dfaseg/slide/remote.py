@@ -52,9 +52,11 @@ class RemoteSource:
             return b""
         data = self._fetch(offset, end)
         if len(data) != end - offset:
-            raise self._lost(
-                f"the server sent {len(data)} bytes instead of {end - offset}; it must support "
-                "range requests"
+            raise SlideError(
+                self._identity.name,
+                f"'{self._identity.location}' cannot be read in parts (the server sent {len(data)} "
+                f"bytes instead of {end - offset}); take a server that supports range requests, or "
+                "download the slide first",
             )
         return data
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from dfaseg import __version__
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cli import progress
+from dfaseg.cli.main import cli
 from dfaseg.geometry import Rect
 from tests.factories import Compression, tissue_like_image, write_scn_slide, write_tiff_slide
 from tests.model_files import write_tiny_model
@@ -248,3 +250,23 @@ def test_overwrite_replaces_a_result(tmp_path: Path, model: Path) -> None:
     again = predict(slide, tmp_path / "m.zarr", model, "--tissue", "none", "--overwrite")
 
     assert again.shape == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--limit-memory", "nan"),
+        ("--limit-memory", "1e308"),
+        ("--mpp", "inf"),
+        ("--simplify", "nan"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(tmp_path: Path, option: str, value: str) -> None:
+    """In one line, before anything is opened."""
+    said = CliRunner().invoke(
+        cli, ["predict", "sample", "--out", str(tmp_path / "m.zarr"), option, value]
+    )
+
+    assert said.exit_code == 2
+    assert f"Invalid value for '{option}'" in said.output
+    assert not list(tmp_path.iterdir())

@@ -36,7 +36,7 @@ def fitted(width: int = 60000, height: int = 80000, **settings: object) -> Memor
     return fit_to_memory(
         info,
         plan,
-        TileGrid(plan.width, plan.height, 512, 64),
+        TileGrid(plan.width, plan.height, spec.patch_px or 512, 64),
         identity_network(4),
         spec,
         batch_size=spec.batch_size or 32,
@@ -98,6 +98,16 @@ def test_slide_that_cannot_fit_is_refused_with_what_would_do() -> None:
     enough = float(str(e.value).rpartition(" ")[2])
     plan = fitted(limit_memory_bytes=int(enough * GB))
     assert plan.estimate_bytes <= plan.limit_bytes
+
+
+def test_chunk_that_cannot_fit_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its pixels alone take is known; to find out the rest would take more than is allowed."""
+    monkeypatch.setattr(memory, "_network_bytes", lambda *_: pytest.fail("run all the same"))
+
+    with pytest.raises(
+        ConfigError, match=r"a patch of 8192 px needs more than 1\.6 GB.*--patch-size"
+    ):
+        fitted(width=4000, height=4000, patch_px=8192, limit_memory_bytes=GB)
 
 
 def test_what_the_run_before_left_is_not_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,11 @@ def test_large_slides_are_spread_first() -> None:
     assert deal_out(areas, 2) == [["giant"], [f"s{i}" for i in range(10)]]
 
 
+def test_more_shares_than_slides_take_no_memory() -> None:
+    """A slip of the finger in --shard must not fill the machine."""
+    assert deal_out({"a": 5, "b": 7, "c": 0}, 10**26) == [["b"], ["a"], ["c"]]
+
+
 def test_slides_of_unknown_area_are_spread_by_number() -> None:
     """Broken ones do not all go to the emptiest share."""
     assert [len(share) for share in deal_out(dict.fromkeys("abcdef", 0), 3)] == [2, 2, 2]
