@@ -212,13 +212,6 @@ def _show(result: "PredictResult") -> None:
         click.echo(f"{area.name:<{width}}  {area.mm2:>10.4f}  {area.percent:>6.2f}")
     total = result.areas.analysed_mm2
     click.echo(f"{'analysed':<{width}}  {total:>10.4f}  {100.0 if total else 0.0:>6.2f}")
-    if result.num_unreadable:
-        tiles = "1 tile" if result.num_unreadable == 1 else f"{result.num_unreadable} tiles"
-        click.echo(
-            f"dfaseg: warning: {tiles} of the slide could not be decoded: 255 in the mask, "
-            "listed in the run record",
-            err=True,
-        )
     names = ("mask", "polygons", "overlay", "areas", "record")
     for name, place in zip(names, map(_relative, result.places.finals), strict=True):
         click.echo(f"{name:<8}  {place}")

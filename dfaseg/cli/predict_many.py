@@ -10,9 +10,10 @@ import click
 
 from dfaseg.cli.progress import report_progress, stop_on_signals
 from dfaseg.cli.shard import chosen_share
-from dfaseg.inference.batch.outcome import BatchReport, Outcome
+from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs
+from dfaseg.tiler.unreadable import unreadable_words
 
 if TYPE_CHECKING:
     from dfaseg.inference.slide_run import Progress
@@ -77,7 +78,7 @@ def _show_forecasts(spec: BatchSpec) -> None:
 
 
 def _show_report(report: BatchReport) -> None:
-    """Print how many slides came to which end, and why slides failed."""
+    """Print how many slides came to which end, why slides failed, and which have gaps."""
     for outcome, words in (
         (Outcome.DONE, "done"),
         (Outcome.SKIPPED, "finished before"),
@@ -85,10 +86,22 @@ def _show_report(report: BatchReport) -> None:
         (Outcome.FAILED, "failed"),
     ):
         click.echo(f"{words:<17}  {len(report.of(outcome)):>6}")
-    failed = report.of(Outcome.FAILED)
-    if not failed:
+    partly = report.partly_unreadable
+    if partly:
+        click.echo(f"partly unreadable  {len(partly):>6}")
+    lines = [(failed.slide.id, failed.reason) for failed in report.of(Outcome.FAILED)]
+    lines += [(slide.slide.id, _gaps_of(slide)) for slide in partly]
+    if not lines:
         return
-    width = max(len(slide.slide.id) for slide in failed)
+    width = max(len(slide_id) for slide_id, _ in lines)
     click.echo()
-    for slide in failed:
-        click.echo(f"{slide.slide.id:<{width}}  {slide.reason}")
+    for slide_id, words in lines:
+        click.echo(f"{slide_id:<{width}}  {words}")
+
+
+def _gaps_of(slide: SlideOutcome) -> str:
+    """Say what is missing of a finished slide, and what to do."""
+    return (
+        f"{unreadable_words(slide.num_unreadable)}, see {slide.slide.id}.run.json; get the slide "
+        "again and pass --overwrite"
+    )

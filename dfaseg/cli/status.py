@@ -24,12 +24,15 @@ def status(folder: "Place") -> None:
     from dfaseg.inference.batch.status import read_status
 
     found = read_status(folder)
+    partly = found.partly_unreadable
     for word in ("done", *_LISTED):
-        click.echo(f"{word:<11}  {len(found.of(word)):>6}")
+        click.echo(f"{word:<17}  {len(found.of(word)):>6}")
+    if partly:
+        click.echo(f"partly unreadable  {len(partly):>6}")
     if found.seconds:
         speed = found.tiles / found.seconds
         click.echo(f"{found.tiles} patches in {found.seconds:.0f} s of work ({speed:.1f} per s)")
-    listed = [slide for word in _LISTED for slide in found.of(word)]
+    listed = [*(slide for word in _LISTED for slide in found.of(word)), *partly]
     if not listed:
         return
     width = max(len(slide.slide_id) for slide in listed)

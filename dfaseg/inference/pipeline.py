@@ -21,6 +21,7 @@ from dfaseg.slide.identity import SAMPLE, identify
 from dfaseg.slide.sample import open_sample
 from dfaseg.slide.staging import IsWanted, stage_slide
 from dfaseg.storage.scratch import Scratch
+from dfaseg.tiler.unreadable import unreadable_words
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +170,14 @@ def run_slide(
         result = run.report(started)
         guard()
         workshop.publish()
+    if result.num_unreadable:
+        log.warning(
+            "slide '%s': %s (255 in the mask, listed in %s); get the slide again and pass "
+            "--overwrite",
+            prepared.slide.info.slide_id,
+            unreadable_words(result.num_unreadable),
+            result.places.record.name,
+        )
     return result
 
 

@@ -10,6 +10,12 @@ Reasons = Mapping[tuple[int, int], str]
 """Why each native tile ``(column, row)`` could not be decoded."""
 
 
+def unreadable_words(count: int) -> str:
+    """Say to people how many native tiles could not be decoded."""
+    tiles = "1 tile" if count == 1 else f"{count} tiles"
+    return f"{tiles} could not be decoded"
+
+
 class UnreadableTiles:
     """Collects tiles as they fail, strip by strip.
 

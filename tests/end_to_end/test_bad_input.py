@@ -309,7 +309,7 @@ def test_corrupt_tile_becomes_255_and_is_reported(place: Path) -> None:
     assert (entry["column"], entry["row"]) == (2, 1)
     assert "cannot be decoded" in entry["problem"]
     assert result.exit_code == 0
-    assert "warning: 1 tile" in result.stderr
+    assert "warning: slide 'slide': 1 tile could not be decoded" in result.stderr
     assert "warning" not in result.stdout
 
 
@@ -329,7 +329,7 @@ def test_slide_cut_in_the_middle_is_done_as_far_as_it_goes(place: Path, tissue: 
 
     mask = mask_of(place / "out" / "m.zarr")
     assert result.exit_code == 0
-    assert "warning: 11 tiles" in result.stderr
+    assert "warning: slide 'slide': 11 tiles could not be decoded" in result.stderr
     assert len(record_of(place / "out" / "m.zarr")["unreadable_native_tiles"]) == 11
     assert (mask[128:192, 64:] == IGNORE_INDEX).all()
     assert (mask[192:] == IGNORE_INDEX).all()

@@ -25,11 +25,14 @@ class SlideOutcome:
         slide: Which.
         outcome: What.
         reason: Why; empty where nothing is to be said.
+        num_unreadable: Native tiles that could not be decoded when the slide was done, now or
+            before; their pixels are 255.
     """
 
     slide: SlideInput
     outcome: Outcome
     reason: str = ""
+    num_unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,8 @@ class BatchReport:
     def of(self, outcome: Outcome) -> list[SlideOutcome]:
         """Return the slides that came to this end."""
         return [slide for slide in self.slides if slide.outcome is outcome]
+
+    @property
+    def partly_unreadable(self) -> list[SlideOutcome]:
+        """The finished slides of which native tiles could not be decoded."""
+        return [slide for slide in self.slides if slide.num_unreadable]

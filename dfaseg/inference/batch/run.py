@@ -226,7 +226,7 @@ class _Batch:
             "slide '%s': %d patches in %.1f s (%d of %d)",
             slide.id, result.num_tiles, result.seconds, place, self._count,
         )  # fmt: skip
-        return SlideOutcome(slide, Outcome.DONE, result.note)
+        return SlideOutcome(slide, Outcome.DONE, result.note, result.num_unreadable)
 
     def _note(self, event: str, slide: SlideInput, started: float, **facts: object) -> None:
         seconds = round(time.monotonic() - started, 3)

@@ -11,6 +11,7 @@ from dfaseg.inference.batch.claims import Claims, HolderState
 from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, read_events
 from dfaseg.inference.batch.spec import claims_in
 from dfaseg.storage.store_path import Place, StorePath
+from dfaseg.tiler.unreadable import unreadable_words
 
 _RECORD_ENDING = ".run.json"
 
@@ -22,12 +23,18 @@ class SlideStatus:
     Attributes:
         slide_id: Its id.
         word: ``done``, ``in work``, ``interrupted`` or ``failed``.
-        detail: Who works on it, or why it failed; empty where nothing is to be said.
+        detail: Who works on it, why it failed, or what is missing of it; empty where nothing is
+            to be said.
     """
 
     slide_id: str
     word: str
     detail: str = ""
+
+    @property
+    def is_partly_unreadable(self) -> bool:
+        """Whether it is done but for native tiles that could not be decoded."""
+        return self.word == "done" and bool(self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,11 @@ class FolderStatus:
         """Return the slides of which a word holds."""
         return [slide for slide in self.slides if slide.word == word]
 
+    @property
+    def partly_unreadable(self) -> list[SlideStatus]:
+        """The slides that are done but for native tiles that could not be decoded."""
+        return [slide for slide in self.slides if slide.is_partly_unreadable]
+
 
 def read_status(folder: Place) -> FolderStatus:
     """Look through an output folder; nothing is written or waited for.
@@ -58,15 +70,17 @@ def read_status(folder: Place) -> FolderStatus:
     finished = _finished_in(folder)
     events = read_events(folder / EVENTS_FILE)
     last = {str(event["id"]): event for event in events}
+    done = [event for event in events if event["event"] == DONE]
+    # Attempts that failed later have left the results as they were.
+    last |= {str(event["id"]): event for event in done if event["id"] in finished}
     try:
         claims = Claims(claims_in(folder))
         slides = [
-            _status_of(name, last.get(name), claims, is_done=name in finished)
+            _status_of(name, last.get(name, {}), claims, is_done=name in finished)
             for name in finished | set(last)
         ]
     except OSError as error:
         raise OutputError(f"folder '{folder}': cannot be read ({explain(error)})") from error
-    done = [event for event in events if event["event"] == DONE]
     return FolderStatus(
         slides=tuple(sorted(slides, key=lambda slide: slide.slide_id)),
         tiles=sum(int(event.get("tiles", 0)) for event in done),
@@ -101,9 +115,15 @@ def _names_in(folder: Place) -> list[str] | None:
 
 
 def _status_of(
-    slide_id: str, last: Mapping[str, Any] | None, claims: Claims, *, is_done: bool
+    slide_id: str, last: Mapping[str, Any], claims: Claims, *, is_done: bool
 ) -> SlideStatus:
     """Say how one slide stands.
+
+    Args:
+        slide_id: Its id.
+        last: The event that tells; empty where there is none.
+        claims: Who holds what.
+        is_done: Whether its record is there.
 
     Raises:
         OSError: Its claim cannot be read.
@@ -114,7 +134,9 @@ def _status_of(
         silence = max(0.0, time.time() - held.changed)
         return SlideStatus(slide_id, "in work", f"{held}, last sign of life {silence:.0f} s ago")
     if is_done:
-        return SlideStatus(slide_id, "done")
-    if last and last["event"] == FAILED:
+        num_unreadable = int(last.get("unreadable_tiles", 0))
+        gaps = f"{unreadable_words(num_unreadable)}, see {slide_id}{_RECORD_ENDING}"
+        return SlideStatus(slide_id, "done", gaps if num_unreadable else "")
+    if last.get("event") == FAILED:
         return SlideStatus(slide_id, "failed", str(last.get("reason", "")))
     return SlideStatus(slide_id, "interrupted")
