@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ from dfaseg.limits import cpu_seconds, peak_memory_bytes
 from dfaseg.model.network import Network
 from dfaseg.slide import Slide
 from dfaseg.stitcher.canvas import Canvas, by_row
+from dfaseg.tiler.second_look import is_repaired
 from dfaseg.tiler.stream import PatchBatch
 
 log = logging.getLogger(__name__)
@@ -126,17 +128,35 @@ class PredictRun:
         return load_state(partial) if has_recipe(partial, self._job.recipe) else None
 
     def restore(self, state: SavedState) -> bool:
-        """Go on where an equal run was stopped; tell whether that was possible."""
+        """Go on where an equal run was stopped; tell whether that was possible.
+
+        Raises:
+            SlideError: The slide failed in a way that is not bound to single tiles.
+        """
+        with ExitStack() as undo:
+            undo.callback(self._sink.close)
+            if not self._fits(state):
+                return False
+            undo.pop_all()
+        log.info("going on from row %d of %d", self._first_row + 1, self._job.grid.num_rows)
+        return True
+
+    def _fits(self, state: SavedState) -> bool:
+        """Take a state up; tell whether it is whole and of the slide as it is now."""
         try:
             self._canvas.restore(part_of(state, "canvas"))
             self._sink.restore(part_of(state, "sink"))
             self._unreadable = _unreadable_from(part_of(state, "unreadable"))
             self._first_row = int(state["next_row"])
         except (DfasegError, KeyError, ValueError) as error:
-            self._sink.close()
             log.warning("what the stopped run left is damaged (%s); starting anew", error)
             return False
-        log.info("going on from row %d of %d", self._first_row + 1, self._job.grid.num_rows)
+        if is_repaired(self._slide, self._job.plan, list(self._unreadable)):
+            log.warning(
+                "slide '%s': tiles that could not be decoded before can be now; starting anew",
+                self._slide.info.slide_id,
+            )
+            return False
         return True
 
     def go(self, progress: Progress, stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """Slides of a folder of which single tiles cannot be decoded: they are done, and it is said."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from dfaseg.cli.main import cli
 from dfaseg.inference.batch.events import EventLog
 from dfaseg.inference.batch.owners import Owner
 from tests.factories import corrupt_tile, write_tiff_slide
-from tests.predicting import identity_network, run_command, use
+from tests.predicting import (
+    everything_below,
+    identity_network,
+    mask_of,
+    record_of,
+    run_command,
+    use,
+)
 
 TILE_PX = 64
 
@@ -85,3 +93,63 @@ def test_status_goes_by_the_attempt_that_made_the_result(tmp_path: Path, slides:
     EventLog(tmp_path / "out" / "run.jsonl", Owner.of_this_process()).add("failed", "bad")
 
     assert "partly unreadable       1\n" in status_of(tmp_path / "out").stdout
+
+
+def test_finished_slide_with_gaps_is_told_of_whenever_it_is_skipped(
+    tmp_path: Path, slides: Path
+) -> None:
+    """It is not done again, whatever is passed: nothing more can be had of it."""
+    out = tmp_path / "out"
+    run(slides, "--out", out)
+    before = everything_below(out)
+
+    for options in ((), ("--overwrite",)):
+        result = run(slides, "--out", out, *options)
+        forecast = run(slides, "--out", out, "--dry-run", *options)
+
+        assert result.exit_code == 0
+        assert "finished before         2\n" in result.stdout
+        assert "partly unreadable       1\n\nbad  1 tile could not be decoded" in result.stdout
+        assert "bad   skip     finished; 1 tile could not be decoded\n" in forecast.stdout
+        assert "good  skip     finished\n" in forecast.stdout
+    assert everything_below(out) == before
+
+
+def test_repaired_slide_is_done_again_where_that_is_allowed(tmp_path: Path, slides: Path) -> None:
+    """Size and both ends are those of the damaged file, but its tiles can be decoded."""
+    out = tmp_path / "out"
+    run(slides, "--out", out)
+    write_good(slides / "bad.tif")
+
+    forecast = run(slides, "--out", out, "--dry-run")
+    refused = run(slides, "--out", out)
+    allowed = run(slides, "--out", out, "--dry-run", "--overwrite")
+    done = run(slides, "--out", out, "--overwrite")
+    again = run(slides, "--out", out, "--overwrite")
+
+    reason = (
+        "finished earlier with tiles that could not be decoded and can be now; pass --overwrite"
+    )
+    assert "bad   refuse " in forecast.stdout
+    assert refused.exit_code == 3
+    assert reason in refused.stdout
+    assert "bad   replace " in allowed.stdout
+    assert "done                    1\nfinished before         1\n" in done.stdout
+    assert "finished before         2\n" in again.stdout
+    assert "unreadable" not in again.stdout + status_of(out).stdout
+    assert record_of(out / "bad.zarr")["unreadable_native_tiles"] == []
+    assert (mask_of(out / "bad.zarr") == mask_of(out / "good.zarr")).all()
+
+
+def test_record_of_tiles_of_another_level_is_no_sign_of_repair(
+    tmp_path: Path, slides: Path
+) -> None:
+    """As other versions might have read it; those tiles are not the ones that are read now."""
+    out = tmp_path / "out"
+    run(slides, "--out", out)
+    record = record_of(out / "bad.zarr")
+    record["settings"]["level"] = 1
+    record["unreadable_native_tiles"][0]["column"] = 0
+    (out / "bad.run.json").write_text(json.dumps(record))
+
+    assert "finished before         2\n" in run(slides, "--out", out).stdout

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dfaseg.errors import OutputError
 from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState
-from dfaseg.inference.batch.finished import is_finished
+from dfaseg.inference.batch.finished import Finished, find_finished
 from dfaseg.inference.batch.outcome import Outcome, SlideOutcome
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.pipeline import prepare_outputs, prepare_slide
@@ -74,8 +74,9 @@ class Beginner:
             DfasegError: The slide cannot be done.
         """
         spec = self.spec.spec_of(slide)
-        if is_finished(spec, self.network) and not outputs_of(spec).is_left_over:
-            return SlideOutcome(slide, Outcome.SKIPPED)
+        finished = find_finished(spec, self.network)
+        if finished and not outputs_of(spec).is_left_over:
+            return _skipped(slide, finished)
         claim = self.claims.take(slide.id, from_dead=is_last)
         if isinstance(claim, Held):
             is_elsewhere = is_last and claim.state is HolderState.ALIVE
@@ -102,12 +103,17 @@ class Beginner:
         """
         outputs = outputs_of(spec)
         outputs.finish_publishing(overwrite=spec.overwrite)
-        if is_finished(spec, self.network):
+        finished = find_finished(spec, self.network)
+        if finished:
             outputs.tidy()
-            return SlideOutcome(slide, Outcome.SKIPPED)
+            return _skipped(slide, finished)
         prepare_outputs(spec)
         prepared = prepare_slide(self.network, spec, self.scratch, is_wanted=is_wanted)
         return Begun(spec, claim, prepared)
+
+
+def _skipped(slide: SlideInput, finished: Finished) -> SlideOutcome:
+    return SlideOutcome(slide, Outcome.SKIPPED, num_unreadable=len(finished.unreadable))
 
 
 @dataclass(slots=True)

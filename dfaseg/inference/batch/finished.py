@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dfaseg.errors import OutputExistsError
@@ -10,6 +11,9 @@ from dfaseg.inference.pipeline import open_any_slide
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.workshop import outputs_of
 from dfaseg.model.network import Network
+from dfaseg.slide import Slide
+from dfaseg.tiler.plan import ReadPlan, plan_reading
+from dfaseg.tiler.second_look import is_repaired
 
 if TYPE_CHECKING:
     from dfaseg.inference.workshop import Outputs
@@ -22,8 +26,32 @@ _WORDS = {
 }
 
 
-def is_finished(spec: PredictSpec, network: Network) -> bool:
-    """Tell whether the very results that are asked for are there.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Results that are all there.
+
+    Attributes:
+        recipe: What they were made of.
+        level: Level of the slide that was read; None where the record does not say.
+        unreadable: Column and row of each native tile that could not be decoded.
+    """
+
+    recipe: Mapping[str, Any]
+    level: int | None
+    unreadable: tuple[tuple[int, int], ...]
+
+    def is_repaired(self, slide: Slide, plan: ReadPlan) -> bool:
+        """Tell whether tiles of the slide that could not be decoded can be now.
+
+        Raises:
+            SlideError: The slide failed in a way that is not bound to single tiles.
+        """
+        # Tiles of another level would be other tiles.
+        return self.level == plan.level and is_repaired(slide, plan, self.unreadable)
+
+
+def find_finished(spec: PredictSpec, network: Network) -> Finished | None:
+    """Return the very results that are asked for; None where they are not all there.
 
     Raises:
         OutputExistsError: Others are, and may not be replaced.
@@ -31,26 +59,38 @@ def is_finished(spec: PredictSpec, network: Network) -> bool:
         ConfigError: A setting is impossible for this slide or model.
     """
     outputs = outputs_of(spec)
-    found = finished_recipe(outputs)
+    found = any_finished(outputs)
     if found is None:
-        return False
+        return None
     with closing(open_any_slide(spec)) as slide:
         wanted = recipe_of(slide.info, network, spec)
-    differences = recipe_differences(found, wanted, any_precision=spec.precision == "auto")
+        any_precision = spec.precision == "auto"
+        differences = recipe_differences(found.recipe, wanted, any_precision=any_precision)
+        plan = plan_reading(slide.info, network.card.mpp, decoding=spec.decode)
+        if not differences and found.is_repaired(slide, plan):
+            differences = ["tiles that could not be decoded and can be now"]
     if differences and not spec.overwrite:
         raise OutputExistsError(
             f"output '{outputs.mask}': finished earlier with {', '.join(differences)}; pass "
             "--overwrite to replace it, or choose another --out"
         )
-    return not differences
+    return None if differences else found
 
 
-def finished_recipe(outputs: "Outputs") -> Mapping[str, Any] | None:
-    """Return what a slide's results were made of; None where they are not all there."""
+def any_finished(outputs: "Outputs") -> Finished | None:
+    """Return a slide's results, whatever they were made of; None where they are not all there."""
     record = outputs.finished_record()
+    if record is None:
+        return None
     try:
-        return None if record is None else dict(record["result"]["recipe"])
-    except (ValueError, KeyError, TypeError):
+        return Finished(
+            recipe=dict(record["result"]["recipe"]),
+            level=record.get("settings", {}).get("level"),
+            unreadable=tuple(
+                (tile["column"], tile["row"]) for tile in record.get("unreadable_native_tiles", ())
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dfaseg.errors import DfasegError, OutputExistsError
 from dfaseg.inference.batch.claims import Claims, HolderState
-from dfaseg.inference.batch.finished import finished_recipe, is_finished
+from dfaseg.inference.batch.finished import any_finished, find_finished
 from dfaseg.inference.batch.run import slides_of_share
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.job import recipe_of
@@ -15,6 +15,7 @@ from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.workshop import outputs_of
 from dfaseg.model.network import Network
 from dfaseg.slide.inputs import SlideInput
+from dfaseg.tiler.unreadable import unreadable_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,15 @@ def _forecast(slide: SlideInput, spec: PredictSpec, network: Network, claims: Cl
     Raises:
         DfasegError: It would fail.
     """
-    if is_finished(spec, network):
-        return Forecast(slide, "skip", "finished")
+    finished = find_finished(spec, network)
+    if finished:
+        gaps = f"; {unreadable_words(len(finished.unreadable))}" if finished.unreadable else ""
+        return Forecast(slide, "skip", f"finished{gaps}")
     held = claims.holder(slide.id)
     if held and held.state is not HolderState.DEAD:
         return Forecast(slide, "in work", str(held))
     outputs = outputs_of(spec)
-    is_replaced = finished_recipe(outputs) is not None
+    is_replaced = any_finished(outputs) is not None
     if not is_replaced:
         outputs.refuse_taken(overwrite=spec.overwrite)
     with closing(open_any_slide(spec)) as opened:
