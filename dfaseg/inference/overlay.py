@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.files import write_aside
+from dfaseg.inference.overlay_gaps import hatched
 
 MAX_SIDE_PX = 1600
 """Longer side of the picture of the slide."""
@@ -26,6 +27,8 @@ for it saves a third of the time."""
 LEGEND_WIDTH_PX = 330
 MARGIN_PX = 24
 FONT_PX = 19
+LINE_PX = 34
+SWATCH_PX = 21
 INK = (45, 45, 45)
 FAINT_INK = (120, 120, 120)
 
@@ -39,12 +42,14 @@ class Legend:
         subtitle: Second line, e.g. the model's name.
         classes: The classes, in index order.
         percent: Share of each class in the analysed tissue, by class index.
+        num_unreadable: Native tiles that could not be decoded; 0 leaves their line out.
     """
 
     title: str
     subtitle: str
     classes: ClassMap
     percent: Mapping[int, float]
+    num_unreadable: int = 0
 
 
 def save_overlay(
@@ -53,6 +58,7 @@ def save_overlay(
     mask: NDArray[np.uint8],
     mpp: float,
     legend: Legend,
+    is_unreadable: NDArray[np.bool_],
 ) -> None:
     """Draw the overlay picture and write it as PNG.
 
@@ -62,6 +68,7 @@ def save_overlay(
         mask: Class indices of the same field at any resolution, shape ``(h', w')``.
         mpp: Resolution of ``overview`` in µm per pixel.
         legend: Texts and classes.
+        is_unreadable: Pixels of ``overview`` that could not be read, shape ``(h, w)``.
 
     Raises:
         OutputError: The picture cannot be written.
@@ -71,6 +78,9 @@ def save_overlay(
     picture = np.asarray(cv2.resize(overview, size, interpolation=cv2.INTER_AREA), np.uint8)
     classes = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     tinted = _tint(picture, classes, legend.classes)
+    if is_unreadable.any():
+        share = cv2.resize(is_unreadable.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        tinted = hatched(tinted, np.asarray(share) > 0)
     page = _page(tinted, mpp / shrink, legend)
     with write_aside(path) as aside:
         page.save(aside, format="PNG", **PNG_OPTIONS)
@@ -101,7 +111,8 @@ def _borders(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _page(picture: NDArray[np.uint8], mpp: float, legend: Legend) -> Image.Image:
     """Lay the picture, its scale bar and the legend on a white page."""
     height, width = picture.shape[:2]
-    legend_height = 140 + 34 * len(legend.classes)
+    num_lines = len(legend.classes) + (legend.num_unreadable > 0)
+    legend_height = 140 + LINE_PX * num_lines
     page_height = max(height, MIN_HEIGHT_PX, legend_height) + 2 * MARGIN_PX
     page = Image.new("RGB", (width + LEGEND_WIDTH_PX + 3 * MARGIN_PX, page_height), "white")
     page.paste(Image.fromarray(picture), (MARGIN_PX, MARGIN_PX))
@@ -111,6 +122,9 @@ def _page(picture: NDArray[np.uint8], mpp: float, legend: Legend) -> Image.Image
     )
     left = width + 2 * MARGIN_PX
     bottom = _draw_legend(draw, left, legend)
+    if legend.num_unreadable:
+        _draw_unreadable(page, draw, (left, bottom), legend.num_unreadable)
+        bottom += LINE_PX
     _draw_scale_bar(draw, left, bottom + 18, mpp)
     return page
 
@@ -123,13 +137,35 @@ def _draw_legend(draw: ImageDraw.ImageDraw, left: int, legend: Legend) -> int:
     draw.text((left, top + 28), _shortened(legend.subtitle, 38), fill=FAINT_INK, font=small)
     top += 68
     for entry in legend.classes:
-        box = (left, top + 2, left + 20, top + 22)
-        draw.rectangle(box, fill=entry.colour, outline=FAINT_INK)
-        draw.text((left + 32, top), _shortened(entry.name, 22), fill=INK, font=font)
+        draw.rectangle(_swatch(left, top), fill=entry.colour, outline=FAINT_INK)
         share = f"{legend.percent.get(entry.index, 0.0):.1f} %"
-        draw.text((left + LEGEND_WIDTH_PX, top), share, fill=FAINT_INK, font=font, anchor="ra")
-        top += 34
+        _draw_line(draw, (left, top), entry.name, share)
+        top += LINE_PX
     return top
+
+
+def _draw_unreadable(
+    page: Image.Image, draw: ImageDraw.ImageDraw, place: tuple[int, int], num_tiles: int
+) -> None:
+    """Write the legend's line for what could not be read."""
+    box = _swatch(*place)
+    paper = np.full((SWATCH_PX, SWATCH_PX, 3), 255, np.uint8)
+    page.paste(Image.fromarray(hatched(paper, np.ones(paper.shape[:2], bool))), box[:2])
+    draw.rectangle(box, outline=FAINT_INK)
+    _draw_line(draw, place, "not readable", "1 tile" if num_tiles == 1 else f"{num_tiles} tiles")
+
+
+def _swatch(left: int, top: int) -> tuple[int, int, int, int]:
+    """Return the box at the beginning of a legend's line, last pixels included."""
+    return left, top + 2, left + SWATCH_PX - 1, top + 1 + SWATCH_PX
+
+
+def _draw_line(draw: ImageDraw.ImageDraw, place: tuple[int, int], name: str, value: str) -> None:
+    """Write a name beside its box, and a value at the right edge of the legend."""
+    left, top = place
+    font = ImageFont.load_default(FONT_PX)
+    draw.text((left + 32, top), _shortened(name, 22), fill=INK, font=font)
+    draw.text((left + LEGEND_WIDTH_PX, top), value, fill=FAINT_INK, font=font, anchor="ra")
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) -> None:

@@ -5,6 +5,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import dfaseg
 from dfaseg.files import write_json
 from dfaseg.inference.job import Job
@@ -17,6 +20,7 @@ from dfaseg.provenance import recipe_hash, software_record
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.areas import AreaTable
 from dfaseg.stitcher.mask_reader import open_mask
+from dfaseg.tiler.unreadable import Reasons
 
 if TYPE_CHECKING:
     from dfaseg.inference.workshop import Outputs
@@ -75,7 +79,12 @@ def mask_attributes(info: SlideInfo, network: Network, job: Job) -> dict[str, An
 
 
 def write_pictures_and_areas(
-    info: SlideInfo, network: Network, job: Job, areas: AreaTable, paths: OutputPaths
+    info: SlideInfo,
+    network: Network,
+    job: Job,
+    areas: AreaTable,
+    unreadable: Reasons,
+    paths: OutputPaths,
 ) -> None:
     """Write the overlay picture and the table of areas.
 
@@ -90,6 +99,7 @@ def write_pictures_and_areas(
         subtitle=f"model {network.card.name}",
         classes=network.card.classes,
         percent={area.index: area.percent for area in areas.areas},
+        num_unreadable=len(unreadable),
     )
     save_overlay(
         paths.made(paths.overlay),
@@ -97,7 +107,19 @@ def write_pictures_and_areas(
         reader.read(level),
         job.plan.mpp * job.tissue.factor,
         legend,
+        _unreadable_pixels(info, job, unreadable),
     )
+
+
+def _unreadable_pixels(info: SlideInfo, job: Job, unreadable: Reasons) -> NDArray[np.bool_]:
+    """Tell which pixels of the overview touch a native tile that could not be decoded."""
+    level, factor = info.levels[job.plan.level], job.tissue.factor
+    found = np.zeros(job.overview.shape[:2], bool)
+    for col, row in unreadable:
+        rect = job.plan.mask_rect_of(level.tile_rect(col, row))
+        rows = slice(rect.y // factor, -(-rect.bottom // factor))
+        found[rows, rect.x // factor : -(-rect.right // factor)] = True
+    return found
 
 
 def write_record(
@@ -106,7 +128,7 @@ def write_record(
     job: Job,
     spec: PredictSpec,
     result: PredictResult,
-    unreadable: dict[tuple[int, int], str],
+    unreadable: Reasons,
     paths: OutputPaths,
 ) -> None:
     """Write the run record, with everything that may help to understand a result later.

@@ -192,7 +192,7 @@ class PredictRun:
         info, network, job, paths = self._slide.info, self._network, self._job, self._paths
         assert self._findings is not None
         areas = self._findings.by_name["areas"]
-        write_pictures_and_areas(info, network, job, areas, paths)
+        write_pictures_and_areas(info, network, job, areas, self._unreadable, paths)
         if paths.polygons.suffix == ".gz":
             compress_geojson(paths.polygons_text, paths.made(paths.polygons))
         result = PredictResult(

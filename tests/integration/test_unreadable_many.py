@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from dfaseg.cli.main import cli
 from dfaseg.inference.batch.events import EventLog
 from dfaseg.inference.batch.owners import Owner
+from dfaseg.inference.overlay import MARGIN_PX
 from tests.factories import corrupt_tile, write_tiff_slide
 from tests.predicting import (
     everything_below,
@@ -20,7 +22,7 @@ from tests.predicting import (
     use,
 )
 
-TILE_PX = 64
+SIDE_PX, TILE_PX = 256, 64
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def slides(tmp_path: Path) -> Path:
 
 def write_good(path: Path) -> None:
     """Write a slide as it should be."""
-    image = np.random.default_rng(1).integers(0, 256, (256, 256, 3), np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (SIDE_PX, SIDE_PX, 3), np.uint8)
     write_tiff_slide(path, image, tile_px=TILE_PX, compression="deflate", downsamples=(1,))
 
 
@@ -78,6 +80,23 @@ def test_tiles_that_cannot_be_decoded_are_told_of(tmp_path: Path, slides: Path) 
     assert "done                    2\n" in told
     assert "partly unreadable       1\n" in told
     assert told.endswith("\n\nbad  done         1 tile could not be decoded, see bad.run.json\n")
+
+
+def test_picture_shows_where_tiles_could_not_be_decoded(tmp_path: Path, slides: Path) -> None:
+    """Where the tile lies, and nowhere else; a slide without such tiles has no line for it."""
+    run(slides, "--out", tmp_path)
+
+    bad, good = (
+        np.asarray(Image.open(tmp_path / f"{name}.overlay.png")).astype(int)
+        for name in ("bad", "good")
+    )
+    inside = (slice(MARGIN_PX, MARGIN_PX + SIDE_PX),) * 2
+    rows, cols = (bad[inside] != good[inside]).any(axis=-1).nonzero()
+    found = np.array([cols.min(), rows.min(), cols.max(), rows.max()]) / TILE_PX
+    assert np.abs(found - [1, 2, 2, 3]).max() < 0.05  # an outline, and borders of classes
+    tile = bad[inside][2 * TILE_PX : 3 * TILE_PX, TILE_PX : 2 * TILE_PX]
+    assert (tile.max(axis=-1) == tile.min(axis=-1)).all()  # grey
+    assert tile.min() < 120
 
 
 def test_whole_slides_need_no_word(tmp_path: Path, slides: Path) -> None:

@@ -14,12 +14,20 @@ CLASSES = ClassMap.from_records(
 )
 
 
-def draw(tmp_path, overview, mask):
+def draw(tmp_path, overview, mask, *, unreadable=None):
     """Draw an overlay and read it back."""
     path = tmp_path / "overlay.png"
-    legend = Legend("slide", "model", CLASSES, {0: 25.0, 1: 75.0})
-    save_overlay(path, overview, mask, 8.0, legend)
+    is_unreadable = np.zeros(overview.shape[:2], bool)
+    if unreadable:
+        is_unreadable[unreadable] = True
+    legend = Legend("slide", "model", CLASSES, {0: 25.0, 1: 75.0}, num_unreadable=bool(unreadable))
+    save_overlay(path, overview, mask, 8.0, legend, is_unreadable)
     return np.asarray(Image.open(path))
+
+
+def picture_of(page, height, width):
+    """Return the part of a page that shows the slide."""
+    return page[MARGIN_PX : MARGIN_PX + height, MARGIN_PX : MARGIN_PX + width].astype(int)
 
 
 def test_classes_are_tinted_and_the_rest_is_left(tmp_path):
@@ -49,3 +57,38 @@ def test_flat_slide_still_shows_the_legend(tmp_path):
 
     assert page.shape[0] >= 400
     assert (page[:, -300:] < 100).any()
+
+
+def test_what_could_not_be_read_is_hatched_unlike_glass(tmp_path):
+    """Grey lines and an outline where it lies, and a line more in the legend."""
+    overview = np.full((300, 300, 3), 240, np.uint8)
+    mask = np.full((300, 300), 255, np.uint8)
+    mask[:, 200:] = 1
+    part = (slice(100, 160), slice(40, 100))
+    plain = draw(tmp_path, overview, mask)
+
+    page = draw(tmp_path, overview, mask, unreadable=part)
+
+    before, after = picture_of(plain, 300, 300), picture_of(page, 300, 300)
+    changed = (before != after).any(axis=-1)
+    assert changed[part].all()
+    assert changed.sum() == 62**2  # the outline lies half outside
+    middle = after[130, 50:90, 0]
+    assert middle.min() < 120
+    assert middle.max() > 220
+    assert (after[100, 40:100] < 120).all()
+    legend = slice(MARGIN_PX + 300 + 10, None)
+    assert (page[150:190, legend] != plain[150:190, legend]).any()
+    np.testing.assert_array_equal(page[:135, legend], plain[:135, legend])
+
+
+def test_single_bad_pixel_of_a_large_slide_is_seen(tmp_path):
+    """It neither falls between the pixels of the shrunk picture nor is one speck there."""
+    overview = np.full((3200, 3200, 3), 240, np.uint8)
+    mask = np.full((100, 100), 255, np.uint8)
+
+    page = draw(tmp_path, overview, mask, unreadable=(slice(1001, 1002), slice(2001, 2002)))
+
+    dark = picture_of(page, 1600, 1600)[..., 0] < 120
+    assert dark[499:502, 999:1002].all()
+    assert dark.sum() == 9
