@@ -28,13 +28,14 @@ from dfaseg.cutting.slide_files import RECORD_ENDING
 from dfaseg.cutting.slide_label import CutLabel, read_cut_label
 from dfaseg.cutting.spec import TileSpec
 from dfaseg.cutting.table import write_table
-from dfaseg.errors import MissingResolutionError, OutputError
+from dfaseg.errors import MissingResolutionError, OutputError, OutputExistsError
 from dfaseg.files import explain, locked, write_json
 from dfaseg.slide import Slide, open_slide
 from dfaseg.slide.identity import SAMPLE
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.slide.origin import origin_of
 from dfaseg.slide.sample import open_sample
+from dfaseg.tiler.second_look import is_repaired
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,14 @@ def tile_slide(
         labels = None if labelling is None else labelling.recipe_of(source.id)
         cut = plan_cutting(slide.info, source.id, spec, source.tissue or spec.tissue, labels)
         if folder.check(cut.recipe, overwrite=spec.overwrite):
-            return SlideRecord.read(folder.record, is_new=False)
+            finished = SlideRecord.read(folder.record, is_new=False)
+            if not _is_outdated(finished, slide, cut):
+                return finished
+            if not spec.overwrite:
+                raise OutputExistsError(
+                    f"output '{folder.final}': cut when tiles of the slide could not be decoded,"
+                    " which can be now; pass --overwrite to cut it again"
+                )
         with locked(folder.partial):
             try:
                 run = SlideRun(slide, source, cut, spec, folder)
@@ -83,6 +91,12 @@ def tile_slide(
                 raise
             folder.publish()
     return SlideRecord.read(folder.record, is_new=True)
+
+
+def _is_outdated(finished: SlideRecord, slide: Slide, cut: CutPlan) -> bool:
+    """Tell whether a slide was repaired since it was cut."""
+    failed = finished.content["unreadable_native_tiles"]
+    return is_repaired(slide, cut.plan, [(tile["column"], tile["row"]) for tile in failed])
 
 
 def _open(source: SlideInput, spec: TileSpec) -> Slide:
@@ -133,6 +147,12 @@ class SlideRun:
         saved = self._folder.begin(self._cut.recipe)
         choice, labels = self._choose(labelling)
         state = CutState() if saved is None else CutState.from_record(saved)
+        if is_repaired(self._slide, self._cut.plan, list(state.unreadable)):
+            log.warning(
+                "slide '%s': tiles that could not be decoded before can be now; starting anew",
+                self._source.id,
+            )
+            state = CutState()
         if self._spec.save != "none":
             label = None if labels is None else labels.label
             state = self._cut_patches(choice, label, state, progress, stop)

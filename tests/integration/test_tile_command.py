@@ -166,6 +166,60 @@ def test_slide_without_tissue_is_no_failure(tmp_path: Path) -> None:
     assert not list((out / "glass" / "patches").iterdir())
 
 
+def test_slide_that_was_repaired_is_cut_again_if_told(tmp_path: Path) -> None:
+    """It looks the same by size and ends; one that is as damaged as before counts as finished."""
+    slide, out = _large_slide(tmp_path), tmp_path / "out"
+    whole = slide.read_bytes()
+    corrupt_tile(slide, 0, col=4, row=4)
+    run_tile(slide, "--out", out, "--save", "png")
+    damaged = written_files(out)
+
+    again = run_tile(slide, "--out", out, "--save", "png", "--overwrite")
+    assert again.exit_code == 0, again.output
+    assert written_files(out) == damaged
+    slide.write_bytes(whole)
+    refused = run_tile(slide, "--out", out, "--save", "png")
+    assert written_files(out) == damaged
+    done = run_tile(slide, "--out", out, "--save", "png", "--overwrite")
+
+    assert refused.exit_code == 1
+    assert "can be now; pass --overwrite" in refused.stderr
+    assert done.exit_code == 0, done.output
+    assert len(table_of(out)) == 64
+    assert (out / "a" / "patches" / "a_x512_y512.png").is_file()
+
+
+def _large_slide(folder: Path) -> Path:
+    """Write a slide whose middle is not among the bytes by which it is known again."""
+    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    return write_tiff_slide(folder / "a.tiff", noise, compression="deflate", tile_px=128, mpp=0.5)
+
+
+def test_stopped_run_forgets_the_tiles_of_a_slide_that_was_repaired(tmp_path: Path) -> None:
+    """It starts anew, and makes what a run that was never stopped makes."""
+    slide, out = _large_slide(tmp_path), tmp_path / "out"
+    whole = slide.read_bytes()
+    expected = tmp_path / "expected"
+    run_tile(slide, "--out", expected, "--save", "png")
+    corrupt_tile(slide, 0, col=4, row=3)
+    out.mkdir()
+    stop = threading.Event()
+    with pytest.raises(StoppedError):
+        tile_slide(
+            SlideInput("a", str(slide)),
+            spec_of(out, patch_px=128, save="png", tissue="none"),
+            progress=lambda done, _all: stop.set() if done > 40 else None,
+            stop=stop,
+        )
+    slide.write_bytes(whole)
+
+    done = run_tile(slide, "--out", out, "--save", "png")
+
+    assert done.exit_code == 0, done.output
+    assert "starting anew" in done.stderr
+    assert written_files(out) == written_files(expected)
+
+
 def test_tiles_that_cannot_be_decoded_are_left_out_and_counted(tmp_path: Path) -> None:
     """Neither patch nor line stands for what nobody can see."""
     slide = slide_file(tmp_path, downsamples=(1,))
