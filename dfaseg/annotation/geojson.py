@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from dfaseg.annotation.regions import Polygons
 from dfaseg.annotation.ring_blocks import RingBlock, close_rings
 from dfaseg.errors import OutputError
 from dfaseg.files import explain
+
+_BEGINNING = '{"type":"FeatureCollection","dfaseg":'
+"""Of every file that is written here; no other program puts our member first."""
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class GeoJsonForm:
@@ -34,8 +39,7 @@ class GeoJsonForm:
     def envelope(self) -> tuple[bytes, bytes]:
         """The text before the first feature and after the last."""
         text = json.dumps(self._spec.facts, ensure_ascii=False, allow_nan=False)
-        header = f'{{"type":"FeatureCollection","dfaseg":{text},"features":['
-        return header.encode(), b"\n]}\n"
+        return f'{_BEGINNING}{text},"features":['.encode(), b"\n]}\n"
 
     def begins(self, class_index: NDArray[np.uint8], first_pixel: NDArray[np.int64]) -> list[bytes]:
         """Return the text of features up to their rings."""
@@ -83,3 +87,18 @@ def compress_geojson(source: Path, target: Path) -> None:
             shutil.copyfileobj(plain, packed, 1 << 20)
     except OSError as error:
         raise OutputError(f"polygons '{target}': cannot be written ({explain(error)})") from error
+
+
+def is_own_geojson(head: bytes) -> bool:
+    """Tell by its first bytes whether dfaseg wrote a file, compressed or not."""
+    if head.startswith(_GZIP_MAGIC):
+        head = _unpacked(head, len(_BEGINNING))
+    return head.startswith(_BEGINNING.encode())
+
+
+def _unpacked(head: bytes, length: int) -> bytes:
+    """Return the first bytes of what gzip packed; none where it is damaged."""
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, length)
+    except zlib.error:
+        return b""

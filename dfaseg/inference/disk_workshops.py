@@ -19,9 +19,11 @@ class InPlace:
 
     Args:
         outputs: The final places.
+        overwrite: Whether results that are there may be replaced.
     """
 
     outputs: OutputPaths
+    overwrite: bool
 
     @property
     def work(self) -> OutputPaths:
@@ -44,7 +46,7 @@ class InPlace:
 
     def publish(self) -> None:
         """Rename."""
-        self.work.publish()
+        self.work.put_in_place(overwrite=self.overwrite)
 
 
 @dataclass(slots=True)
@@ -54,10 +56,12 @@ class OnScratch:
     Args:
         outputs: The final places.
         folder: Where to work.
+        overwrite: Whether results that are there may be replaced.
     """
 
     outputs: OutputPaths
     folder: Path
+    overwrite: bool
     work: OutputPaths = field(init=False)
     _pace: Pace = field(default_factory=Pace)
 
@@ -94,7 +98,7 @@ class OnScratch:
             with explained(final):
                 copy_whole(self.work.made(final), self.outputs.made(final))
         flush_folder(hidden)
-        self.outputs.publish()
+        self.outputs.put_in_place(overwrite=self.overwrite)
 
     def _park_now(self) -> None:
         with write_aside(self.outputs.partial / PARKED_FILE) as aside:

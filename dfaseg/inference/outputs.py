@@ -1,16 +1,21 @@
 """The files of one result: where they lie, how they appear together, what may be replaced."""
 
-import json
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfaseg.errors import OutputError, OutputExistsError
+from dfaseg.errors import OutputError
 from dfaseg.files import explain, locked, write_aside
+from dfaseg.inference.ownership import (
+    ROOT_METADATA,
+    is_mask_metadata,
+    parse_record,
+    refuse_taken,
+)
 from dfaseg.inference.parked import PARKED_FILE
 from dfaseg.inference.result_places import ResultPlaces
 from dfaseg.inference.state import STATE_FILE
@@ -49,6 +54,24 @@ class OutputPaths(ResultPlaces[Path]):
         except OSError:
             return None
 
+    @property
+    def is_half_replaced(self) -> bool:
+        """Whether a run of ours was killed after it had moved the mask of before out of the way."""
+        before = self.read(self._before(self.mask) / ROOT_METADATA)
+        return not self.mask.exists() and is_mask_metadata(before)
+
+    def is_taken(self, final: Path) -> bool:
+        """Tell whether anything is at a final place, be it a link to nowhere."""
+        return os.path.lexists(final)
+
+    def read(self, file: Path, limit: int | None = None) -> bytes:
+        """Return the first bytes of a file; none where it is none or cannot be read."""
+        with suppress(OSError):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    return stream.read(-1 if limit is None else limit)
+        return b""
+
     def size_bytes(self) -> int:
         """Add up the sizes of the finished files while they lie in the hidden folder."""
         made = [self.made(final) for final in self.finals]
@@ -76,20 +99,7 @@ class OutputPaths(ResultPlaces[Path]):
         Raises:
             OutputExistsError: A result is there and may not be replaced, or is not ours.
         """
-        for final in self.finals:
-            if not os.path.lexists(final):
-                continue
-            if not overwrite:
-                raise OutputExistsError(
-                    f"output '{final}': already there; pass --overwrite to replace it or choose "
-                    "another --out"
-                )
-            is_ours = _is_our_mask(final) if final == self.mask else not final.is_dir()
-            if not is_ours:
-                raise OutputExistsError(
-                    f"output '{final}': what is there was not written by dfaseg and is not "
-                    "replaced; choose another --out"
-                )
+        refuse_taken(self, overwrite=overwrite)
 
     def _refuse_clash(self) -> None:
         """Make sure that polygons do not take the name of another result."""
@@ -99,6 +109,23 @@ class OutputPaths(ResultPlaces[Path]):
                 f"output '{self.polygons}': the name of another result; choose another --geojson"
             )
 
+    def put_in_place(self, *, overwrite: bool) -> None:
+        """Publish what has just been made, unless something of the user's has come up meanwhile.
+
+        What is made then stays in the hidden folder, and a later run puts it in place.
+
+        Args:
+            overwrite: Whether results that are there may be replaced.
+
+        Raises:
+            OutputExistsError: Something is at a final place that may not be replaced.
+            OutputError: A file cannot be renamed.
+        """
+        with self._told_in_place():
+            (self.partial / PUBLISHING).touch()
+        self.refuse_taken(overwrite=overwrite)
+        self.publish()
+
     def publish(self) -> None:
         """Give all finished files their final names and remove the hidden folder.
 
@@ -107,17 +134,27 @@ class OutputPaths(ResultPlaces[Path]):
         Raises:
             OutputError: A file cannot be renamed.
         """
-        try:
+        with self._told_in_place():
             (self.partial / PUBLISHING).touch()
             for final in self.finals:
                 if self.made(final).exists():
-                    _replace(self.made(final), final, self.partial / f"replaced-{final.name}")
+                    _replace(self.made(final), final, self._before(final))
             self._remove_partial()
+
+    @contextmanager
+    def _told_in_place(self) -> Iterator[None]:
+        """Say in one line which file cannot be put in place."""
+        try:
+            yield
         except OSError as error:
             raise OutputError(
-                f"output '{error.filename}': cannot be put in place ({explain(error)}); "
-                "run the same command again when it can"
+                f"output '{error.filename or self.mask}': cannot be put in place "
+                f"({explain(error)}); run the same command again when it can"
             ) from error
+
+    def _before(self, final: Path) -> Path:
+        """Return where what was at a final place lies until the new is there."""
+        return self.partial / f"replaced-{final.name}"
 
     @property
     def is_left_over(self) -> bool:
@@ -148,38 +185,19 @@ class OutputPaths(ResultPlaces[Path]):
             overwrite: Whether what has come up at the final names since then may be replaced.
 
         Raises:
+            OutputExistsError: What has come up is not ours.
             OutputError: A file cannot be renamed, or another run is at it.
         """
         if not (self.partial / PUBLISHING).exists():
             return False
         waiting = [final for final in self.finals if self.made(final).exists()]
-        if not overwrite and any(os.path.lexists(final) for final in waiting):
-            return False
+        if any(map(self.is_taken, waiting)):
+            if not overwrite:
+                return False
+            self.refuse_taken(overwrite=True)
         with locked(self.partial):
             self.publish()
         return True
-
-
-def parse_record(content: bytes) -> Mapping[str, Any] | None:
-    """Parse a run record; None where it is none."""
-    try:
-        record = json.loads(content)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def is_mask_metadata(content: bytes) -> bool:
-    """Tell whether the metadata of a Zarr group carry our run record."""
-    metadata = parse_record(content)
-    return metadata is not None and "dfaseg" in metadata.get("attributes", {})
-
-
-def _is_our_mask(folder: Path) -> bool:
-    try:
-        return is_mask_metadata((folder / "zarr.json").read_bytes())
-    except OSError:
-        return False
 
 
 def _replace(made: Path, final: Path, old: Path) -> None:

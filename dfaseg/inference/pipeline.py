@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from dfaseg.inference.input_files import refuse_inputs
 from dfaseg.inference.job import prepare_job, room_for_results
 from dfaseg.inference.places import decoding_processes, start_hosts_ahead
 from dfaseg.inference.report import PredictResult
@@ -70,9 +71,11 @@ def prepare_outputs(spec: PredictSpec) -> None:
     """Make sure that results can be written, before any work is done.
 
     Raises:
-        OutputError: A folder is missing or not writable, or a result is there already.
+        OutputError: A folder is missing or not writable, or a result is there already, or what is
+            to be read.
     """
     outputs = outputs_of(spec)
+    refuse_inputs(spec, outputs)
     if outputs.finish_publishing(overwrite=spec.overwrite):
         log.info("output '%s': finished by an earlier run, now in place", outputs.mask)
     outputs.check(overwrite=spec.overwrite)

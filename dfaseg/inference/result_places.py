@@ -1,5 +1,6 @@
 """Where the files of one result go, whether on a disk or in an object store."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -10,7 +11,7 @@ P = TypeVar("P", Path, StorePath)
 
 
 @dataclass(frozen=True, slots=True)
-class ResultPlaces(Generic[P]):
+class ResultPlaces(ABC, Generic[P]):
     """Final places of a result's files, and the hidden one of what is not finished."""
 
     mask: P
@@ -38,3 +39,16 @@ class ResultPlaces(Generic[P]):
     def finals(self) -> tuple[P, ...]:
         """All final files, in the order in which they appear; the record comes last."""
         return self.mask, self.polygons, self.overlay, self.areas, self.record
+
+    @property
+    @abstractmethod
+    def is_half_replaced(self) -> bool:
+        """Whether a run of ours was killed while it replaced the mask by a new one."""
+
+    @abstractmethod
+    def is_taken(self, final: P) -> bool:
+        """Tell whether anything is at a final place."""
+
+    @abstractmethod
+    def read(self, file: P, limit: int | None = None) -> bytes:
+        """Return the first bytes of a file, all without a limit; none where that cannot be read."""

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfaseg.errors import OutputExistsError
-from dfaseg.inference.outputs import OutputPaths, is_mask_metadata, parse_record
+from dfaseg.inference.outputs import OutputPaths
+from dfaseg.inference.ownership import ROOT_METADATA, parse_record, refuse_taken
 from dfaseg.inference.parked import PARKED_FILE
 from dfaseg.inference.result_places import ResultPlaces
 from dfaseg.storage.objects import (
     list_below,
     object_facts,
+    read_head,
     read_object,
     remove_objects,
     upload,
@@ -29,8 +30,6 @@ from dfaseg.storage.store_path import StorePath
 
 UPLOADING = "uploading"
 """Object in the hidden place that says: what lies at the final names is not finished."""
-ROOT_METADATA = "zarr.json"
-"""Without it, nobody takes the objects of a mask for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,24 @@ class StoreOutputs(ResultPlaces[StorePath]):
     def is_left_over(self) -> bool:
         """Whether a run was killed while it put its results there, or before it had tidied up."""
         return object_facts(self.partial / UPLOADING) is not None
+
+    @property
+    def is_half_replaced(self) -> bool:
+        """Whether a run of ours was killed while it put its results there.
+
+        What is there without a record is a leftover of it, which a run may replace unasked.
+        """
+        return self.is_left_over and self.finished_record() is None
+
+    def is_taken(self, final: StorePath) -> bool:
+        """Tell whether there is an object, or for a mask any below it."""
+        is_there = object_facts(final) is not None
+        return is_there or (final == self.mask and bool(list_below(final)))
+
+    def read(self, file: StorePath, limit: int | None = None) -> bytes:
+        """Return the first bytes of an object; none where there is none."""
+        content = read_object(file) if limit is None else read_head(file, limit)
+        return content or b""
 
     def finished_record(self) -> Mapping[str, Any] | None:
         """Return the run record; None where the results are not all there."""
@@ -80,6 +97,14 @@ class StoreOutputs(ResultPlaces[StorePath]):
 
     def tidy(self) -> None:
         """Nothing to do: a hidden place without objects is no place."""
+
+    def refuse_taken(self, *, overwrite: bool) -> None:
+        """Make sure that nothing is at the final places that may not be replaced.
+
+        Raises:
+            OutputExistsError: A result is there and may not be replaced, or is not ours.
+        """
+        refuse_taken(self, overwrite=overwrite or self.is_half_replaced)
 
     def publish(self, made: OutputPaths, *, overwrite: bool) -> None:
         """Put finished files to their final places, the record last.
@@ -116,29 +141,3 @@ class StoreOutputs(ResultPlaces[StorePath]):
         """Return all hidden objects, last the one that says that something is unfinished."""
         marker = self.partial / UPLOADING
         return [*(place for place in list_below(self.partial) if place != marker), marker]
-
-    def refuse_taken(self, *, overwrite: bool) -> None:
-        """Make sure that nothing is at the final places that may not be replaced.
-
-        Raises:
-            OutputExistsError: A result is there and may not be replaced, or is not ours.
-        """
-        if self.is_left_over and self.finished_record() is None:
-            return
-        objects = [final for final in self.finals if object_facts(final) is not None]
-        is_mask_there = bool(list_below(self.mask))
-        taken = [*([self.mask] if is_mask_there else []), *objects]
-        if taken and not overwrite:
-            raise OutputExistsError(
-                f"output '{taken[0]}': already there; pass --overwrite to replace it or choose "
-                "another --out"
-            )
-        if self.mask in objects or (is_mask_there and not self._is_our_mask()):
-            raise OutputExistsError(
-                f"output '{self.mask}': what is there was not written by dfaseg and is not "
-                "replaced; choose another --out"
-            )
-
-    def _is_our_mask(self) -> bool:
-        metadata = read_object(self.mask / ROOT_METADATA)
-        return metadata is not None and is_mask_metadata(metadata)

@@ -84,10 +84,10 @@ def workshop_of(spec: PredictSpec, scratch: Scratch | None) -> Workshop:
     outputs = outputs_of(spec)
     if scratch is None:
         assert isinstance(outputs, OutputPaths)  # a store cannot be worked in: see scratch_of
-        return InPlace(outputs)
+        return InPlace(outputs, spec.overwrite)
     folder = scratch.folder / f"{outputs.mask.name}.work"
     if isinstance(outputs, OutputPaths):
-        return OnScratch(outputs, folder)
+        return OnScratch(outputs, folder, spec.overwrite)
     from dfaseg.inference.store_workshop import ForStore  # noqa: PLC0415 - network libraries
 
     return ForStore(outputs, folder, overwrite=spec.overwrite)

@@ -66,6 +66,25 @@ def resolve_model(name: str | None) -> Path:
     return _find_local(name)
 
 
+def local_model_files(name: str | None) -> list[Path]:
+    """Return the files of a model on this machine, its card beside it included.
+
+    Args:
+        name: As for ``resolve_model``.
+
+    Returns:
+        None for the model inside the package, one that is fetched, and one that is not there.
+    """
+    if name is None or name == DEFAULT_MODEL or "://" in name:
+        return []
+    try:
+        path = _find_local(name)
+    except CheckpointError:
+        return []
+    card = path.with_suffix(".toml")
+    return [path, card] if card.is_file() else [path]
+
+
 def model_dir() -> Path:
     """Return the folder of named and fetched models; it need not exist."""
     chosen = os.environ.get(MODEL_DIR_VARIABLE)

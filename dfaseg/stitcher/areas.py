@@ -12,6 +12,7 @@ from dfaseg.analysed import analysed_pieces
 from dfaseg.classmap import ClassMap
 from dfaseg.files import write_aside
 
+_COLUMNS = ("index", "class", "pixels", "mm2", "percent")
 _UM2_PER_MM2 = 1e6
 _ROWS_AT_ONCE = 64
 """Rows compared at a time, so few that they stay in the processor's cache."""
@@ -47,10 +48,15 @@ class AreaTable:
         """
         with write_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["index", "class", "pixels", "mm2", "percent"])
+            writer.writerow(_COLUMNS)
             for area in self.areas:
                 figures = [f"{area.mm2:.6f}", f"{area.percent:.4f}"]
                 writer.writerow([area.index, area.name, area.pixels, *figures])
+
+
+def is_area_table(head: bytes) -> bool:
+    """Tell by its first bytes whether ``AreaTable`` wrote a file."""
+    return head.startswith((",".join(_COLUMNS) + "\n").encode())
 
 
 class AreaCounter:

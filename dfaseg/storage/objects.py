@@ -89,6 +89,23 @@ def read_object(place: StorePath) -> bytes | None:
             return None
 
 
+def read_head(place: StorePath, limit: int) -> bytes | None:
+    """Return the first bytes of an object, at most ``limit``; None where there is none.
+
+    Raises:
+        OutputError: The store does not answer.
+    """
+    facts = object_facts(place)
+    if facts is None or not facts.size:  # a range of nothing is no range
+        return None if facts is None else b""
+    with _told(place, "read"):
+        try:
+            end = min(limit, facts.size)
+            return bytes(_call(place, lambda files, path: files.cat_file(path, end=end)))
+        except FileNotFoundError:
+            return None
+
+
 def write_object(place: StorePath, content: bytes) -> None:
     """Write an object, in place of one that is there.
 

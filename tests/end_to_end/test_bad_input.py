@@ -222,15 +222,107 @@ def test_tissue_picture_of_another_slide_is_refused(place: Path) -> None:
     assert_one_line(result, ["tissue.png", "30 × 90 px", "another slide"])
 
 
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
 @pytest.mark.parametrize("ending", ["zarr", "geojson", "overlay.png", "areas.csv", "run.json"])
-def test_existing_result_is_not_replaced(place: Path, ending: str) -> None:
-    """Any file in the way ends the run before it begins."""
+def test_file_of_somebody_else_is_not_replaced(
+    place: Path, ending: str, options: tuple[str, ...]
+) -> None:
+    """Any in the way ends the run before it begins, and no advice would end in its loss."""
     (place / "out" / f"m.{ending}").write_text("precious", encoding="utf-8")
+
+    with untouched(place):
+        result = run(place, *options)
+
+    assert_one_line(result, [f"m.{ending}", "not written by dfaseg", "move it away"])
+    assert "--overwrite" not in result.stderr
+
+
+def test_existing_result_is_not_replaced_unasked(place: Path) -> None:
+    """It ends the run before it begins."""
+    assert run(place).exit_code == 0
 
     with untouched(place):
         result = run(place)
 
-    assert_one_line(result, [f"m.{ending}", "already there", "--overwrite"])
+    assert_one_line(result, ["m.zarr", "already there", "--overwrite"])
+
+
+# Names of slide, model and tissue picture, and the arguments with which one of them is a result.
+INPUTS_IN_THE_WAY: dict[str, tuple[dict[str, str], list[str], str]] = {
+    "slide among polygons": ({"slide": "slide.geojson"}, ["--out", "{p}/slide.zarr"], "slide"),
+    "slide as polygons": ({"slide": "s.json"}, ["--geojson", "{p}/s.json"], "slide"),
+    "model as polygons": ({"model": "m.json"}, ["--geojson", "{p}/m.json"], "model"),
+    "slide as overlay": ({"slide": "j.overlay.png"}, ["--out", "{p}/j.zarr"], "slide"),
+    "tissue as overlay": ({"tissue": "k.overlay.png"}, ["--out", "{p}/k.zarr"], "tissue picture"),
+    "link to the slide": ({"slide": "l.json"}, ["--geojson", "{p}/link.json"], "slide"),
+    "hard link to the slide": ({"slide": "h.json"}, ["--geojson", "{p}/hard.json"], "slide"),
+}
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+@pytest.mark.parametrize("has_results", [False, True])
+@pytest.mark.parametrize("case", INPUTS_IN_THE_WAY)
+def test_input_is_no_output(
+    place: Path, case: str, has_results: bool, options: tuple[str, ...]
+) -> None:
+    """Whatever lies beside it and whatever it is called."""
+    names, arguments, word = INPUTS_IN_THE_WAY[case]
+    names = {"slide": "slide.tif", "model": "tiny.safetensors", "tissue": "tissue.png"} | names
+    cv2.imwrite(str(place / names["tissue"]), np.full(SLIDE_PX[::-1], 255, np.uint8))
+    (place / "slide.tif").rename(place / names["slide"])
+    (place / "tiny.safetensors").rename(place / names["model"])
+    if "link" in case:
+        (place / "link.json").symlink_to(place / names["slide"])
+        (place / "hard.json").hardlink_to(place / names["slide"])
+    arguments = [text.format(p=place) for text in arguments]
+    if has_results and "--out" in arguments:
+        mask = Path(arguments[1])
+        mask.mkdir()
+        (mask / "zarr.json").write_text('{"attributes": {"dfaseg": {}}}', encoding="utf-8")
+
+    with untouched(place):
+        result = run_command(
+            place / names["slide"], "--model", place / names["model"], "--tissue",
+            place / names["tissue"], "--out", place / "out" / "m.zarr", *arguments, *options,
+        )  # fmt: skip
+
+    assert_one_line(result, ["output '", f"is the {word} itself", "choose another"])
+    assert "--overwrite" not in result.stderr
+
+
+def test_drawn_annotations_beside_a_slide_are_kept(place: Path) -> None:
+    """QuPath gives them the slide's name, and results of many slides may go to the slides' folder.
+
+    Nor is a list of slides replaced that is called like areas.
+    """
+    (place / "slide.geojson").write_text('{"type":"FeatureCollection","features":[]}')
+    shutil.copyfile(place / "slide.tif", place / "other.tif")
+    (place / "other.areas.csv").write_text(f"path\n{place}/other.tif\n{place}/slide.tif\n")
+    before = everything_below(place)
+    arguments = (place / "other.areas.csv", "--out", place, "--model", place / "tiny.safetensors")
+
+    for options in ((), ("--overwrite",), ("--dry-run",), ("--dry-run", "--overwrite")):
+        result = run_command(*arguments, *options)
+        assert "slide.geojson': is there already, was not written by dfaseg" in result.output
+        assert "other.areas.csv': is there already, was not written by" in result.output
+        assert "pass --overwrite" not in result.output
+        assert "failed                  2" in result.output or "2 refuse" in result.output
+        assert before.items() <= everything_below(place).items()
+
+
+def test_results_that_were_edited_are_not_offered_for_replacement(place: Path) -> None:
+    """Polygons saved from QuPath under their old name are the user's now."""
+    folder = place / "out"
+    arguments = (place / "slide.tif", "--out", folder, "--model", place / "tiny.safetensors")
+    assert run_command(*arguments).exit_code == 0
+    edited = '{"type":"FeatureCollection","features":[]}'
+    (folder / "slide.geojson").write_text(edited)
+
+    for options in ((), ("--overwrite",), ("--dry-run",)):
+        result = run_command(*arguments, "--overlap", "4", *options)
+        assert "slide.geojson': is there already, was not written by dfaseg" in result.output
+        assert "--overwrite" not in result.output
+    assert (folder / "slide.geojson").read_text() == edited
 
 
 def test_folder_of_somebody_else_is_not_replaced(place: Path) -> None:

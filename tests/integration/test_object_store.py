@@ -173,6 +173,27 @@ def test_objects_of_somebody_else_are_never_replaced(store: ObjectStore, slides:
     assert store.objects() == {"results/s0.zarr/thesis.docx": b"precious"}
 
 
+def test_files_of_somebody_else_are_never_replaced(store: ObjectStore, slides: Path) -> None:
+    """Told by what they say of themselves, as on a disk; a slide is no output either."""
+    out = f"{store.bucket}/results"
+    run(slides / "s0.tif", "--out", f"{out}/s0.zarr")
+    ours = store.objects()
+    for name in ("s0.geojson", "s0.areas.csv", "s0.run.json", "s1.overlay.png"):
+        store.put(f"results/{name}", b"" if name == "s0.areas.csv" else b"precious")
+        mask = f"{out}/{name[:2]}.zarr"
+        for options in ((), ("--overwrite",)):
+            result = run(slides / f"{name[:2]}.tif", "--out", mask, *options)
+            assert result.exit_code == 1
+            assert f"{name}': is there already, was not written by dfaseg" in result.stderr
+            assert "--overwrite" not in result.stderr
+        if f"results/{name}" in ours:
+            store.put(f"results/{name}", ours[f"results/{name}"])
+
+    url = store.put("x/a.overlay.png", b"a slide")
+    itself = run(url, "--out", f"{store.bucket}/x/a.zarr", "--overwrite")
+    assert "a.overlay.png': is the slide itself" in itself.stderr
+
+
 @pytest.mark.parametrize("fault", ["slow", "error", "reset"])
 def test_what_fails_for_a_moment_is_tried_again(
     store: ObjectStore, remote_slides: str, fault: str

@@ -70,6 +70,7 @@ def find_finished(spec: PredictSpec, network: Network) -> Finished | None:
         if not differences and found.is_repaired(slide, plan):
             differences = ["tiles that could not be decoded and can be now"]
     if differences and not spec.overwrite:
+        outputs.refuse_taken(overwrite=True)  # what it would not replace is said instead
         raise OutputExistsError(
             f"output '{outputs.mask}': finished earlier with {', '.join(differences)}; pass "
             "--overwrite to replace it, or choose another --out"

@@ -9,6 +9,7 @@ from dfaseg.inference.batch.claims import Claims, HolderState
 from dfaseg.inference.batch.finished import any_finished, find_finished
 from dfaseg.inference.batch.run import slides_of_share
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.input_files import refuse_inputs
 from dfaseg.inference.job import recipe_of
 from dfaseg.inference.pipeline import load_network_of, open_any_slide
 from dfaseg.inference.spec import PredictSpec
@@ -69,8 +70,8 @@ def _forecast(slide: SlideInput, spec: PredictSpec, network: Network, claims: Cl
         return Forecast(slide, "in work", str(held))
     outputs = outputs_of(spec)
     is_replaced = any_finished(outputs) is not None
-    if not is_replaced:
-        outputs.refuse_taken(overwrite=spec.overwrite)
+    refuse_inputs(spec, outputs)
+    outputs.refuse_taken(overwrite=spec.overwrite)
     with closing(open_any_slide(spec)) as opened:
         recipe_of(opened.info, network, spec)  # finds settings that do not fit the slide
         level = opened.info.levels[0]

@@ -1,7 +1,12 @@
 """Result files: checked before the work, published together, never at the user's expense."""
 
+import gzip
 import json
 import os
+import shutil
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +22,34 @@ def paths(tmp_path):
 
 
 def make_results(paths, text="new"):
-    """Put finished files into the hidden folder."""
+    """Put finished files into the hidden folder, each with what tells that it is ours."""
     paths.partial.mkdir(exist_ok=True)
-    for final in paths.finals[1:]:
-        paths.made(final).write_text(text, encoding="utf-8")
+    for final, content in (
+        (
+            paths.polygons,
+            f'{{"type":"FeatureCollection","dfaseg":{{"slide":"{text}"}},"features":[',
+        ),
+        (paths.overlay, text),
+        (paths.areas, f"index,class,pixels,mm2,percent\n{text}"),
+        (paths.record, json.dumps({"result": {"tool": "dfaseg", "text": text}})),
+    ):
+        paths.made(final).write_text(content, encoding="utf-8")
     paths.made(paths.mask).mkdir()
     (paths.made(paths.mask) / "zarr.json").write_text(
         json.dumps({"attributes": {"dfaseg": {"text": text}}}), encoding="utf-8"
     )
+
+
+def place_results(paths, text="old"):
+    """Let finished files be there under their final names."""
+    make_results(paths, text)
+    paths.publish()
+
+
+def texts_of(paths):
+    """Return what stands in each final file; that of the mask is its metadata."""
+    files = [paths.mask / "zarr.json", *paths.finals[1:]]
+    return [path.read_text(encoding="utf-8") if path.exists() else None for path in files]
 
 
 def test_files_lie_beside_the_mask(paths):
@@ -61,27 +86,117 @@ def test_publish_goes_on_after_an_interruption(paths):
 
 
 def test_existing_result_is_refused(paths):
-    """Without --overwrite any file in the way ends the run before it begins."""
-    paths.areas.write_text("precious", encoding="utf-8")
+    """Without --overwrite any of its files ends the run before it begins."""
+    place_results(paths)
 
     with pytest.raises(OutputExistsError, match="--overwrite"):
         paths.check(overwrite=False)
 
-    assert paths.areas.read_text(encoding="utf-8") == "precious"
-
 
 def test_overwrite_replaces_only_when_published(paths):
     """The old result stays until the new one is whole."""
-    make_results(paths, "old")
-    paths.publish()
+    place_results(paths, "old")
     make_results(paths, "new")
 
     paths.check(overwrite=True)
-    assert "old" in (paths.mask / "zarr.json").read_text(encoding="utf-8")
-    paths.publish()
+    assert all("old" in text for text in texts_of(paths))
+    paths.put_in_place(overwrite=True)
 
-    assert "new" in (paths.mask / "zarr.json").read_text(encoding="utf-8")
-    assert paths.areas.read_text(encoding="utf-8") == "new"
+    assert all("new" in text for text in texts_of(paths))
+
+
+# A picture beside results of ours cannot be told from ours.
+@pytest.mark.parametrize(
+    ("name", "is_beside_results"),
+    [*product(("polygons", "areas", "record"), (False, True)), ("overlay", False)],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_of_somebody_else_is_never_replaced(paths, name, overwrite, is_beside_results):
+    """Whatever its name; a line that advised --overwrite would send the user into a wall."""
+    if is_beside_results:
+        place_results(paths)
+    file = getattr(paths, name)
+    file.write_text('{"type":"FeatureCollection","features":[]}', encoding="utf-8")
+
+    with pytest.raises(OutputExistsError, match="not written by dfaseg") as raised:
+        paths.check(overwrite=overwrite)
+
+    assert f"output '{file}'" in str(raised.value)
+    assert "--overwrite" not in str(raised.value)
+
+
+@pytest.mark.parametrize("gone", ["mask", "record"])
+def test_picture_is_ours_beside_a_mask_or_a_record(paths, gone):
+    """Masks are large and are removed; records are removed to have a slide done again."""
+    place_results(paths)
+    file = getattr(paths, gone)
+    shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+    paths.check(overwrite=True)
+
+
+def test_compressed_polygons_are_ours_too(tmp_path):
+    """What tells is looked for inside."""
+    paths = OutputPaths.beside(tmp_path / "x.zarr", tmp_path / "x.geojson.gz")
+    head = b'{"type":"FeatureCollection","dfaseg":{"slide":"x"},"features":['
+    paths.polygons.write_bytes(gzip.compress(head))
+    paths.check(overwrite=True)
+
+    for content in (gzip.compress(b'{"type":"FeatureCollection"}'), b"\x1f\x8bdamaged"):
+        paths.polygons.write_bytes(content)
+        with pytest.raises(OutputExistsError, match="another --geojson"):
+            paths.check(overwrite=True)
+
+
+@pytest.mark.parametrize("renames", range(1, 10))
+@pytest.mark.parametrize("has_record", [True, False])
+def test_replacing_goes_on_after_a_kill_at_any_rename(paths, monkeypatch, renames, has_record):
+    """What of the old and of the new lies there is known as ours, and the new comes in place."""
+    place_results(paths, "old")
+    if not has_record:
+        paths.record.unlink()
+    make_results(paths, "new")
+    left = [renames]
+
+    def kill(method):
+        def rename(self, target):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return method(self, target)
+
+        return rename
+
+    with monkeypatch.context() as patched:
+        for name in ("rename", "replace"):
+            patched.setattr(Path, name, kill(getattr(Path, name)))
+        with suppress(KeyboardInterrupt):
+            paths.put_in_place(overwrite=True)
+    paths.finish_publishing(overwrite=True)
+    paths.check(overwrite=True)
+
+    assert all("new" in text for text in texts_of(paths))
+    assert not paths.partial.exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_that_comes_up_during_the_run_is_kept(paths, overwrite):
+    """So is the result, which comes in place when the file has been moved away."""
+    make_results(paths)
+    paths.polygons.write_text("drawn meanwhile", encoding="utf-8")
+
+    with pytest.raises(OutputExistsError, match="move it away"):
+        paths.put_in_place(overwrite=overwrite)
+    if overwrite:
+        with pytest.raises(OutputExistsError, match="move it away"):
+            paths.finish_publishing(overwrite=True)
+    else:
+        assert not paths.finish_publishing(overwrite=False)
+
+    assert paths.polygons.read_text(encoding="utf-8") == "drawn meanwhile"
+    paths.polygons.unlink()
+    assert paths.finish_publishing(overwrite=overwrite)
+    assert all("new" in text for text in texts_of(paths))
 
 
 def test_folder_of_somebody_else_is_never_replaced(paths):
