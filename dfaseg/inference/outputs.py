@@ -11,14 +11,15 @@ from typing import Any
 from dfaseg.errors import OutputError
 from dfaseg.files import explain, locked, write_aside
 from dfaseg.inference.ownership import (
-    ROOT_METADATA,
     is_mask_metadata,
     parse_record,
+    refuse_inside_zarr,
     refuse_taken,
 )
 from dfaseg.inference.parked import PARKED_FILE
 from dfaseg.inference.result_places import ResultPlaces
 from dfaseg.inference.state import STATE_FILE
+from dfaseg.stitcher.mask_folder import ROOT_METADATA, names_below
 
 PUBLISHING = "publishing"
 """File in the hidden folder that says: all is made, only names are missing."""
@@ -72,6 +73,15 @@ class OutputPaths(ResultPlaces[Path]):
                     return stream.read(-1 if limit is None else limit)
         return b""
 
+    def names_below_mask(self) -> Iterator[str]:
+        """Yield the names of all that lies in the mask that is there."""
+        try:
+            yield from names_below(self.mask)
+        except OSError as error:
+            raise OutputError(
+                f"output '{error.filename}': cannot be looked at ({explain(error)})"
+            ) from error
+
     def size_bytes(self) -> int:
         """Add up the sizes of the finished files while they lie in the hidden folder."""
         made = [self.made(final) for final in self.finals]
@@ -86,6 +96,8 @@ class OutputPaths(ResultPlaces[Path]):
             OutputError: A folder is missing or not writable.
         """
         self._refuse_clash()
+        for final in self.finals:
+            refuse_inside_zarr(final)
         self.refuse_taken(overwrite=overwrite)
         for folder in {final.parent for final in self.finals}:
             if not folder.is_dir():

@@ -2,7 +2,7 @@
 
 | file | is ours where |
 |---|---|
-| mask | the attributes of its root hold our record |
+| mask | the attributes of its root hold our record; it is replaced if all that it holds is ours |
 | polygons | they begin with our member, which other programs leave out when they write them anew |
 | areas | the heading is ours |
 | run record | it says so |
@@ -13,16 +13,21 @@ All else is the user's and is never replaced, whatever its name.
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dfaseg.annotation.geojson import is_own_geojson
-from dfaseg.errors import OutputExistsError
+from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.inference.result_places import P, ResultPlaces
 from dfaseg.stitcher.areas import is_area_table
+from dfaseg.stitcher.mask_folder import (
+    ROOT_METADATA,
+    ZARR_METADATA,
+    enclosing_zarr,
+    foreign_name,
+)
 from dfaseg.stitcher.ome import RECORD_KEY
-
-ROOT_METADATA = "zarr.json"
-"""Without it, nobody takes what is at a mask's place for one."""
+from dfaseg.storage.store_path import Place, StorePath
 
 _HEAD_BYTES = 4096
 """What polygons and areas say of themselves is said within these."""
@@ -41,6 +46,8 @@ def refuse_taken(places: ResultPlaces[P], *, overwrite: bool) -> None:
                 f"output '{final}': is there already, was not written by dfaseg and is never "
                 f"replaced; move it away or choose another {option_of(places, final)}"
             )
+        if final == places.mask:
+            _refuse_foreign_inside(places)
     if taken and not overwrite:
         raise OutputExistsError(
             f"output '{taken[0]}': already there; pass --overwrite to replace it or choose "
@@ -52,6 +59,22 @@ def option_of(places: ResultPlaces[P], final: P) -> str:
     """Return the option that says where a file goes."""
     is_beside = places.polygons == type(places).beside(places.mask).polygons
     return "--geojson" if final == places.polygons and not is_beside else "--out"
+
+
+def refuse_inside_zarr(place: Place) -> None:
+    """Make sure that a file is not written into somebody's Zarr folder, ours included.
+
+    A mask is replaced as a whole, and other programs take what lies there for a part of theirs.
+
+    Raises:
+        OutputError: It would lie in one.
+    """
+    zarr = enclosing_zarr(place) if isinstance(place, Path) else _enclosing_in_store(place)
+    if zarr is not None:
+        raise OutputError(
+            f"output '{place}': would lie inside '{zarr}', which is a mask or another Zarr folder; "
+            "choose another place"
+        )
 
 
 def parse_record(content: bytes) -> Mapping[str, Any] | None:
@@ -81,8 +104,35 @@ def _is_ours(places: ResultPlaces[P], final: P) -> bool:
     return is_area_table(head) if final == places.areas else is_own_geojson(head)
 
 
+def _refuse_foreign_inside(places: ResultPlaces[P]) -> None:
+    """Make sure that a mask of ours, which is replaced as a whole, holds nothing else.
+
+    Raises:
+        OutputExistsError: It does.
+    """
+    name = foreign_name(places.names_below_mask())
+    if name is not None:
+        raise OutputExistsError(
+            f"output '{places.mask}': holds '{name}', which dfaseg did not write and which would "
+            "be lost; move that out of it or choose another --out"
+        )
+
+
 def _is_our_mask(places: ResultPlaces[P]) -> bool:
     return is_mask_metadata(places.read(places.mask / ROOT_METADATA))
+
+
+def _enclosing_in_store(place: StorePath) -> StorePath | None:
+    """Return the Zarr folder that an object would lie in, looked for where a name says so."""
+    from dfaseg.storage.objects import object_facts  # noqa: PLC0415 - network libraries
+
+    parents = [place.parent]
+    while parents[-1].name:
+        parents.append(parents[-1].parent)
+    for folder in parents:
+        if folder.suffix == ".zarr" and any(object_facts(folder / n) for n in ZARR_METADATA):
+            return folder
+    return None
 
 
 def _is_our_record(places: ResultPlaces[P]) -> bool:

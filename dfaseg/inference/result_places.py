@@ -1,6 +1,7 @@
 """Where the files of one result go, whether on a disk or in an object store."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -48,6 +49,10 @@ class ResultPlaces(ABC, Generic[P]):
     @abstractmethod
     def is_taken(self, final: P) -> bool:
         """Tell whether anything is at a final place."""
+
+    @abstractmethod
+    def names_below_mask(self) -> Iterable[str]:
+        """Return the names of all that lies in the mask that is there, as seen from the mask."""
 
     @abstractmethod
     def read(self, file: P, limit: int | None = None) -> bytes:

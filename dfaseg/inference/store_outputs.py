@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.inference.outputs import OutputPaths
-from dfaseg.inference.ownership import ROOT_METADATA, parse_record, refuse_taken
+from dfaseg.inference.ownership import parse_record, refuse_inside_zarr, refuse_taken
 from dfaseg.inference.parked import PARKED_FILE
 from dfaseg.inference.result_places import ResultPlaces
+from dfaseg.stitcher.mask_folder import ROOT_METADATA
 from dfaseg.storage.objects import (
     list_below,
     object_facts,
@@ -69,6 +70,11 @@ class StoreOutputs(ResultPlaces[StorePath]):
         content = read_object(file) if limit is None else read_head(file, limit)
         return content or b""
 
+    def names_below_mask(self) -> Iterator[str]:
+        """Yield the names of all objects of the mask that is there."""
+        start = len(f"{self.mask}/")
+        yield from (str(place)[start:] for place in list_below(self.mask))
+
     def finished_record(self) -> Mapping[str, Any] | None:
         """Return the run record; None where the results are not all there."""
         content = read_object(self.record)
@@ -83,6 +89,8 @@ class StoreOutputs(ResultPlaces[StorePath]):
             OutputExistsError: A result is there and may not be replaced, or is not ours.
             OutputError: The store cannot be read or written.
         """
+        for final in self.finals:
+            refuse_inside_zarr(final)
         self.refuse_taken(overwrite=overwrite)
         trial = self.partial / f"trial-{secrets.token_hex(4)}"
         write_object(trial, b"")

@@ -8,6 +8,8 @@ from dfaseg.classmap import IGNORE_INDEX, ClassMap, TissueClass
 from dfaseg.errors import ConfigError
 
 OME_VERSION = "0.5"
+TISSUE = "tissue"
+"""What ``predict`` segments; the name of its label image."""
 RECORD_KEY = "dfaseg"
 """Attribute of the root group that holds the run record."""
 NOT_ANALYSED = "not analysed"
@@ -37,7 +39,7 @@ class MaskSpec:
     classes: ClassMap
     mpp_x: float
     mpp_y: float
-    task: str = "tissue"
+    task: str = TISSUE
     origin_x_um: float = 0.0
     origin_y_um: float = 0.0
 

@@ -290,6 +290,54 @@ def test_input_is_no_output(
     assert "--overwrite" not in result.stderr
 
 
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_input_inside_an_output_is_kept(place: Path, options: tuple[str, ...]) -> None:
+    """A mask is replaced as a whole, the hidden folder emptied: what is read must lie elsewhere."""
+    assert run(place).exit_code == 0
+    hidden = place / "out" / ".m.zarr.partial"
+    hidden.mkdir()
+    (place / "link.tif").symlink_to(place / "out" / "m.zarr" / "slide.tif")
+    for folder, slide in (
+        (place / "out" / "m.zarr", place / "out" / "m.zarr" / "slide.tif"),
+        (place / "out" / "m.zarr", place / "link.tif"),
+        (hidden, hidden / "slide.tif"),
+    ):
+        (place / "slide.tif").rename(folder / "slide.tif")
+        with untouched(place):
+            result = run_command(
+                slide, "--out", place / "out" / "m.zarr", *options,
+                "--model", place / "tiny.safetensors",
+            )  # fmt: skip
+        assert_one_line(result, [f"output '{folder}'", "holds the slide", "would be lost", "move"])
+        assert "--overwrite" not in result.stderr
+        (folder / "slide.tif").rename(place / "slide.tif")
+
+
+def test_mask_with_drawn_labels_is_kept(place: Path) -> None:
+    """Real masks hold nothing else, so they are replaced until something is drawn."""
+    assert run(place).exit_code == 0
+    assert run(place, "--overwrite").exit_code == 0
+    drawn = place / "out" / "m.zarr" / "labels" / "my_drawn"
+    shutil.copytree(drawn.with_name("tissue"), drawn)
+
+    with untouched(place):
+        result = run(place, "--overwrite")
+
+    assert_one_line(result, ["m.zarr'", "holds 'labels/my_drawn'", "would be lost", "move that"])
+
+
+@pytest.mark.parametrize("out", ["in.zarr", "in", "labels/in"])
+def test_results_are_not_put_into_a_mask(place: Path, out: str) -> None:
+    """Its next --overwrite would remove them; folders for many slides count as well."""
+    assert run(place).exit_code == 0
+
+    for options in ((), ("--dry-run",)) if out != "in.zarr" else ((),):
+        with untouched(place):
+            result = run(place, *options, out=place / "out" / "m.zarr" / out)
+
+        assert_one_line(result, ["would lie inside", "m.zarr", "choose another place"])
+
+
 def test_drawn_annotations_beside_a_slide_are_kept(place: Path) -> None:
     """QuPath gives them the slide's name, and results of many slides may go to the slides' folder.
 

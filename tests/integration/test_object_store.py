@@ -194,6 +194,22 @@ def test_files_of_somebody_else_are_never_replaced(store: ObjectStore, slides: P
     assert "a.overlay.png': is the slide itself" in itself.stderr
 
 
+def test_mask_with_drawn_labels_is_never_replaced(store: ObjectStore, slides: Path) -> None:
+    """Nor is anything put into it, nor a slide that lies in it lost."""
+    mask = f"{store.bucket}/results/s0.zarr"
+    run(slides / "s0.tif", "--out", mask)
+    inside = store.put("results/s0.zarr/sl.tif", (slides / "s0.tif").read_bytes())
+    before = store.objects()
+
+    held = run(inside, "--out", mask, "--overwrite")
+    assert f"output '{mask}': holds the slide '{inside}'" in held.stderr
+    foreign = run(slides / "s0.tif", "--out", mask, "--overwrite")
+    assert f"output '{mask}': holds 'sl.tif', which dfaseg did not write" in foreign.stderr
+    below = run(slides / "s0.tif", "--out", f"{mask}/in.zarr")
+    assert f"would lie inside '{mask}'" in below.stderr
+    assert store.objects() == before
+
+
 @pytest.mark.parametrize("fault", ["slow", "error", "reset"])
 def test_what_fails_for_a_moment_is_tried_again(
     store: ObjectStore, remote_slides: str, fault: str

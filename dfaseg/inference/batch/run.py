@@ -21,6 +21,7 @@ from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, STARTED, ST
 from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.ownership import refuse_inside_zarr
 from dfaseg.inference.pipeline import load_network_of, run_slide
 from dfaseg.inference.slide_run import Progress
 from dfaseg.inference.workshop import scratch_of
@@ -69,6 +70,7 @@ def predict_slides(
         DfasegError: A slide failed and ``spec.on_error`` is ``fail``.
     """
     stop = stop or threading.Event()
+    refuse_inside_zarr(spec.folder / EVENTS_FILE)
     with (
         scratch_of(spec.settings) as scratch,
         Claims(_claim_files(spec), timing or Timing()) as claims,

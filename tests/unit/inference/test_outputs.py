@@ -218,6 +218,52 @@ def test_file_in_place_of_the_mask_is_never_replaced(paths):
         paths.check(overwrite=True)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name", ["labels/my_drawn/zarr.json", "notes.txt", "0/c/0/old.png", "labels/tissue/edit.json"]
+)
+def test_mask_that_holds_something_else_is_not_replaced(paths, name, overwrite):
+    """Tools for OME-Zarr put corrections there; the first such thing is named."""
+    place_results(paths)
+    file = paths.mask / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("precious", encoding="utf-8")
+
+    with pytest.raises(OutputExistsError, match="dfaseg did not write") as raised:
+        paths.check(overwrite=overwrite)
+
+    first = "labels/my_drawn" if "my_drawn" in name else name
+    assert f"holds '{first}'" in str(raised.value)
+    assert "--overwrite" not in str(raised.value)
+
+
+def test_what_programs_leave_in_any_folder_does_no_harm(paths):
+    """A mask that was looked at in a file browser can still be replaced."""
+    place_results(paths)
+    (paths.mask / "labels" / "tissue").mkdir(parents=True)
+    for folder in (paths.mask, paths.mask / "labels" / "tissue"):
+        (folder / ".DS_Store").touch()
+
+    paths.check(overwrite=True)
+
+
+@pytest.mark.parametrize("metadata", ["zarr.json", ".zgroup", ".zarray"])
+def test_nothing_is_written_into_a_zarr_folder(tmp_path, metadata):
+    """Neither a mask nor polygons, however deep; a link does not hide it."""
+    deep = tmp_path / "other.zarr" / "a" / "b"
+    deep.mkdir(parents=True)
+    (tmp_path / "other.zarr" / metadata).write_text("{}", encoding="utf-8")
+    (tmp_path / "link").symlink_to(deep)
+
+    for mask, polygons in (
+        (deep / "x.zarr", None),
+        (tmp_path / "link" / "x.zarr", None),
+        (tmp_path / "x.zarr", tmp_path / "other.zarr" / "zarr.json"),
+    ):
+        with pytest.raises(OutputError, match=r"would lie inside '.*other\.zarr'"):
+            OutputPaths.beside(mask, polygons).check(overwrite=True)
+
+
 def test_polygons_may_not_have_the_name_of_the_record(tmp_path):
     """All results are made in one folder, wherever they go in the end."""
     (tmp_path / "other").mkdir()
