@@ -68,6 +68,18 @@ def remove_file(path: Path) -> None:
         raise OutputError(f"output '{path}': cannot be removed ({explain(error)})") from error
 
 
+def remove_entry(path: Path) -> None:
+    """Remove a file, a folder with all it holds, or a link, but not what the link leads to.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file, or a folder with all it holds, and flush every byte to disk.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import OutputError
-from dfaseg.files import explain, locked, write_aside
+from dfaseg.files import explain, locked, remove_entry, write_aside
 from dfaseg.inference.ownership import (
     is_mask_metadata,
     parse_record,
@@ -178,10 +178,8 @@ class OutputPaths(ResultPlaces[Path]):
     def _remove_partial(self) -> None:
         """Remove the hidden folder, and last in it what tells that it is of no use any more."""
         for entry in self.partial.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != PUBLISHING:
-                entry.unlink()
+            if entry.name != PUBLISHING:
+                remove_entry(entry)
         (self.partial / PUBLISHING).unlink()
         self.partial.rmdir()
 
@@ -213,7 +211,10 @@ class OutputPaths(ResultPlaces[Path]):
 
 
 def _replace(made: Path, final: Path, old: Path) -> None:
-    """Move a file or folder to its final name; what was there is removed only afterwards."""
+    """Move a file or folder to its final name; what was there is removed only afterwards.
+
+    Of a link only the link: where it led, all stays.
+    """
     if made.parent.stat().st_dev != final.parent.stat().st_dev:
         # Polygons may be asked for on another disk, where a rename cannot reach.
         with write_aside(final) as aside:
@@ -223,5 +224,5 @@ def _replace(made: Path, final: Path, old: Path) -> None:
     if final.is_dir():
         final.rename(old)
     made.replace(final)
-    if old.is_dir():
-        shutil.rmtree(old)
+    if os.path.lexists(old):
+        remove_entry(old)

@@ -5,12 +5,11 @@ it is to go on. So now and then all of its folder is packed into one file: one t
 one go, appears whole or not at all, and is the same on a disk and in an object store.
 """
 
-import shutil
 import tarfile
 from pathlib import Path
 
 from dfaseg.errors import OutputError
-from dfaseg.files import explain
+from dfaseg.files import explain, remove_entry
 
 PARKED_FILE = "parked.tar"
 """Name in the hidden folder."""
@@ -69,10 +68,8 @@ def clear(folder: Path) -> None:
     """
     try:
         for entry in folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name not in _STAYS:
-                entry.unlink()
+            if entry.name not in _STAYS:
+                remove_entry(entry)
     except OSError as error:
         raise OutputError(
             f"output '{folder}': what an earlier run left cannot be removed ({explain(error)})"

@@ -17,7 +17,7 @@ from dfaseg.cli.main import cli
 from dfaseg.geometry import Rect
 from tests.factories import Compression, tissue_like_image, write_scn_slide, write_tiff_slide
 from tests.model_files import write_tiny_model
-from tests.predicting import mask_of, rasterized, record_of, run_command
+from tests.predicting import everything_below, mask_of, rasterized, record_of, run_command
 
 ENDINGS = ("areas.csv", "geojson", "overlay.png", "run.json", "zarr")
 HEAVY = (
@@ -270,3 +270,17 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, option: str, value: s
     assert said.exit_code == 2
     assert f"Invalid value for '{option}'" in said.output
     assert not list(tmp_path.iterdir())
+
+
+def test_overwrite_replaces_a_link_by_a_result(tmp_path: Path, model: Path) -> None:
+    """The mask that it led to stays as it is."""
+    slide = write_tiff_slide(tmp_path / "s.tif", tissue_like_image(200, 200))
+    predict(slide, tmp_path / "own.zarr", model, "--tissue", "none")
+    before = everything_below(tmp_path / "own.zarr")
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "own.zarr")
+
+    again = predict(slide, tmp_path / "link.zarr", model, "--tissue", "none", "--overwrite")
+
+    assert again.shape == (200, 200)
+    assert not (tmp_path / "link.zarr").is_symlink()
+    assert everything_below(tmp_path / "own.zarr") == before

@@ -218,6 +218,33 @@ def test_file_in_place_of_the_mask_is_never_replaced(paths):
         paths.check(overwrite=True)
 
 
+@pytest.mark.parametrize("is_absolute", [True, False])
+@pytest.mark.parametrize("has_broken_off", [True, False])
+def test_link_to_a_mask_is_replaced_and_not_what_it_leads_to(paths, is_absolute, has_broken_off):
+    """All results come in place, also where an earlier version broke off at the link."""
+    theirs = OutputPaths.beside(paths.mask.with_name("theirs.zarr"))
+    place_results(theirs, "theirs")
+    place_results(paths, "old")
+    shutil.rmtree(paths.mask)
+    paths.mask.symlink_to(theirs.mask if is_absolute else theirs.mask.name)
+    make_results(paths, "new")
+    if has_broken_off:
+        paths.mask.rename(paths.partial / f"replaced-{paths.mask.name}")
+        paths.made(paths.mask).rename(paths.mask)
+        (paths.partial / "publishing").touch()
+
+    paths.check(overwrite=True)
+    if has_broken_off:
+        assert paths.finish_publishing(overwrite=True)
+    else:
+        paths.put_in_place(overwrite=True)
+
+    assert all("new" in text for text in texts_of(paths))
+    assert all("theirs" in text for text in texts_of(theirs))
+    assert not paths.mask.is_symlink()
+    assert not paths.partial.exists()
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
     "name", ["labels/my_drawn/zarr.json", "notes.txt", "0/c/0/old.png", "labels/tissue/edit.json"]
