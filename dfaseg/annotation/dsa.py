@@ -22,6 +22,8 @@ from dfaseg.classmap import TissueClass
 FILL_OPACITY = 0.3
 LINE_WIDTH = 2
 
+_MEMBER = "dfaseg"
+"""Attribute that tells where the polygons are from."""
 _ID_DIGITS = 24
 """Ids must look like those of the server's database."""
 _HOLES, _END_OF_HOLES = b',"holes":[', b"]"
@@ -45,7 +47,7 @@ class DsaForm:
     @property
     def envelope(self) -> tuple[bytes, bytes]:
         """The text before the first element and after the last."""
-        annotation = {"name": self._name, "attributes": {"dfaseg": self._spec.facts}}
+        annotation = {"name": self._name, "attributes": {_MEMBER: self._spec.facts}}
         text = json.dumps(annotation, ensure_ascii=False, allow_nan=False)
         return f'{text[:-1]}, "elements":['.encode(), b"\n]}\n"
 
@@ -118,3 +120,8 @@ def _class_properties(entry: TissueClass) -> str:
         "lineWidth": LINE_WIDTH,
     }
     return json.dumps(properties, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+def is_own_dsa(head: bytes) -> bool:
+    """Tell by its first bytes whether dfaseg wrote a file."""
+    return head.startswith(b'{"name": ') and f', "attributes": {{"{_MEMBER}": {{'.encode() in head

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.exporting.mask_source import Progress, open_source
 from dfaseg.exporting.ome_tiff import write_ome_tiff
+from dfaseg.exporting.ownership import is_export
 from dfaseg.exporting.png import write_png
 from dfaseg.exporting.polygons import write_polygons
 from dfaseg.exporting.spec import POLYGON_FORMATS, ExportSpec
+from dfaseg.stitcher.mask_folder import enclosing_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +58,30 @@ def export_mask(
 
 
 def _check_place(spec: ExportSpec) -> None:
-    """Make sure that the file may be written before any work is done."""
+    """Make sure that the file may be written before any work is done.
+
+    Raises:
+        OutputExistsError: Something is there that may not be replaced.
+        OutputError: There is no such folder, or it is a part of a mask.
+    """
     folder = spec.out.absolute().parent
     if not folder.is_dir():
         raise OutputError(f"output folder '{folder}': does not exist; create it first")
+    zarr = enclosing_zarr(spec.out)
+    if zarr is not None:
+        raise OutputError(
+            f"output '{spec.out}': would lie inside '{zarr}', which is a mask or another Zarr"
+            " folder; choose another --out"
+        )
     if not os.path.lexists(spec.out):
         return
     if spec.out.is_dir():
         raise OutputExistsError(f"output '{spec.out}': is a folder; choose another --out")
+    if not is_export(spec.out):
+        raise OutputExistsError(
+            f"output '{spec.out}': is there already, was not written by dfaseg and is never"
+            " replaced; move it away or choose another --out"
+        )
     if not spec.overwrite:
         raise OutputExistsError(
             f"output '{spec.out}': already there; pass --overwrite to replace it or choose"

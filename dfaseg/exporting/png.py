@@ -2,7 +2,9 @@
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+import dfaseg
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
 from dfaseg.exporting.mask_source import MaskSource
@@ -11,6 +13,10 @@ from dfaseg.files import write_aside
 
 MAX_PX = 250_000_000
 """A PNG is made and opened as a whole."""
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MARK = b"tEXtSoftware\0dfaseg "
+"""Stands before the palette, within the first hundred bytes."""
 
 
 def write_png(mask: MaskSource, spec: ExportSpec) -> None:
@@ -29,8 +35,15 @@ def write_png(mask: MaskSource, spec: ExportSpec) -> None:
     codes = np.concatenate(list(mask.strips()))
     picture = Image.fromarray(codes).convert("L")
     picture.putpalette(_palette(mask.reader.spec.classes))
+    mark = PngInfo()
+    mark.add_text("Software", f"dfaseg {dfaseg.__version__}")
     with write_aside(spec.out) as aside:
-        picture.save(aside, format="PNG")
+        picture.save(aside, format="PNG", pnginfo=mark)
+
+
+def is_own_png(head: bytes) -> bool:
+    """Tell by its first bytes whether dfaseg wrote a file."""
+    return head.startswith(_SIGNATURE) and _MARK in head
 
 
 def _palette(classes: ClassMap) -> bytes:

@@ -22,6 +22,7 @@ from dfaseg.stitcher.mask_reader import open_mask
 from tests.evaluating import blotches, run_eval, scores_of
 from tests.exporting import BOUNDS, SLIDE_MPP, export_to, filled, run_export, write_mask
 from tests.outlines import CLASSES
+from tests.predicting import everything_below
 
 MASK = np.kron(blotches(100, 160), np.ones((7, 7), np.uint8))[:, :1100]
 """Of three classes and 255, three levels, chunks that overhang."""
@@ -181,18 +182,64 @@ def test_mask_without_anything_in_it(tmp_path: Path, name: str) -> None:
         assert np.all(filled(path, (30, 20)) == IGNORE_INDEX)
 
 
-def test_existing_file_is_replaced_only_on_request(tmp_path: Path, store: Path) -> None:
+@pytest.mark.parametrize("name", [*POLYGONS, "m.ome.tif", "m.png"])
+def test_export_is_replaced_only_on_request(tmp_path: Path, store: Path, name: str) -> None:
     """And stays as it is otherwise."""
-    path = tmp_path / "m.json"
-    path.write_text("mine")
+    other = write_mask(tmp_path / "other.zarr", MASK[:50, :50])
+    path = export_to(other, tmp_path / name)
+    before = path.read_bytes()
 
     refused = run_export(store, "--out", path)
 
     assert refused.exit_code == 1
     assert "pass --overwrite" in refused.stderr
-    assert path.read_text() == "mine"
+    assert path.read_bytes() == before
     export_to(store, path, "--overwrite")
-    assert parse(path)["elements"]
+    assert path.read_bytes() != before
+
+
+def _foreign_files(folder: Path) -> list[Path]:
+    """Write files of others under the names of exports."""
+    (folder / "a.geojson").write_text('{"type":"FeatureCollection","features":[]}')
+    (folder / "a.geojson.gz").write_bytes(gzip.compress(b'{"type":"FeatureCollection"}'))
+    (folder / "a.json").write_text('{"name": "dfaseg: mine", "elements": []}')
+    tifffile.imwrite(folder / "a.ome.tif", MASK[:64, :64])
+    (folder / "b.tif").write_bytes(b"II*\0 cut off")
+    Image.fromarray(MASK[:64, :64]).save(folder / "a.png")
+    (folder / "link.json").symlink_to(folder / "nowhere")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_file_of_somebody_else_is_never_replaced(
+    tmp_path: Path, store: Path, options: tuple[str, ...]
+) -> None:
+    """Whatever its name, slides included; nor is --overwrite advised."""
+    (tmp_path / "f").mkdir()
+    for path in _foreign_files(tmp_path / "f"):
+        before = everything_below(tmp_path)
+        forms = ("--format", "ome-tiff") if path.suffix == ".tif" else ()
+
+        result = run_export(store, "--out", path, *forms, *options)
+
+        assert result.exit_code == 1
+        (line,) = result.stderr.splitlines()
+        assert f"output '{path}': is there already, was not written by dfaseg" in line
+        assert "--overwrite" not in line
+        assert everything_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "new.geojson", "labels/tissue/x.png"])
+def test_nothing_is_written_into_a_mask(tmp_path: Path, name: str) -> None:
+    """Neither into the one that is read nor into others."""
+    mask = write_mask(tmp_path / "m.zarr", MASK[:50, :50])
+    before = everything_below(mask)
+
+    result = run_export(mask, "--out", mask / name, "--overwrite")
+
+    assert result.exit_code == 1
+    assert f"output '{mask / name}': would lie inside '{mask}" in result.stderr
+    assert everything_below(mask) == before
 
 
 def _damage(store: Path) -> None:
