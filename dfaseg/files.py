@@ -13,6 +13,9 @@ from typing import Any
 
 from dfaseg.errors import OutputError
 
+LOCK_FILE = "lock"
+"""Name in a hidden folder."""
+
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK})
 """Said by network disks that were mounted without locks."""
 _REMEDIES = {
@@ -122,7 +125,7 @@ def locked(partial: Path) -> Iterator[None]:
     """
     try:
         partial.mkdir(exist_ok=True)
-        handle = os.open(partial / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(partial / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(
             f"output folder '{partial.parent}': nothing can be written there ({explain(error)}); "

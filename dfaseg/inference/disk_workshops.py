@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dfaseg.files import copy_whole, flush_folder, write_aside
+from dfaseg.files import LOCK_FILE, copy_whole, flush_folder, write_aside
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.parked import PARKED_FILE, clear, pack, unpack
 from dfaseg.inference.state import STATE_FILE
@@ -82,7 +82,7 @@ class OnScratch:
         elif (hidden / STATE_FILE).exists():
             with explained(self.folder):
                 shutil.copytree(hidden, self.folder, dirs_exist_ok=True)
-                (self.folder / "lock").unlink()
+                (self.folder / LOCK_FILE).unlink()
 
     def park(self) -> None:
         """Pack the working folder into one file of the hidden folder."""

@@ -10,6 +10,12 @@ from typing import Any
 
 from dfaseg.errors import OutputError
 from dfaseg.files import explain, locked, remove_entry, write_aside
+from dfaseg.inference.hidden_folder import (
+    POLYGON_SPOOL,
+    PUBLISHING,
+    REPLACED,
+    refuse_foreign_hidden,
+)
 from dfaseg.inference.ownership import (
     is_mask_metadata,
     parse_record,
@@ -20,9 +26,6 @@ from dfaseg.inference.parked import PARKED_FILE
 from dfaseg.inference.result_places import ResultPlaces
 from dfaseg.inference.state import STATE_FILE
 from dfaseg.stitcher.mask_folder import ROOT_METADATA, names_below
-
-PUBLISHING = "publishing"
-"""File in the hidden folder that says: all is made, only names are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class OutputPaths(ResultPlaces[Path]):
     def polygons_text(self) -> Path:
         """Where polygons are streamed to while they are made, not compressed yet."""
         return self.partial / self.polygons.name.removesuffix(".gz")
+
+    @property
+    def polygon_spool(self) -> Path:
+        """Where the borders of unfinished regions are kept while polygons are made."""
+        return self.partial / POLYGON_SPOOL
 
     @property
     def has_state(self) -> bool:
@@ -99,6 +107,7 @@ class OutputPaths(ResultPlaces[Path]):
         for final in self.finals:
             refuse_inside_zarr(final)
         self.refuse_taken(overwrite=overwrite)
+        refuse_foreign_hidden(self.partial, self.finals)
         for folder in {final.parent for final in self.finals}:
             if not folder.is_dir():
                 raise OutputError(f"output folder '{folder}': does not exist; create it first")
@@ -166,7 +175,7 @@ class OutputPaths(ResultPlaces[Path]):
 
     def _before(self, final: Path) -> Path:
         """Return where what was at a final place lies until the new is there."""
-        return self.partial / f"replaced-{final.name}"
+        return self.partial / f"{REPLACED}{final.name}"
 
     @property
     def is_left_over(self) -> bool:
@@ -195,11 +204,12 @@ class OutputPaths(ResultPlaces[Path]):
             overwrite: Whether what has come up at the final names since then may be replaced.
 
         Raises:
-            OutputExistsError: What has come up is not ours.
+            OutputExistsError: What has come up, or lies in the hidden folder, is not ours.
             OutputError: A file cannot be renamed, or another run is at it.
         """
         if not (self.partial / PUBLISHING).exists():
             return False
+        refuse_foreign_hidden(self.partial, self.finals)
         waiting = [final for final in self.finals if self.made(final).exists()]
         if any(map(self.is_taken, waiting)):
             if not overwrite:

@@ -9,11 +9,11 @@ import tarfile
 from pathlib import Path
 
 from dfaseg.errors import OutputError
-from dfaseg.files import explain, remove_entry
+from dfaseg.files import LOCK_FILE, explain, remove_entry
 
 PARKED_FILE = "parked.tar"
 """Name in the hidden folder."""
-_STAYS = frozenset({"lock", PARKED_FILE})
+_STAYS = frozenset({LOCK_FILE, PARKED_FILE})
 """Files of the hidden folder that belong to no state."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfaseg.inference.hidden_folder import foreign_in_hidden
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.ownership import parse_record, refuse_inside_zarr, refuse_taken
 from dfaseg.inference.parked import PARKED_FILE
@@ -31,6 +32,9 @@ from dfaseg.storage.store_path import StorePath
 
 UPLOADING = "uploading"
 """Object in the hidden place that says: what lies at the final names is not finished."""
+
+_TRIAL = "trial-"
+"""Begins the names of hidden objects with which writing is tried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +96,21 @@ class StoreOutputs(ResultPlaces[StorePath]):
         for final in self.finals:
             refuse_inside_zarr(final)
         self.refuse_taken(overwrite=overwrite)
-        trial = self.partial / f"trial-{secrets.token_hex(4)}"
+        self._refuse_foreign_hidden()
+        trial = self.partial / f"{_TRIAL}{secrets.token_hex(4)}"
         write_object(trial, b"")
         remove_objects([trial])
 
     def finish_publishing(self, *, overwrite: bool) -> bool:  # noqa: ARG002 - as on a disk
-        """Tidy up after a run that was killed when all was there; tell whether there was any."""
+        """Tidy up after a run that was killed when all was there; tell whether there was any.
+
+        Raises:
+            OutputExistsError: Something in the hidden place is not ours.
+            OutputError: The store cannot be read or written.
+        """
         if not self.is_left_over or self.finished_record() is None:
             return False
+        self._refuse_foreign_hidden()
         remove_objects(self._hidden_objects())
         return True
 
@@ -144,6 +155,18 @@ class StoreOutputs(ResultPlaces[StorePath]):
         yield made.made(made.areas), self.areas
         yield mask / ROOT_METADATA, self.mask / ROOT_METADATA
         yield made.made(made.record), self.record
+
+    def _refuse_foreign_hidden(self) -> None:
+        """Make sure that the hidden place, which a run empties, holds only what runs put there.
+
+        Raises:
+            OutputExistsError: It holds something else.
+        """
+        start = len(f"{self.partial}/")
+        for place in list_below(self.partial):
+            name = str(place)[start:]
+            if name not in {PARKED_FILE, UPLOADING} and not name.startswith(_TRIAL):
+                raise foreign_in_hidden(self.partial, name)
 
     def _hidden_objects(self) -> list[StorePath]:
         """Return all hidden objects, last the one that says that something is unfinished."""

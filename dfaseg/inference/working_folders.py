@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dfaseg.errors import ClaimLostError, OutputError
 from dfaseg.files import explain, locked
-from dfaseg.inference.outputs import PUBLISHING
+from dfaseg.inference.hidden_folder import PUBLISHING
 from dfaseg.inference.parked import PARKED_FILE
 from dfaseg.inference.state import load_state
 

@@ -326,6 +326,18 @@ def test_mask_with_drawn_labels_is_kept(place: Path) -> None:
     assert_one_line(result, ["m.zarr'", "holds 'labels/my_drawn'", "would be lost", "move that"])
 
 
+def test_hidden_folder_of_somebody_else_is_kept(place: Path) -> None:
+    """It has the name of ours by chance."""
+    hidden = place / "out" / ".m.zarr.partial"
+    hidden.mkdir()
+    (hidden / "n.txt").write_text("precious", encoding="utf-8")
+
+    with untouched(place):
+        result = run(place)
+
+    assert_one_line(result, [f"'{hidden}'", "holds 'n.txt'", "would be lost", "move that away"])
+
+
 @pytest.mark.parametrize("out", ["in.zarr", "in", "labels/in"])
 def test_results_are_not_put_into_a_mask(place: Path, out: str) -> None:
     """Its next --overwrite would remove them; folders for many slides count as well."""

@@ -210,6 +210,16 @@ def test_mask_with_drawn_labels_is_never_replaced(store: ObjectStore, slides: Pa
     assert store.objects() == before
 
 
+def test_hidden_objects_of_somebody_else_are_kept(store: ObjectStore, slides: Path) -> None:
+    """Before anything is written."""
+    store.put("results/.s0.zarr.partial/notes/n.txt", b"precious")
+
+    result = run(slides / "s0.tif", "--out", f"{store.bucket}/results/s0.zarr")
+
+    assert "holds 'notes/n.txt', which no run puts there" in result.stderr
+    assert store.objects() == {"results/.s0.zarr.partial/notes/n.txt": b"precious"}
+
+
 @pytest.mark.parametrize("fault", ["slow", "error", "reset"])
 def test_what_fails_for_a_moment_is_tried_again(
     store: ObjectStore, remote_slides: str, fault: str

@@ -24,7 +24,8 @@ from dfaseg.inference.batch.outcome import Outcome
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec, claims_in
-from dfaseg.inference.outputs import PUBLISHING, OutputPaths
+from dfaseg.inference.hidden_folder import PUBLISHING
+from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.slide_run import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.slide.inputs import SlideInput, find_slide_inputs

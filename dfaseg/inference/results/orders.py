@@ -55,7 +55,7 @@ def order_results(
         "polygons": partial(
             PolygonResult,
             paths.polygons_text,
-            paths.partial / "polygons.spool",
+            paths.polygon_spool,
             plan.width,
             polygon_spec,
         ),

@@ -291,6 +291,38 @@ def test_nothing_is_written_into_a_zarr_folder(tmp_path, metadata):
             OutputPaths.beside(mask, polygons).check(overwrite=True)
 
 
+@pytest.mark.parametrize("is_publishing", [False, True])
+@pytest.mark.parametrize("name", ["n.txt", "drawn.geojson", "folder"])
+def test_hidden_folder_of_somebody_else_is_kept(paths, name, is_publishing):
+    """A run empties and removes it: what no run puts there is named instead."""
+    make_results(paths)
+    if is_publishing:
+        (paths.partial / "publishing").touch()
+    if name == "folder":
+        (paths.partial / name).mkdir()
+    else:
+        (paths.partial / name).write_text('{"type":"FeatureCollection"}', encoding="utf-8")
+
+    for look in (paths.check, paths.finish_publishing) if is_publishing else (paths.check,):
+        with pytest.raises(OutputExistsError, match=f"holds '{name}', which no run puts there"):
+            look(overwrite=True)
+
+    assert (paths.partial / name).exists()
+
+
+def test_hidden_folder_of_any_run_is_taken_over(paths):
+    """Also of one with another --geojson, or that was killed while it wrote."""
+    make_results(paths)
+    for name in ("state.npz", "recipe", "lock", "parked.tar", "polygons.spool", "publishing"):
+        (paths.partial / name).touch()
+    (paths.partial / f"replaced-{paths.mask.name}").mkdir()
+    (paths.partial / ".state.npz.0123abcd.tmp").touch()
+    (paths.partial / "just_begun.geojson").touch()
+    paths.made(paths.polygons).rename(paths.partial / "other.json")
+
+    paths.check(overwrite=False)
+
+
 def test_polygons_may_not_have_the_name_of_the_record(tmp_path):
     """All results are made in one folder, wherever they go in the end."""
     (tmp_path / "other").mkdir()
