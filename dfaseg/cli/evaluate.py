@@ -15,6 +15,13 @@ from dfaseg.cli.options import (
 from dfaseg.cli.train_options import DATASETS
 
 _PATH = click.Path(path_type=Path)
+_FOR_PREDICTIONS = {
+    "--class-map": "class_map_path",
+    "--ignore": "ignored",
+    "--background": "background",
+    "--level0-scale": "level0_scale",
+}
+"""Options, and what they are called here, that mean something with --truth only."""
 
 
 @click.command("eval", short_help="Score predictions, a model or whole runs against the truth.")
@@ -116,6 +123,7 @@ def evaluate(
     from dfaseg.evaluation.report.folder import prepared_folder, refuse_folder_of
 
     _check_form(inputs, truth, options)
+    _check_needless(truth, options)
     if truth is None:
         refuse_folder_of(out, inputs)
     with prepared_folder(out, overwrite=overwrite):
@@ -146,6 +154,13 @@ def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str,
         raise click.UsageError(
             "Give predictions and --truth, or --model and --dataset, or two runs to compare."
         )
+
+
+def _check_needless(truth: Path | None, options: dict[str, Any]) -> None:
+    """Refuse options that would have no effect."""
+    needless = [option for option, name in _FOR_PREDICTIONS.items() if options[name]]
+    if truth is None and needless:
+        raise click.UsageError(f"{needless[0]} is for predictions; leave it out or give --truth.")
 
 
 def _report_predictions(

@@ -42,7 +42,7 @@ def label_xml(spec: MaskSpec, record: Mapping[str, Any]) -> bytes:
         spec: What the mask is.
         record: How it was made, as the mask's own store says; may say nothing.
     """
-    slide_id = str(record.get("slide", {}).get("id", ""))
+    slide_id = _told(record, "slide", "id")
     root = ElementTree.Element(
         "OME",
         {
@@ -111,6 +111,12 @@ def _add_pixels(image: ElementTree.Element, spec: MaskSpec) -> None:
     ElementTree.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
 
 
+def _told(record: Mapping[str, Any], table: str, key: str) -> str:
+    """Return what a record says, or nothing where it does not: anybody may have changed it."""
+    entries = record.get(table)
+    return str(entries.get(key, "")) if isinstance(entries, Mapping) else ""
+
+
 def _maps(
     spec: MaskSpec, record: Mapping[str, Any], slide_id: str
 ) -> dict[str, Iterable[tuple[str, str]]]:
@@ -118,8 +124,8 @@ def _maps(
     place = [("slide", slide_id), ("origin_um", _pair(spec.origin_x_um, spec.origin_y_um))]
     if scale := record.get("level0_px_per_mask_px"):
         place.append(("level0_px_per_mask_px", _pair(*scale)))
-    if model := record.get("model", {}).get("name"):
-        place.append(("model", str(model)))
+    if model := _told(record, "model", "name"):
+        place.append(("model", model))
     ignored = str(IGNORE_INDEX)
     return {
         _NAMES: [

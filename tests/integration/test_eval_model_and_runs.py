@@ -141,6 +141,10 @@ def test_what_is_no_form_of_the_command_is_refused(run_eval: Callable[..., Resul
     needless = run_eval("p.png", "--truth", "t.png", "--dataset", "ebhi", "--out", "scores")
     assert needless.exit_code == 2
     assert "--dataset and --root are what a --model is scored on" in needless.output
+    for option in ("--class-map", "--ignore", "--background", "--level0-scale"):
+        needless = run_eval("--model", "m", "--dataset", "ebhi", "--out", "scores", option, "2")
+        assert needless.exit_code == 2
+        assert f"{option} is for predictions" in needless.output
 
 
 @pytest.mark.parametrize("name", ["p.png", "mask.zarr"])

@@ -23,7 +23,11 @@ RECORD: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("record", [RECORD, {}], ids=["full", "empty"])
+@pytest.mark.parametrize(
+    "record",
+    [RECORD, {}, {"slide": "s", "model": ["tiny"]}],
+    ids=["full", "empty", "changed by somebody"],
+)
 def test_facts_come_back(record: dict[str, Any]) -> None:
     """Names with any sign, colours, place and scale, to the last digit."""
     text = label_xml(SPEC, record).decode("ascii")
@@ -33,8 +37,9 @@ def test_facts_come_back(record: dict[str, Any]) -> None:
     assert facts is not None
     assert facts.classes == CLASSES
     assert facts.origin_um == (0.125, 0.25)
-    assert facts.slide_id == ("s <1>" if record else "")
-    assert facts.level0_scale == ((4 / 3, 2.0) if record else None)
+    is_whole = record is RECORD
+    assert facts.slide_id == ("s <1>" if is_whole else "")
+    assert facts.level0_scale == ((4 / 3, 2.0) if is_whole else None)
 
 
 @pytest.mark.parametrize(
