@@ -98,6 +98,21 @@ def write_dataset(
     return summary
 
 
+def withdraw_dataset(out: Path) -> None:
+    """Take the files of a data set away whose slides are about to be replaced.
+
+    If the run is stopped, or a slide fails, new images lie beside old ones: that is no data set.
+
+    Args:
+        out: Folder of all slides, whose files were found to be ours.
+
+    Raises:
+        OutputError: A file cannot be removed.
+    """
+    for name in (MANIFEST_FILE, CLASS_FILE):
+        remove_file(out / name)
+
+
 def drop_unlabelled(out: Path, slides: Sequence[SlideRecord]) -> None:
     """Take slides that are no longer labelled out of a data set; an empty one is no more.
 

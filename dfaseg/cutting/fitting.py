@@ -95,8 +95,9 @@ def check_alike(slides: Sequence[SlideRecord]) -> None:
             theirs, others, _ = difference
             raise ConfigError(
                 f"slides '{first.slide_id}' and '{slide.slide_id}': one was cut with {theirs}, the"
-                f" other with {others}, so that they make no data set together; name all slides of"
-                " the folder in one command with --overwrite, or choose another --out"
+                f" other with {others}, so that they make no data set together; mend or leave out"
+                " slides that failed, and name all slides of the folder in one command with"
+                " --overwrite"
             )
 
 

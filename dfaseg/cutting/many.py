@@ -7,7 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfaseg.cutting.dataset_files import DatasetSummary, drop_unlabelled, write_dataset
+from dfaseg.cutting.dataset_files import (
+    DatasetSummary,
+    drop_unlabelled,
+    withdraw_dataset,
+    write_dataset,
+)
 from dfaseg.cutting.fitting import check_fit
 from dfaseg.cutting.folder import finished_records
 from dfaseg.cutting.labelling import Labelling, find_labelling
@@ -18,7 +23,7 @@ from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.summary import SUMMARY_FILE, write_summary
 from dfaseg.cutting.table import check_formats
-from dfaseg.errors import DfasegError, OutputError, StoppedError
+from dfaseg.errors import ConfigError, DfasegError, OutputError, StoppedError
 from dfaseg.files import explain
 from dfaseg.sharing.part import HIDDEN_FOLDER, part_of
 from dfaseg.sharing.shared_files import shared_files
@@ -83,9 +88,7 @@ def tile_slides(
     labelling = None
     if spec.labels is not None:
         labelling, sources = _find_labelling(spec, spec.labels, sources)
-    check_common_files(spec.out, with_dataset=labelling is not None)
-    check_shared_files(spec, [source.id for source in sources])
-    _make_folder(spec.out)
+    _prepare_folder(spec, sources, with_dataset=labelling is not None)
     is_only = len(sources) == 1
     if share is not None:
         hidden = shared_files(spec.out / HIDDEN_FOLDER)
@@ -110,7 +113,8 @@ def tile_slides(
                 raise
             log.warning("slide '%s' failed: %s", source.id, error)
             failures[source.id] = str(error)
-    summary, dataset = _write_common(spec, spec.labels if slides else None)
+    is_part = share is not None
+    summary, dataset = _write_common(spec, spec.labels if slides else None, is_part=is_part)
     return TileResult(tuple(slides), failures, summary, dataset)
 
 
@@ -131,7 +135,9 @@ def _find_labelling(
     return labelling, sources
 
 
-def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, DatasetSummary | None]:
+def _write_common(
+    spec: TileSpec, labels: LabelSpec | None, *, is_part: bool
+) -> tuple[Path, DatasetSummary | None]:
     """Write what the finished slides of a folder have in common.
 
     Again where another job has finished one meanwhile, so that none is missing in the end,
@@ -140,6 +146,7 @@ def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, Datas
     Args:
         spec: What to do.
         labels: How a data set is made of them; None makes none.
+        is_part: Whether other jobs do other slides, and may not have replaced them yet.
 
     Raises:
         ConfigError: They make no data set together.
@@ -152,7 +159,7 @@ def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, Datas
     while written != finished:
         slides = read_finished(path for path, _ in finished)
         if labels is not None:
-            dataset = write_dataset(spec, labels, slides)
+            dataset = _write_dataset(spec, labels, slides, is_part=is_part)
         else:
             drop_unlabelled(spec.out, slides)
         write_summary(spec.out / SUMMARY_FILE, slides)
@@ -160,8 +167,32 @@ def _write_common(spec: TileSpec, labels: LabelSpec | None) -> tuple[Path, Datas
     return spec.out / SUMMARY_FILE, dataset
 
 
-def _make_folder(out: Path) -> None:
+def _write_dataset(
+    spec: TileSpec, labels: LabelSpec, slides: Sequence[SlideRecord], *, is_part: bool
+) -> DatasetSummary | None:
+    """Write the files of a data set; leave that to another job where slides are still to come."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        return write_dataset(spec, labels, slides)
+    except ConfigError as error:
+        if not is_part:
+            raise
+        log.warning("%s; no data set is there until all parts are done", error)
+        return None
+
+
+def _prepare_folder(spec: TileSpec, sources: Sequence[SlideInput], *, with_dataset: bool) -> None:
+    """Make the folder, and see to it that what will be replaced in it is ours.
+
+    Raises:
+        OutputError: It cannot be made, or something is not.
+    """
+    check_common_files(spec.out, with_dataset=with_dataset)
+    check_shared_files(spec, [source.id for source in sources])
+    try:
+        spec.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"output folder '{out}': cannot be made ({explain(error)})") from error
+        raise OutputError(
+            f"output folder '{spec.out}': cannot be made ({explain(error)})"
+        ) from error
+    if spec.overwrite and with_dataset:
+        withdraw_dataset(spec.out)

@@ -48,6 +48,24 @@ def refuse_foreign_hidden(hidden: Path, finals: Iterable[Path]) -> None:
         raise foreign_in_hidden(hidden, min(foreign))
 
 
+def refuse_other_polygons(hidden: Path, polygons: Path) -> None:
+    """Make sure that finished polygons do not wait under another name, to be removed with the rest.
+
+    Args:
+        hidden: A folder whose files only wait for their places.
+        polygons: Where polygons go now.
+
+    Raises:
+        OutputExistsError: Polygons of an earlier command wait there.
+    """
+    for entry in hidden.iterdir():
+        if entry.name != polygons.name and _is_polygons(entry):
+            raise OutputExistsError(
+                f"output folder '{hidden}': finished polygons '{entry.name}' wait in it for their "
+                f"place; give the command of that run again, with --geojson FOLDER/{entry.name}"
+            )
+
+
 def foreign_in_hidden(hidden: Place, name: str) -> OutputExistsError:
     """Return the error for something in a hidden place that no run puts there."""
     return OutputExistsError(

@@ -15,6 +15,7 @@ from dfaseg.inference.hidden_folder import (
     PUBLISHING,
     REPLACED,
     refuse_foreign_hidden,
+    refuse_other_polygons,
 )
 from dfaseg.inference.ownership import (
     is_mask_metadata,
@@ -52,11 +53,8 @@ class OutputPaths(ResultPlaces[Path]):
         return any((self.partial / name).exists() for name in (STATE_FILE, PARKED_FILE))
 
     def finished_record(self) -> Mapping[str, Any] | None:
-        """Return the run record; None where the results are not all there.
-
-        The record appears last, and without the mask it is worth nothing.
-        """
-        if not self.mask.is_dir():
+        """Return the run record, which appears last; None where the results are not all there."""
+        if not (self.mask.is_dir() and all(map(os.path.exists, self.finals))):
             return None
         try:
             return parse_record(self.record.read_bytes())
@@ -157,6 +155,9 @@ class OutputPaths(ResultPlaces[Path]):
         """
         with self._told_in_place():
             (self.partial / PUBLISHING).touch()
+            if self.made(self.record).exists():
+                # What has a record counts as finished, and must not be half old and half new.
+                self.record.unlink(missing_ok=True)
             for final in self.finals:
                 if self.made(final).exists():
                     _replace(self.made(final), final, self._before(final))
@@ -210,6 +211,7 @@ class OutputPaths(ResultPlaces[Path]):
         if not (self.partial / PUBLISHING).exists():
             return False
         refuse_foreign_hidden(self.partial, self.finals)
+        refuse_other_polygons(self.partial, self.polygons)
         waiting = [final for final in self.finals if self.made(final).exists()]
         if any(map(self.is_taken, waiting)):
             if not overwrite:

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from dfaseg.cutting import many
+from dfaseg.cutting.record import SlideRecord
 from dfaseg.datasets.folder import read_folder
+from dfaseg.errors import DatasetError, StoppedError
+from dfaseg.slide.inputs import SlideInput
 from tests.cutting import box, run_tile, slide_file, write_annotations, written_files
 
 STROMA, TUMOR = ("Stroma", box(0, 0, 600, 256)), ("Tumor", box(100, 50, 300, 200))
@@ -195,3 +198,51 @@ def test_data_set_of_others_is_kept_by_a_plain_run(
     assert before.items() <= written_files(copied).items()
     assert "# dear" in (out / "classes.toml").read_text("utf-8")
     assert not (out / "manifest.csv").exists()
+
+
+def test_half_replaced_slides_are_no_data_set(
+    first_day: tuple[Path, tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New masks under the old names of classes would be learnt from without a word."""
+    out, arguments = first_day
+    swapped = out.parent / "swapped.toml"
+    classes = (
+        f'[[class]]\nindex = {index}\nname = "{name}"\ncolour = "#1{index}2030"\n'
+        for index, name in enumerate(("Tumor", "Stroma"))
+    )
+    swapped.write_text("".join(classes), "utf-8")
+    again = (*arguments, "--class-map", swapped, "--overwrite")
+    cut = many.tile_slide
+
+    def cut_one(source: SlideInput, *rest: object, **options: object) -> SlideRecord:
+        if source.id == "s1":
+            raise StoppedError("stopped")
+        return cut(source, *rest, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(many, "tile_slide", cut_one)
+        stopped = run_tile(*again)
+    assert stopped.exit_code == 75, stopped.output
+    with pytest.raises(DatasetError):
+        read_folder(out)
+    finished = run_tile(*again)
+
+    assert finished.exit_code == 0, finished.output
+    assert read_folder(out).info.class_map.names == ("Tumor", "Stroma")
+
+
+def test_parts_replace_a_data_set_one_after_the_other(
+    first_day: tuple[Path, tuple[object, ...]],
+) -> None:
+    """The first to end leaves its slides beside those to come; the last makes the data set."""
+    out, arguments = first_day
+    again = (*arguments, "--mpp", "1", "--overwrite")
+
+    first = run_tile(*again, "--shard", "1/2")
+    with pytest.raises(DatasetError):
+        read_folder(out)
+    second = run_tile(*again, "--shard", "2/2")
+
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+    assert "no data set is there until all parts are done" in first.stderr
+    assert read_folder(out).info.mpp == 1

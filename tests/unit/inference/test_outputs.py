@@ -172,11 +172,37 @@ def test_replacing_goes_on_after_a_kill_at_any_rename(paths, monkeypatch, rename
             patched.setattr(Path, name, kill(getattr(Path, name)))
         with suppress(KeyboardInterrupt):
             paths.put_in_place(overwrite=True)
+    if paths.finished_record() is not None:
+        assert len({"new" in text for text in texts_of(paths)}) == 1, "half old and half new"
     paths.finish_publishing(overwrite=True)
     paths.check(overwrite=True)
 
     assert all("new" in text for text in texts_of(paths))
     assert not paths.partial.exists()
+
+
+def test_what_lacks_a_file_is_not_finished(paths):
+    """Whichever it is: the mask alone does not do."""
+    place_results(paths)
+    for final in paths.finals:
+        elsewhere = final.with_name("elsewhere")
+        assert paths.finished_record() is not None
+        final.rename(elsewhere)
+        assert paths.finished_record() is None
+        elsewhere.rename(final)
+
+
+def test_polygons_that_wait_under_another_name_are_kept(tmp_path):
+    """They are finished; a command without --geojson would remove them with the hidden folder."""
+    asked = OutputPaths.beside(tmp_path / "s.zarr", tmp_path / "x.geojson")
+    make_results(asked)
+    (asked.partial / "publishing").touch()
+
+    with pytest.raises(OutputExistsError, match=r"'x\.geojson' wait.*--geojson"):
+        OutputPaths.beside(tmp_path / "s.zarr").finish_publishing(overwrite=True)
+    assert asked.finish_publishing(overwrite=False)
+
+    assert all("new" in text for text in texts_of(asked))
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
