@@ -21,6 +21,8 @@ from dfaseg.tiler.tile_rows import TileRows
 
 MAX_PROCESSES = 16
 """Beyond, each has several threads: a process takes a tenth of a gigabyte."""
+LEAST_WORKERS = 5
+"""Up to four threads wait little for each other's lock: less than processes take to start."""
 PX_PER_PROCESS = 2**29
 """Pixels of patches that are worth the start of a process."""
 LEAST_PX_PER_PART, _MOST_PX_PER_PART = 2**22, 2**26
@@ -58,15 +60,15 @@ def part_px(rows: TileRows, num_workers: int) -> int:
 def num_processes(rows: TileRows, parts: Sequence[range], num_workers: int) -> int:
     """Return how many processes are worth their start for the parts of a slide.
 
-    None where threads do as well: little to do, parts too few or too uneven to go round, or a slide
-    that no other process can open.
+    None where threads do as well: few cores, little to do, parts too few or too uneven to go
+    round, or a slide that no other process can open.
 
     Args:
         rows: All tiles.
         parts: Rows of the grid that can be cut apart, see ``row_parts``.
         num_workers: Threads in all.
     """
-    if not rows.slide.info.is_local_file:
+    if num_workers < LEAST_WORKERS or not rows.slide.info.is_local_file:
         return 0
     sizes = [int(rows.selected[part.start : part.stop].sum()) for part in parts]
     worth = processes.worth(sum(sizes) * rows.grid.patch_px**2)

@@ -5,7 +5,7 @@
 The whole slide is cut, glass and all, so that every native tile counts once. Decoding alone and
 encoding alone are core-seconds; the limit is their sum, over the cores. The ratio of core-seconds
 holds on a busy machine, the one of seconds on an idle one only. Processes that cut are counted with
-their start; with --threads there are none.
+their start; with --threads there are none, as in a run on up to four cores.
 """
 
 import argparse
@@ -80,8 +80,7 @@ def main() -> None:
     parser.add_argument("--threads", action="store_true", help="cut in this process only")
     chosen = parser.parse_args()
     share_cores()
-    if chosen.threads:
-        crew.MAX_PROCESSES = 0
+    crew.LEAST_WORKERS = 10**6 if chosen.threads else 2
     with tempfile.TemporaryDirectory() as folder:
         spec = TileSpec(
             out=Path(folder),

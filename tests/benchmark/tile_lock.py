@@ -44,7 +44,7 @@ def main() -> None:
     share_cores()
     put_to_sleep()
     crew.processes = crew.CrewPool("tests.benchmark.sleeping_codecs")
-    crew.PX_PER_PROCESS = 1
+    crew.LEAST_WORKERS, crew.PX_PER_PROCESS = 2, 1
     crew.processes.start_ahead(max(chosen.workers))
     time.sleep(5)
     print("workers   codecs alone   threads   processes")

@@ -37,6 +37,7 @@ BY_THREADS = 2**62
 def apart(monkeypatch):
     """Let two processes cut every slide, however small, a row of tiles at a turn."""
     monkeypatch.setattr(processes, "_num_px", 0)
+    monkeypatch.setattr(crew, "LEAST_WORKERS", 2)
     monkeypatch.setattr(crew, "PX_PER_PROCESS", 1)
     monkeypatch.setattr(crew, "_MOST_UNEVEN", 100)
     monkeypatch.setattr(crew, "LEAST_PX_PER_PART", 1)
@@ -214,7 +215,7 @@ def test_labels_are_drawn_by_threads(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("workers", "rows_per_part", "expected"),
     [
-        pytest.param(1, 1, 0, id="one core"),
+        pytest.param(1, 1, 0, id="few cores"),
         pytest.param(2, 1, 2, id="two"),
         pytest.param(8, 1, 5, id="what is to do"),
         pytest.param(8, 7, 3, id="even shares"),
