@@ -71,7 +71,7 @@ workers_option = click.option(
     type=AutoInt(1),
     default="auto",
     show_default=True,
-    help="Threads that read; auto takes the job's own cores.",
+    help="Threads or processes that read; auto takes the job's own cores.",
 )
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace results that are already there."

@@ -98,7 +98,7 @@ class Crew:
     """
 
     def __init__(self, order: CutOrder, count: int) -> None:
-        self._slide_id = order.slide_id
+        self._slide_id = order.writer.slide_id
         self._all: list[SideProcess] = []
         self._idle: queue.SimpleQueue[SideProcess] = queue.SimpleQueue()
         each, more = divmod(order.num_threads, count)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from dfaseg.cutting.cut_state import CutTile
 from dfaseg.cutting.patch_writer import PatchWriter
 from dfaseg.geometry import TileGrid
-from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.tile_rows import TileRows
 from dfaseg.tiler.unreadable import Reasons
 
@@ -20,19 +19,15 @@ class CutOrder:
     """The slide whose parts will follow.
 
     Attributes:
-        slide_id: Its name.
         location: Where it lies.
         mpp: Its µm per pixel.
-        plan: Level and scale to read at.
-        grid: Tiles over the plan's mask frame.
-        writer: What is made of each patch.
+        grid: Its tiles.
+        writer: What is made of each patch; knows the slide's name, and how it is read.
         num_threads: Threads that cut.
     """
 
-    slide_id: str
     location: Path
     mpp: float
-    plan: ReadPlan
     grid: TileGrid
     writer: PatchWriter
     num_threads: int
@@ -42,7 +37,7 @@ class CutOrder:
         """Return the order to cut a slide that is a local file."""
         info = rows.slide.info
         location = Path(info.location).absolute()
-        return cls(info.slide_id, location, info.mpp, rows.plan, rows.grid, writer, num_threads)
+        return cls(location, info.mpp, rows.grid, writer, num_threads)
 
 
 @dataclass(frozen=True, slots=True)

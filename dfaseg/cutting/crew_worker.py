@@ -51,11 +51,12 @@ class _Worker:
     def _cut(self, part: CutPart) -> CutReply:
         order = self._order
         assert order is not None
+        slide_id, plan = order.writer.slide_id, order.writer.plan
         if self._slide is None:
-            self._slide = open_slide(str(order.location), mpp=order.mpp, slide_id=order.slide_id)
+            self._slide = open_slide(str(order.location), mpp=order.mpp, slide_id=slide_id)
         selected = np.zeros((order.grid.num_rows, order.grid.num_cols), np.bool_)
         selected[part.first_row :][: len(part.selected)] = part.selected
-        rows = TileRows(self._slide, order.plan, order.grid, selected, unreadable=part.unreadable)
+        rows = TileRows(self._slide, plan, order.grid, selected, unreadable=part.unreadable)
         tiles = tuple(do_patches(rows, order.writer, num_workers=order.num_threads))
         return CutReply(tiles, rows.unreadable.reasons)
 
