@@ -1,7 +1,9 @@
 """Labels of what people drew, filled in for a part of a slide at a time, at any resolution."""
 
+import copy
 import logging
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +59,7 @@ class DrawnLabels:
         self._background = rules.background if is_known else None
         boxes = polygons.boxes().reshape(-1, 2, 2)
         self._low, self._high = frame.place(boxes[:, 0]), frame.place(boxes[:, 1])
-        self._runs = EdgeRuns(polygons, frame)
+        self._runs = EdgeRuns.of(polygons, frame)
 
     @property
     def num_polygons(self) -> int:
@@ -85,6 +87,17 @@ class DrawnLabels:
         inner = rect.intersection(Rect(0, 0, self.frame.width, self.frame.height))
         if inner.area:
             part[inner.shifted(-rect.x, -rect.y).slices] = self._read(inner)
+        return part
+
+    def within(self, top: int, bottom: int) -> Self:
+        """Return the same labels for who reads only some rows, as little as another process needs.
+
+        Of long outlines, too, only what reaches into the rows is kept.
+        """
+        part = copy.copy(self)
+        part._runs, kept = self._runs.within(top, bottom)
+        part._meaning, part._layer = self._meaning[kept], self._layer[kept]
+        part._low, part._high = self._low[kept], self._high[kept]
         return part
 
     def _read(self, rect: Rect) -> NDArray[np.uint8]:

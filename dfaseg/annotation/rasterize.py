@@ -10,6 +10,8 @@ from dfaseg.classmap import IGNORE_INDEX
 
 _BLOCK_PX = 1 << 22
 """Pixels of a polygon's bounding box filled at a time."""
+_BITS = 64
+"""Of a word."""
 
 Ring = NDArray[np.int32] | NDArray[np.float64]
 """Vertices ``(n, 2)``, (x, y); closed or open."""
@@ -77,7 +79,8 @@ def fill_edges(
     for first in range(top, bottom, step):
         end = min(first + step, bottom)
         inside = _is_inside(starts, ends, (first, end), (left, right))
-        mask[first - corner[1] : end - corner[1], cols][inside] = class_index
+        part = mask[first - corner[1] : end - corner[1], cols]
+        np.copyto(part, np.uint8(class_index), where=inside)
 
 
 def _is_inside(
@@ -88,12 +91,25 @@ def _is_inside(
 ) -> NDArray[np.bool_]:
     """Tell which pixels of a box are inside: those with an odd number of edges on their left."""
     (top, bottom), (left, right) = rows, cols
-    width = right - left + 1
+    width = right - left
     row, col = _find_crossings(starts, ends, top, bottom)
-    flat = (row - top) * width + np.clip(col, left, right) - left
-    crossings = np.bincount(flat, minlength=(bottom - top) * width).reshape(-1, width)
-    inside: NDArray[np.bool_] = np.logical_xor.accumulate((crossings & 1).astype(bool), axis=1)
-    return inside[:, :-1]
+    is_before_end = col < right
+    row, col = row[is_before_end] - top, np.maximum(col[is_before_end] - left, 0)
+    # A bit per pixel, so that a few steps over 64 at a time do what would be one step per pixel.
+    words = np.zeros((bottom - top, -(-width // _BITS)), "<u8")
+    bits = np.left_shift(np.uint64(1), (col % _BITS).astype(np.uint64))
+    np.bitwise_xor.at(words, (row, col // _BITS), bits)
+    _xor_from_left(words)
+    pixels = np.unpackbits(words.view(np.uint8), axis=1, count=width, bitorder="little")
+    return pixels.view(np.bool_)
+
+
+def _xor_from_left(words: NDArray[np.uint64]) -> None:
+    """Turn each bit into the parity of itself and all bits before it in its row, lowest first."""
+    for shift in (1, 2, 4, 8, 16, 32):
+        words ^= words << np.uint64(shift)
+    is_odd = np.logical_xor.accumulate(words[:, :-1] >> np.uint64(_BITS - 1), axis=1)
+    words[:, 1:] ^= np.where(is_odd, ~np.uint64(0), np.uint64(0))
 
 
 def _find_crossings(
@@ -103,15 +119,14 @@ def _find_crossings(
 
     Only rows from ``top`` to ``bottom`` are looked at.
     """
-    upper = np.where((starts[:, 1] <= ends[:, 1])[:, None], starts, ends)
-    lower = np.where((starts[:, 1] <= ends[:, 1])[:, None], ends, starts)
+    goes_down = starts[:, 1] <= ends[:, 1]
+    upper_x, upper_y = np.where(goes_down, starts.T, ends.T)
+    lower_x, lower_y = np.where(goes_down, ends.T, starts.T)
     # An edge crosses the centre lines in [upper y, lower y), so vertices count once.
-    first = np.clip(np.ceil(upper[:, 1] - 0.5), top, bottom).astype(np.intp)
-    last = np.clip(np.ceil(lower[:, 1] - 0.5), top, bottom).astype(np.intp)
-    counts = np.maximum(last - first, 0)
-    edge = np.repeat(np.arange(counts.size), counts)
-    rows = np.arange(edge.size) - np.repeat(np.cumsum(counts) - counts - first, counts)
-    rise = lower[edge, 1] - upper[edge, 1]
-    share = (rows + 0.5 - upper[edge, 1]) / rise
-    x = upper[edge, 0] + share * (lower[edge, 0] - upper[edge, 0])
-    return rows, np.ceil(x - 0.5).astype(np.intp)
+    lines = np.clip(np.ceil(np.stack([upper_y, lower_y]) - 0.5), top, bottom).astype(np.intp)
+    counts = lines[1] - lines[0]
+    rows = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lines[0], counts)
+    per_edge = np.stack([upper_x, lower_x - upper_x, upper_y, lower_y - upper_y])
+    x, run, y, rise = np.repeat(per_edge, counts, axis=1)
+    share = (rows + 0.5 - y) / rise
+    return rows, np.ceil(x + share * run - 0.5).astype(np.intp)

@@ -14,6 +14,7 @@ from typing import Self
 
 from dfaseg.cutting.crew_messages import CutOrder, CutPart, CutReply
 from dfaseg.cutting.cut_state import CutTile
+from dfaseg.cutting.patch_writer import TileWriter
 from dfaseg.errors import SlideError
 from dfaseg.side_pool import ProcessPool
 from dfaseg.side_process import SideProcess
@@ -98,7 +99,7 @@ class Crew:
     """
 
     def __init__(self, order: CutOrder, count: int) -> None:
-        self._slide_id = order.writer.slide_id
+        self._slide_id = order.slide_id
         self._all: list[SideProcess] = []
         self._idle: queue.SimpleQueue[SideProcess] = queue.SimpleQueue()
         each, more = divmod(order.num_threads, count)
@@ -122,7 +123,9 @@ class Crew:
     ) -> None:
         self._disband(is_well=error is None)
 
-    def cut(self, rows: TileRows, parts: Sequence[range]) -> Generator[CutTile, None, None]:
+    def cut(
+        self, rows: TileRows, parts: Sequence[range], writer: TileWriter
+    ) -> Generator[CutTile, None, None]:
         """Cut the parts of a slide, and yield what became of the tiles in grid order.
 
         Leaving the iteration early ends the processes in the middle of their work.
@@ -130,10 +133,12 @@ class Crew:
         Args:
             rows: The tiles; native tiles that cannot be decoded are noted there.
             parts: Rows of the grid that can be cut apart, see ``row_parts``.
+            writer: What is made of each patch.
 
         Raises:
             SlideError: The slide failed in a way that is not bound to single tiles, or a process
                 has ended.
+            DfasegError: A label cannot be read.
             OutputError: A patch cannot be written.
         """
         known = rows.unreadable.reasons
@@ -150,7 +155,10 @@ class Crew:
                 for part in parts:
                     yield from finished(_PARTS_AHEAD * len(self._all) - 1)
                     selected = rows.selected[part.start : part.stop]
-                    pending.append(executor.submit(self._ask, CutPart(part.start, selected, known)))
+                    top = rows.grid.tile(part.start, 0).mask_rect.y
+                    bottom = rows.grid.tile(part.stop - 1, 0).mask_rect.bottom
+                    todo = CutPart(part.start, selected, known, writer.within(top, bottom))
+                    pending.append(executor.submit(self._ask, todo))
                 yield from finished(0)
             except BaseException:
                 for future in pending:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.cutting.cut_state import CutTile
-from dfaseg.cutting.patch_writer import PatchWriter
+from dfaseg.cutting.patch_writer import TileWriter
 from dfaseg.geometry import TileGrid
+from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.tile_rows import TileRows
 from dfaseg.tiler.unreadable import Reasons
 
@@ -20,24 +21,26 @@ class CutOrder:
 
     Attributes:
         location: Where it lies.
+        slide_id: Its name.
         mpp: Its µm per pixel.
+        plan: How it is read.
         grid: Its tiles.
-        writer: What is made of each patch; knows the slide's name, and how it is read.
         num_threads: Threads that cut.
     """
 
     location: Path
+    slide_id: str
     mpp: float
+    plan: ReadPlan
     grid: TileGrid
-    writer: PatchWriter
     num_threads: int
 
     @classmethod
-    def of(cls, rows: TileRows, writer: PatchWriter, num_threads: int) -> Self:
+    def of(cls, rows: TileRows, num_threads: int) -> Self:
         """Return the order to cut a slide that is a local file."""
         info = rows.slide.info
         location = Path(info.location).absolute()
-        return cls(location, info.mpp, rows.grid, writer, num_threads)
+        return cls(location, info.slide_id, info.mpp, rows.plan, rows.grid, num_threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,13 @@ class CutPart:
         first_row: The first one's place on the grid.
         selected: Which tiles of them, shape ``(rows, grid.num_cols)``.
         unreadable: Native tiles that nobody need ask for again.
+        writer: What is made of each patch.
     """
 
     first_row: int
     selected: NDArray[np.bool_]
     unreadable: Reasons
+    writer: TileWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from dfaseg.allocator import collect_rarely
 from dfaseg.cutting.crew_messages import CutOrder, CutPart, CutReply
+from dfaseg.errors import DfasegError
 from dfaseg.side_process import Master, end_with_parent, portable
 from dfaseg.slide import open_slide
 from dfaseg.slide.slide import Slide
@@ -30,7 +31,11 @@ class _Worker:
         """Cut until the master is gone."""
         with suppress(EOFError, OSError):
             while True:
-                message: CutOrder | CutPart | None = self._master.receive()
+                try:
+                    message: CutOrder | CutPart | None = self._master.receive()
+                except DfasegError as error:  # a part whose labels cannot be opened any more
+                    self._master.send(CutReply(error=portable(error)))
+                    continue
                 if isinstance(message, CutPart):
                     self._master.send(self._answer(message))
                 else:
@@ -51,13 +56,12 @@ class _Worker:
     def _cut(self, part: CutPart) -> CutReply:
         order = self._order
         assert order is not None
-        slide_id, plan = order.writer.slide_id, order.writer.plan
         if self._slide is None:
-            self._slide = open_slide(str(order.location), mpp=order.mpp, slide_id=slide_id)
+            self._slide = open_slide(str(order.location), mpp=order.mpp, slide_id=order.slide_id)
         selected = np.zeros((order.grid.num_rows, order.grid.num_cols), np.bool_)
         selected[part.first_row :][: len(part.selected)] = part.selected
-        rows = TileRows(self._slide, plan, order.grid, selected, unreadable=part.unreadable)
-        tiles = tuple(do_patches(rows, order.writer, num_workers=order.num_threads))
+        rows = TileRows(self._slide, order.plan, order.grid, selected, unreadable=part.unreadable)
+        tiles = tuple(do_patches(rows, part.writer, num_workers=order.num_threads))
         return CutReply(tiles, rows.unreadable.reasons)
 
 

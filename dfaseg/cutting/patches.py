@@ -13,7 +13,7 @@ from dfaseg.cutting.crew import Crew, num_processes, part_px
 from dfaseg.cutting.crew_messages import CutOrder
 from dfaseg.cutting.cut_state import CutState, CutTile
 from dfaseg.cutting.job import CutPlan
-from dfaseg.cutting.patch_writer import PairWriter, PatchWriter
+from dfaseg.cutting.patch_writer import TileWriter
 from dfaseg.errors import StoppedError
 from dfaseg.files import explain
 from dfaseg.slide.slide import Slide
@@ -38,7 +38,7 @@ class PatchCutter:
         writer: What is made of each patch.
     """
 
-    def __init__(self, slide: Slide, cut: CutPlan, writer: PatchWriter | PairWriter) -> None:
+    def __init__(self, slide: Slide, cut: CutPlan, writer: TileWriter) -> None:
         self._slide = slide
         self._cut = cut
         self._writer = writer
@@ -89,23 +89,21 @@ class PatchCutter:
 
     def _cut_tiles(self, rows: TileRows) -> Generator[CutTile, None, None]:
         """Cut all tiles and tell what became of them, in grid order."""
-        # Labels are drawn from what only this process has read.
-        if isinstance(self._writer, PatchWriter):
-            parts = row_parts(rows, part_px(rows, self._cut.num_workers))
-            crew = self._crew(rows, parts, self._writer)
-            if crew is not None:
-                with crew:
-                    yield from crew.cut(rows, parts)
-                return
-        yield from do_patches(rows, self._writer, num_workers=self._cut.num_workers)
+        parts = row_parts(rows, part_px(rows, self._cut.num_workers))
+        crew = self._crew(rows, parts)
+        if crew is None:
+            yield from do_patches(rows, self._writer, num_workers=self._cut.num_workers)
+            return
+        with crew:
+            yield from crew.cut(rows, parts, self._writer)
 
-    def _crew(self, rows: TileRows, parts: Sequence[range], writer: PatchWriter) -> Crew | None:
+    def _crew(self, rows: TileRows, parts: Sequence[range]) -> Crew | None:
         """Return processes that cut, where they are worth their start and can be had."""
         count = num_processes(rows, parts, self._cut.num_workers)
         if not count:
             return None
         try:
-            return Crew(CutOrder.of(rows, writer, self._cut.num_workers), count)
+            return Crew(CutOrder.of(rows, self._cut.num_workers), count)
         except OSError as error:
             log.warning(
                 "slide '%s': is cut by threads, no process can be started (%s)",

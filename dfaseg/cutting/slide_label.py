@@ -17,6 +17,7 @@ from dfaseg.annotation import (
 )
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting.labelling import Labelling, is_picture
+from dfaseg.cutting.patch_writer import PartedLabel
 from dfaseg.datasets.slide_labels import SlideLabel, frame_of
 from dfaseg.errors import AnnotationError
 from dfaseg.evaluation.stored_labels import open_stored_labels
@@ -40,7 +41,7 @@ class CutLabel:
     """
 
     rules: ClassRules
-    label: SlideLabel
+    label: PartedLabel
     boxes: NDArray[np.float64] | None
     on: Callable[[ReadPlan], SlideLabel]
 
@@ -48,10 +49,6 @@ class CutLabel:
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.rules.class_map)
-
-    def read(self, mask_rect: Rect) -> NDArray[np.uint8]:
-        """Return class indices, shape ``(h, w)``, of a rectangle in patch pixels."""
-        return self.label.read_rect(mask_rect)
 
     def over(self, plan: ReadPlan) -> NDArray[np.uint8]:
         """Return the label of the whole slide on the pixels of a coarse plan, ``(h, w)``."""

@@ -19,7 +19,7 @@ from dfaseg.cutting.grid_file import write_grid
 from dfaseg.cutting.job import CutPlan, TileChoice, choose_tiles, plan_cutting
 from dfaseg.cutting.labelling import Labelling
 from dfaseg.cutting.pairs_file import PAIRS_ENDING, Pair, write_pairs
-from dfaseg.cutting.patch_writer import PairWriter, PatchWriter
+from dfaseg.cutting.patch_writer import PairWriter, PatchWriter, TileWriter
 from dfaseg.cutting.patches import PatchCutter, Progress
 from dfaseg.cutting.picture import draw_tiles
 from dfaseg.cutting.places import TilePlaces, place_tiles
@@ -197,7 +197,7 @@ class SlideRun:
         cutter = PatchCutter(self._slide, self._cut, self._writer(label))
         return cutter.run(choice.selected, state, self._save_state, progress, stop)
 
-    def _writer(self, label: CutLabel | None) -> PatchWriter | PairWriter:
+    def _writer(self, label: CutLabel | None) -> TileWriter:
         """Return what is made of each patch; its folders are there."""
         slide_id, plan, save = self._cut.slide_id, self._cut.plan, self._spec.save
         if label is None:
@@ -205,7 +205,7 @@ class SlideRun:
             images.mkdir(exist_ok=True)
             return PatchWriter(slide_id, plan, save, images)
         patches = PatchWriter(slide_id, plan, save, self._folder.shared("images"))
-        return PairWriter(patches, self._folder.shared("masks"), label)
+        return PairWriter(patches, self._folder.shared("masks"), label.label, label.num_classes)
 
     def _save_state(self, state: CutState) -> None:
         self._folder.save_state(state.to_record())

@@ -13,6 +13,7 @@ from dfaseg.classmap import ClassMap
 from dfaseg.datasets.pictures import read_codes
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
+from dfaseg.evaluation.mask_rows import MaskRows
 from dfaseg.evaluation.tiff_mask import open_tiff_mask
 from dfaseg.geometry import Rect
 from dfaseg.slide.pillow import PILLOW_ERRORS, tamed_pillow
@@ -41,6 +42,13 @@ class MaskFile(Protocol):
 
     def read_rows(self, top: int, bottom: int) -> NDArray[Any]:
         """Return codes as stored, 255 where not analysed, ``(bottom - top, width)``."""
+        ...
+
+    def within(self, top: int, bottom: int) -> "MaskFile":
+        """Return the mask for who reads only some rows; another process can be sent it.
+
+        That one opens it anew, or gets the rows where opening takes long.
+        """
         ...
 
     def close(self) -> None:
@@ -133,36 +141,26 @@ class StoredMask:
         with mapped_errors(self.path):
             return self._reader.read(rect=Rect(0, top, self.frame.width, bottom - top))
 
+    def within(self, top: int, bottom: int) -> "StoredMask":  # noqa: ARG002 - see ``MaskFile``
+        """Return the mask itself."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open it anew in another process."""
+        return open_mask_file, (self.path,)
+
     def close(self) -> None:
         """Nothing to let go of: chunks are opened one by one."""
 
 
-class PictureMask:
-    """A picture in memory; see ``MaskFile``."""
-
-    def __init__(self, path: Path, codes: NDArray[Any]) -> None:
-        self.path = path
-        self.classes: ClassMap | None = None
-        self.slide_id: str | None = None
-        self.frame = Frame(codes.shape[1], codes.shape[0])
-        self._codes = codes
-
-    def read_rows(self, top: int, bottom: int) -> NDArray[Any]:
-        """Return codes; see ``MaskFile``."""
-        return self._codes[top:bottom]
-
-    def close(self) -> None:
-        """Free the memory."""
-        self._codes = np.empty((0, 0), np.uint8)
-
-
-def _open_picture(path: Path) -> PictureMask:
+def _open_picture(path: Path) -> MaskRows:
     with suppress(*PILLOW_ERRORS):  # whatever is wrong is said when it is decoded
         with tamed_pillow():
             picture = Image.open(path)
         with picture:
             _check_size(path, *picture.size)
-    return PictureMask(path, read_codes(path, _REMEDY))
+    codes = read_codes(path, _REMEDY)
+    return MaskRows(path, Frame(codes.shape[1], codes.shape[0]), codes)
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

@@ -1,6 +1,5 @@
 """Masks on disk as labels of a slide, read a few rows at a time at any resolution."""
 
-import weakref
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -27,8 +26,6 @@ _BANDS_KEPT = 4
 class StoredCodes:
     """The codes of a mask that is opened, and where its pixels lie on the slide.
 
-    The file is closed when nobody uses it any more.
-
     Args:
         file: The mask.
         scale: Level-0 px per mask px, ``(x, y)``.
@@ -44,7 +41,17 @@ class StoredCodes:
         self._file = file
         self._bands: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._lock = Lock()
-        weakref.finalize(self, file.close)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the bands that were read to this process."""
+        return StoredCodes, (self._file, self.scale, self.corner)
+
+    def within(self, top: int, bottom: int) -> "StoredCodes":
+        """Return the codes for who reads only some rows; see ``MaskFile.within``."""
+        first = min(max(top, 0), self.height - 1) // _BAND_ROWS
+        end = -(-max(bottom, first * _BAND_ROWS + 1) // _BAND_ROWS)
+        file = self._file.within(first * _BAND_ROWS, min(end * _BAND_ROWS, self.height))
+        return StoredCodes(file, self.scale, self.corner)
 
     def band(self, number: int) -> NDArray[Any]:
         """Return the codes of the rows from ``512 * number``, ``(n, width)``."""
@@ -75,6 +82,12 @@ class StoredLabels:
         """Return the same label in other pixels."""
         return StoredLabels(self._codes, self._table, frame)
 
+    def within(self, top: int, bottom: int) -> "StoredLabels":
+        """Return the same label for who reads only some rows, as another process can be sent it."""
+        rows = self._rows(top, bottom)
+        codes = self._codes.within(int(rows[0]), int(rows[-1]) + 1)
+        return StoredLabels(codes, self._table, self._frame)
+
     def read_rect(self, rect: Rect) -> NDArray[np.uint8]:
         """Return class indices, 255 where the label or the mask does not reach, ``(h, w)``.
 
@@ -86,9 +99,8 @@ class StoredLabels:
         label = np.full((rect.height, rect.width), IGNORE_INDEX, np.uint8)
         inner = rect.intersection(Rect(0, 0, frame.width, frame.height))
         x = frame.corner_x + (np.arange(inner.x, inner.right) + 0.5) * frame.scale_x
-        y = frame.corner_y + (np.arange(inner.y, inner.bottom) + 0.5) * frame.scale_y
         cols = np.floor((x - codes.corner[0]) / codes.scale[0]).astype(np.intp)
-        rows = np.floor((y - codes.corner[1]) / codes.scale[1]).astype(np.intp)
+        rows = self._rows(inner.y, inner.bottom)
         in_cols = np.flatnonzero((cols >= 0) & (cols < codes.width))
         in_rows = np.flatnonzero((rows >= 0) & (rows < codes.height))
         band_of = rows[in_rows] // _BAND_ROWS
@@ -98,6 +110,13 @@ class StoredLabels:
             part = self._table.to_label(codes.band(number)[places], codes.path)
             label[np.ix_(here + inner.y - rect.y, in_cols + inner.x - rect.x)] = part
         return label
+
+    def _rows(self, top: int, bottom: int) -> NDArray[np.intp]:
+        """Return which row of the mask each row of the label shows; it may have no such row."""
+        codes, frame = self._codes, self._frame
+        y = frame.corner_y + (np.arange(top, bottom) + 0.5) * frame.scale_y
+        rows: NDArray[np.intp] = np.floor((y - codes.corner[1]) / codes.scale[1]).astype(np.intp)
+        return rows
 
 
 def open_stored_labels(

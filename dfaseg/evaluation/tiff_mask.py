@@ -1,6 +1,7 @@
 """Grey TIFF masks, decoded tile by tile or strip by strip."""
 
 import struct
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tifffile import TiffFile, TiffFileError, TiffPage
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
+from dfaseg.evaluation.mask_rows import MaskRows
 from dfaseg.evaluation.tiff_planes import check_is_one_plane
 from dfaseg.slide.tiff_metadata import read_metadata
 from dfaseg.stitcher.ome_xml import LabelFacts, parse_label_xml
@@ -21,6 +23,8 @@ _LOSSY = frozenset({6, 7, 33003, 33005, 34712, 50001})
 """Tag 259: JPEG of both kinds, JPEG 2000 of three, WebP."""
 MAX_CHUNK_ROW_PX = 500_000_000
 """A row of tiles, or a strip, is decoded at a time."""
+_MOST_CHUNK_ROW_PX_TWICE = 2**26
+"""Of larger ones several processes get rows that one has decoded, not each a strip of its own."""
 _ERRORS = (TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, struct.error)
 """What tifffile and its decoders raise for damaged files."""
 
@@ -43,6 +47,7 @@ class TiffMask:
         self._chunk_height, self._chunk_width = page.chunks[:2]
         self._per_row = -(-page.imagewidth // self._chunk_width)
         self._recent: tuple[int, NDArray[Any]] | None = None
+        weakref.finalize(self, tiff.close)
 
     def read_rows(self, top: int, bottom: int) -> NDArray[Any]:
         """Return codes; see ``MaskFile``.
@@ -60,6 +65,16 @@ class TiffMask:
             parts.append(part.copy() if len(part) < len(rows) else part)
             del rows, part
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def within(self, top: int, bottom: int) -> "TiffMask | MaskRows":
+        """Return the mask itself, or rows of one whose strips are large; see ``MaskFile``."""
+        if self._chunk_height * self.frame.width <= _MOST_CHUNK_ROW_PX_TWICE:
+            return self
+        return MaskRows(self.path, self.frame, self.read_rows(top, bottom), top)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open it anew in another process."""
+        return open_tiff_mask, (self.path,)
 
     def close(self) -> None:
         """Close the file."""

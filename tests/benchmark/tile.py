@@ -1,11 +1,13 @@
 """How near `dfaseg tile` with patches comes to what decoding and encoding cost.
 
     python -m tests.benchmark.tile SLIDE [--save png|jpeg] [--mpp UM] [--patch-size PX] [--threads]
+        [--labelled]
 
 The whole slide is cut, glass and all, so that every native tile counts once. Decoding alone and
 encoding alone are core-seconds; the limit is their sum, over the cores. The ratio of core-seconds
 holds on a busy machine, the one of seconds on an idle one only. Processes that cut are counted with
-their start; with --threads there are none, as in a run on up to four cores.
+their start; with --threads there are none, as in a run on up to four cores. With --labelled each
+patch gets a label mask of a thousand drawn shapes per gigapixel, whose encoding counts as well.
 """
 
 import argparse
@@ -20,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.cutting import crew
-from dfaseg.cutting.encoding import encode_patch
+from dfaseg.cutting.encoding import encode_label, encode_patch
 from dfaseg.cutting.job import plan_cutting
+from dfaseg.cutting.labelling import Labelling
+from dfaseg.cutting.slide_label import read_cut_label
 from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import PatchFormat, TileSpec
 from dfaseg.geometry import Tile
@@ -31,6 +35,7 @@ from dfaseg.slide.inputs import SlideInput
 from dfaseg.tiler.patch_jobs import do_patches
 from dfaseg.tiler.rows import tile_reader
 from dfaseg.tiler.tile_rows import TileRows
+from tests.benchmark.drawn_labelling import draw_labelling
 from tests.benchmark.processes import cpu_seconds, end_side_processes
 
 
@@ -52,17 +57,21 @@ def cost_of_decoding(path: str, spec: TileSpec) -> float:
         return time.process_time() - before
 
 
-def cost_of_encoding(path: str, spec: TileSpec) -> float:
-    """Return the core-seconds of encoding the patches, which lie ready."""
-
-    def encode(_tile: Tile, pixels: NDArray[np.uint8] | None) -> float:
-        assert pixels is not None
-        before = time.thread_time()
-        encode_patch(pixels, spec.save)
-        return time.thread_time() - before
-
+def cost_of_encoding(path: str, spec: TileSpec, labelling: Labelling | None) -> float:
+    """Return the core-seconds of encoding the patches and their labels, which lie ready."""
     with closing(open_slide(path)) as slide:
         cut = plan_cutting(slide.info, "slide", spec, "none")
+        label = labelling and read_cut_label(labelling, "slide", slide.info, cut.plan, (0, 0)).label
+
+        def encode(tile: Tile, pixels: NDArray[np.uint8] | None) -> float:
+            assert pixels is not None
+            indices = None if label is None else label.read_rect(tile.mask_rect)
+            before = time.thread_time()
+            encode_patch(pixels, spec.save)
+            if indices is not None:
+                encode_label(indices)
+            return time.thread_time() - before
+
         selected = np.ones((cut.grid.num_rows, cut.grid.num_cols), np.bool_)
         rows = TileRows(slide, cut.plan, cut.grid, selected)
         return sum(do_patches(rows, encode, num_workers=cut.num_workers))
@@ -77,22 +86,26 @@ def main() -> None:
     parser.add_argument("--save", choices=[*get_args(PatchFormat)], default="png")
     parser.add_argument("--mpp", type=float, default=0.5)
     parser.add_argument("--patch-size", type=int, default=512)
+    parser.add_argument("--labelled", action="store_true", help="write label masks as well")
     parser.add_argument("--threads", action="store_true", help="cut in this process only")
     chosen = parser.parse_args()
     share_cores()
     crew.LEAST_WORKERS = 10**6 if chosen.threads else 2
     with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        out.mkdir()
+        labelling = draw_labelling(chosen.slide, Path(folder)) if chosen.labelled else None
         spec = TileSpec(
-            out=Path(folder),
+            out=out,
             mpp=chosen.mpp,
             patch_px=chosen.patch_size,
             save=chosen.save,
             tissue="none",
         )
         decoding = cost_of_decoding(chosen.slide, spec)
-        encoding = cost_of_encoding(chosen.slide, spec)
+        encoding = cost_of_encoding(chosen.slide, spec, labelling)
         before, started = cpu_seconds(), time.perf_counter()
-        record = tile_slide(SlideInput("slide", chosen.slide), spec)
+        record = tile_slide(SlideInput("slide", chosen.slide), spec, labelling)
         seconds = time.perf_counter() - started
         end_side_processes()
         spent = cpu_seconds() - before

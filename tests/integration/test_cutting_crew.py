@@ -7,15 +7,22 @@ import os
 import signal
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
+from dfaseg.annotation import ClassRules, rules_from_names
+from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cutting import crew, patches
 from dfaseg.cutting.crew import num_processes, processes
+from dfaseg.cutting.labelling import Labelling
 from dfaseg.cutting.slide_run import tile_slide
-from dfaseg.errors import OutputError, SlideError, StoppedError
+from dfaseg.errors import EvaluationError, OutputError, SlideError, StoppedError
+from dfaseg.evaluation import tiff_mask
 from dfaseg.slide import open_slide
 from dfaseg.slide.inputs import SlideInput
 from tests.cutting import (
@@ -146,9 +153,9 @@ def test_error_of_a_process_is_raised_here(tmp_path, monkeypatch) -> None:
     slide = slide_file(tmp_path)
     make = patches.PatchCutter._crew
 
-    def lose_folder(self, rows, parts, writer):
-        writer.images.rmdir()
-        return make(self, rows, parts, writer)
+    def lose_folder(self, rows, parts):
+        self._writer.images.rmdir()
+        return make(self, rows, parts)
 
     monkeypatch.setattr(patches.PatchCutter, "_crew", lose_folder)
 
@@ -191,24 +198,66 @@ def test_command_ends_them(tmp_path) -> None:
     assert len(list((out / "a" / "patches").glob("*.png"))) == 20
 
 
-def test_labels_are_drawn_by_threads(tmp_path) -> None:
-    """What is drawn lies in the memory of this process."""
+def labels_as(kind: str, folder: Path) -> tuple[Path, ClassRules]:
+    """Write labels of the slide, and return them with what they mean."""
+    if kind == "drawn":
+        shapes = [("Tumour", box(10, 10, 300, 300)), ("Stroma", box(200, 40, 590, 130))]
+        path = write_annotations(folder / "a.geojson", [*shapes, ("Region*", box(0, 0, 600, 310))])
+        return path, rules_from_names(["Tumour", "Stroma", "Region*"])
+    codes = np.full((100, 150), 255, np.uint8)
+    codes[5:80, 3:60], codes[20:30, 50:140] = 0, 1
+    path = folder / f"mask.{kind.rsplit(maxsplit=1)[-1]}"
+    match kind:
+        case "png":
+            Image.fromarray(codes).save(path)
+        case "tiled tif":
+            tifffile.imwrite(path, codes, tile=(16, 16))
+        case _:
+            tifffile.imwrite(path, codes, rowsperstrip=100)
+    rules = rules_from_names(["Tumour", "Stroma"])
+    return path, replace(rules, codes={0: 0, 1: 1, 255: IGNORE_INDEX})
+
+
+@pytest.mark.parametrize("kind", ["drawn", "png", "tiled tif", "whole tif"])
+def test_pairs_are_those_of_threads(tmp_path, monkeypatch, kind) -> None:
+    """So are their class counts, and what is left out without labels or for lack of pixels."""
     slide = slide_file(tmp_path)
-    drawn = write_annotations(tmp_path / "a.geojson", [("Tumour", box(10, 10, 300, 300))])
+    corrupt_tile(slide, 0, col=1, row=1)
+    path, rules = labels_as(kind, tmp_path)
+    monkeypatch.setattr(tiff_mask, "_MOST_CHUNK_ROW_PX_TWICE", 16 * 150)
+    results = []
+    for name, limit in (("apart", 1), ("here", BY_THREADS)):
+        monkeypatch.setattr(crew, "PX_PER_PROCESS", limit)
+        out = tmp_path / name
+        out.mkdir()
+        spec = spec_of(out, workers=2, save="png", tissue="none")
+        record = tile_slide(SlideInput("a", str(slide)), spec, Labelling({"a": path}, rules))
+        results.append((written_files(out), record.num_unreadable, record.content["tiles"]))
+        assert bool(processes._idle) == (limit == 1)
+        processes.close()
 
-    done = run_tile(
-        slide,
-        "--out",
-        tmp_path / "out",
-        "--annotations",
-        drawn,
-        "--workers",
-        "2",
-        "--group-by",
-        "tile",
-    )
+    assert results[0] == results[1]
+    names = results[0][0].keys()
+    assert 10 < sum(name.startswith("masks/") for name in names) < 40
 
-    assert done.exit_code == 0, done.output
+
+def test_mask_that_is_gone_is_named(tmp_path, monkeypatch) -> None:
+    """The processes open it anew, and here find nothing."""
+    slide = slide_file(tmp_path)
+    path, rules = labels_as("tiled tif", tmp_path)
+    make = patches.PatchCutter._crew
+
+    def lose_mask(self, rows, parts):
+        path.unlink()
+        return make(self, rows, parts)
+
+    monkeypatch.setattr(patches.PatchCutter, "_crew", lose_mask)
+    (tmp_path / "out").mkdir()
+    spec = spec_of(tmp_path / "out", workers=2, save="png", tissue="none")
+
+    with pytest.raises(EvaluationError, match=r"mask '.*mask.tif': not a readable TIFF"):
+        tile_slide(SlideInput("a", str(slide)), spec, Labelling({"a": path}, rules))
+
     assert not processes._idle
 
 

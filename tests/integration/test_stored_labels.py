@@ -1,5 +1,6 @@
 """Masks on disk as labels of a slide."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import tifffile
 from dfaseg.annotation import LabelFrame, rules_for
 from dfaseg.datasets.slide_labels import PaintedLabel
 from dfaseg.errors import AnnotationError, DatasetError
-from dfaseg.evaluation import stored_labels
+from dfaseg.evaluation import stored_labels, tiff_mask
 from dfaseg.evaluation.stored_labels import StoredLabels, open_stored_labels
 from dfaseg.geometry import Rect
 from dfaseg.slide import ArraySlide, SlideInfo
@@ -37,27 +38,51 @@ def write_tiff(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["zarr", "tif", "png"])
+@pytest.mark.parametrize("kind", ["zarr", "tif", "strip", "png"])
 def test_label_is_that_of_a_painted_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """From every kind of file, in every part, however few rows are held."""
     monkeypatch.setattr(stored_labels, "_BAND_ROWS", 5)
-    path = tmp_path / f"m.{kind}"
-    if kind == "zarr":
-        write_store(path, MASK, mpp=0.5)
-    else:
-        (write_tiff if kind == "tif" else lambda to: write_picture(to, MASK))(path)
+    monkeypatch.setattr(tiff_mask, "_MOST_CHUNK_ROW_PX_TWICE", 64 * 20)
+    path = tmp_path / f"m.{'tif' if kind == 'strip' else kind}"
+    match kind:
+        case "zarr":
+            write_store(path, MASK, mpp=0.5)
+        case "tif":
+            write_tiff(path)
+        case "strip":
+            tifffile.imwrite(path, MASK, rowsperstrip=48, photometric="minisblack")
+        case _:
+            write_picture(path, MASK)
     expected = PaintedLabel(MASK, slide().levels[0], FRAME)
 
     label = opened(path)
 
     for rect in (Rect(0, 0, 85, 64), Rect(3, 7, 11, 50), Rect(20, 60, 3, 4)):
         assert np.array_equal(label.read_rect(rect), expected.read_rect(rect))
+        sent = pickle.loads(pickle.dumps(label.within(rect.y, rect.bottom)))
+        assert np.array_equal(sent.read_rect(rect), expected.read_rect(rect))
     coarse = LabelFrame(8, 6, 16, 16)
     whole = Rect(0, 0, 8, 6)
     painted = PaintedLabel(MASK, slide().levels[0], coarse)
     assert np.array_equal(label.on(coarse).read_rect(whole), painted.read_rect(whole))
+
+
+@pytest.mark.parametrize("kind", ["tif", "png"])
+@pytest.mark.parametrize("rows", [(-9, -1), (-3, 2), (68, 75), (400, 402)], ids=str)
+def test_rows_that_nobody_painted_can_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, rows: tuple[int, int]
+) -> None:
+    """A part of the slide may lie beside the mask, in part or as a whole."""
+    monkeypatch.setattr(tiff_mask, "_MOST_CHUNK_ROW_PX_TWICE", 1)
+    path = tmp_path / f"m.{kind}"
+    label = opened(write_tiff(path) if kind == "tif" else write_picture(path, MASK))
+    rect = Rect(0, rows[0], 90, rows[1] - rows[0])
+
+    sent = pickle.loads(pickle.dumps(label.within(*rows)))
+
+    assert np.array_equal(sent.read_rect(rect), label.read_rect(rect))
 
 
 def test_pixels_outside_are_not_labelled(tmp_path: Path) -> None:

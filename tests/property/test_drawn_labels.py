@@ -1,6 +1,7 @@
 """Laws of labels: the same from every file, in every part, and from polygons of a mask."""
 
 import math
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def test_parts_are_cut_out_of_the_whole(shapes: list[Drawn], rect: Rect) -> None
 
     assert np.array_equal(labels.read_rect(rect), whole[rect.shifted(60, 60).slices])
     assert np.array_equal(whole[60:90, 60:100], label_of(shapes))
+    sent = pickle.loads(pickle.dumps(labels.within(rect.y, rect.bottom)))
+    assert np.array_equal(sent.read_rect(rect), labels.read_rect(rect))
 
 
 Mask = NDArray[np.uint8]

@@ -1,6 +1,7 @@
 """Labels of drawn shapes: order, holes, regions of interest, what is ignored."""
 
 import logging
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_long_outlines_are_read_in_parts() -> None:
     found = np.concatenate([labels.read_rows(top, top + 40) for top in range(0, 640, 40)])
 
     assert np.array_equal(found, rasterize([(1, polygon.rings)], 640, 640))
+
+
+def test_other_processes_get_what_their_rows_need() -> None:
+    """Of a long outline only the edges there; a region of interest elsewhere still counts."""
+    y = np.arange(20_000) / 10
+    comb = np.stack([np.where(np.arange(20_000) % 2, 3.0, 8.0), y], axis=1)
+    long = AnnotatedPolygon("b", np.concatenate([comb, [[0, 2000], [0, 0.0]]]))
+    region = AnnotatedPolygon("roi", np.array([[2, 900], [6, 900], [6, 1200], [2, 1200.0]]))
+    labels = DrawnLabels(make_table([span("c", 0, 4), region, long]), RULES, LabelFrame(10, 2000))
+
+    sent = pickle.dumps(labels.within(1000, 1040))
+    there = pickle.loads(pickle.dumps(labels.within(100, 140)))
+
+    found = pickle.loads(sent).read_rows(1000, 1040)
+    assert np.array_equal(found, labels.read_rows(1000, 1040))
+    assert {1, IGNORE_INDEX} == set(found.flat)
+    assert (there.read_rows(100, 140) == IGNORE_INDEX).all()
+    assert len(sent) < len(pickle.dumps(labels)) / 10
 
 
 def test_unknown_names_are_refused() -> None:
