@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from dfaseg.annotation.class_rules import ClassRules
 from dfaseg.annotation.edge_runs import EdgeRuns
 from dfaseg.annotation.label_frame import LabelFrame
 from dfaseg.annotation.polygon_table import PolygonTable
-from dfaseg.annotation.rasterize import fill_edges
+from dfaseg.annotation.rasterize import fill_crossings, find_crossings
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import AnnotationError
 from dfaseg.geometry import Rect
@@ -24,6 +25,8 @@ MAX_MPP_ERROR = 0.05
 """Programs round the resolution of a slide, or measure it, differently."""
 _REGION = -1
 """In place of a class index: a region of interest."""
+_RUNS_TOGETHER = 512
+"""Runs of edges whose crossings are found at a time, and in memory."""
 
 
 class DrawnLabels:
@@ -105,26 +108,42 @@ class DrawnLabels:
         label = np.full((rect.height, rect.width), background, np.uint8)
         corner = (rect.x, rect.y)
         is_of_interest = np.zeros(label.shape, np.uint8) if self._has_regions else None
-        for meaning, runs in self._touched(rect):
-            starts, ends = self._runs.edges(runs)
+        for meaning, rows, cols in self._crossings(rect):
             if meaning == _REGION and is_of_interest is not None:
-                fill_edges(is_of_interest, 1, starts, ends, corner)
+                fill_crossings(is_of_interest, 1, rows, cols, corner)
             else:
-                fill_edges(label, meaning, starts, ends, corner)
+                fill_crossings(label, meaning, rows, cols, corner)
         if is_of_interest is not None:
             label[is_of_interest == 0] = IGNORE_INDEX
         return label
 
-    def _touched(self, rect: Rect) -> Iterator[tuple[int, NDArray[np.int32]]]:
-        """Yield meaning and edges of the polygons that touch a part, from below to above."""
+    def _crossings(self, rect: Rect) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield meaning and crossings of the polygons in a part's rows, from below to above."""
         runs, polygon = self._runs.touching(rect.y, rect.bottom)
         is_near = (self._low[polygon, 0] < rect.right) & (self._high[polygon, 0] > rect.x)
         runs, polygon = runs[is_near], polygon[is_near]
+        # Stable, so that the runs of a polygon stay together.
+        upwards = np.argsort(self._layer[polygon], kind="stable")
+        runs, polygon = runs[upwards], polygon[upwards]
         firsts = np.flatnonzero(np.diff(polygon, prepend=-1))
-        groups = np.split(runs, firsts[1:])
-        found = polygon[firsts]
-        for number in np.argsort(self._layer[found], kind="stable").tolist():
-            yield int(self._meaning[found[number]]), groups[number]
+        for these in _portions(firsts, len(runs)):
+            starts, ends, num_edges = self._runs.edges(runs[these[0] : these[-1]])
+            rows, cols, num_crossings = find_crossings(starts, ends, rect.y, rect.bottom)
+            # Where each polygon's runs begin, of these their edges, of these their crossings.
+            of_run = np.cumsum([0, *num_edges])[these - these[0]]
+            bounds = np.concatenate([[0], np.cumsum(num_crossings)])[of_run].tolist()
+            meanings = self._meaning[polygon[these[:-1]]].tolist()
+            for meaning, (first, end) in zip(meanings, pairwise(bounds), strict=True):
+                yield meaning, rows[first:end], cols[first:end]
+
+
+def _portions(firsts: NDArray[np.intp], num_runs: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the first run of each polygon, and the end of the last, some polygons at a time."""
+    bounds = np.append(firsts, num_runs)
+    changes = np.flatnonzero(np.diff(firsts // _RUNS_TOGETHER)) + 1
+    for first, end in pairwise([0, *changes.tolist(), len(firsts)]):
+        if end > first:
+            yield bounds[first : end + 1]
 
 
 def check_place(what: str, labels: DrawnLabels, place: str) -> None:

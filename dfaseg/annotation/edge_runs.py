@@ -86,18 +86,23 @@ class EdgeRuns:
         runs = self._index.touching(top, bottom)
         return runs, self._runs.polygon[runs]
 
-    def edges(self, runs: NDArray[np.int32]) -> tuple[Points, Points]:
-        """Return where the edges of runs begin and end, each ``(n, 2)``, (x, y), in label px.
+    def edges(self, runs: NDArray[np.int32]) -> tuple[Points, Points, NDArray[np.int64]]:
+        """Return where the edges of runs begin and end, and how many each run has.
 
         Args:
-            runs: Of one polygon, at least one.
+            runs: At least one.
+
+        Returns:
+            Places ``(n, 2)``, (x, y), in label px, run by run; counts, one per run.
         """
         pieces = [*chain.from_iterable(self._pieces(runs))]
         points = self._frame.place(np.concatenate(pieces))
+        bounds = np.cumsum([0, *map(len, pieces)])
         is_edge = np.ones(len(points) - 1, np.bool_)
         # None leads from the end of a run to the next one.
-        is_edge[np.cumsum([*map(len, pieces)])[1:-1:2] - 1] = False
-        return points[:-1][is_edge], points[1:][is_edge]
+        is_edge[bounds[2:-1:2] - 1] = False
+        counts = bounds[1::2] - bounds[:-1:2]
+        return points[:-1][is_edge], points[1:][is_edge], counts
 
     def _pieces(self, runs: NDArray[np.int32]) -> Iterator[tuple[Vertices, Vertices]]:
         """Yield where the edges of each run begin, and where the last of them ends."""

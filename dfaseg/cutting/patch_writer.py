@@ -11,16 +11,19 @@ from dfaseg.cutting.cut_state import CutTile
 from dfaseg.cutting.encoding import ENDINGS, encode_label, encode_patch, write_bytes
 from dfaseg.cutting.names import tile_name
 from dfaseg.cutting.spec import PatchFormat
-from dfaseg.datasets.slide_labels import SlideLabel
-from dfaseg.geometry import Tile
+from dfaseg.geometry import Rect, Tile
 from dfaseg.tiler.plan import ReadPlan
 
 
-class PartedLabel(SlideLabel, Protocol):
-    """The label of a slide, of which other processes can be sent a part.
+class PartedLabel(Protocol):
+    """A ``SlideLabel`` of which other processes can be sent a part.
 
     It is safe to read from several threads at once.
     """
+
+    def read_rect(self, rect: Rect) -> NDArray[np.uint8]:
+        """Return class indices, shape ``(h, w)``, of a region in label px; 255 is ignored."""
+        ...
 
     def within(self, top: int, bottom: int) -> Self:
         """Return the same label for who reads only some rows, in label px."""

@@ -69,7 +69,7 @@ def test_touched_tiles_are_all_that_hold_labels(tmp_path: Path, overlap_px: int)
 
     touched = label.touched_tiles(grid)
     for tile in grid.tiles():
-        holds = bool((label.read(tile.mask_rect) != IGNORE_INDEX).any())
+        holds = bool((label.label.read_rect(tile.mask_rect) != IGNORE_INDEX).any())
         assert touched[tile.row, tile.col] == holds
 
 
