@@ -18,7 +18,7 @@ from dfaseg.annotation.rasterize import rasterize
 from dfaseg.annotation.read_annotations import read_annotations
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cli.main import cli
-from dfaseg.inference import pipeline
+from dfaseg.inference import opening, pipeline
 from dfaseg.inference.pipeline import predict_slide
 from dfaseg.inference.report import PredictResult
 from dfaseg.inference.spec import PredictSpec
@@ -67,7 +67,7 @@ def use(
         monkeypatch.setattr(pipeline, "resolve_model", lambda _name: Path("memory"))
         monkeypatch.setattr(pipeline, "load_network", lambda _path, **_options: network)
     if slide is not None:
-        monkeypatch.setattr(pipeline, "open_slide", lambda _location, **_options: slide)
+        monkeypatch.setattr(opening, "open_slide", lambda _location, **_options: slide)
 
 
 def predict(

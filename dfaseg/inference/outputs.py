@@ -61,6 +61,10 @@ class OutputPaths(ResultPlaces[Path]):
         except OSError:
             return None
 
+    def finished_areas(self) -> bytes:
+        """Return the table of areas of results that are all there."""
+        return self.read(self.areas)
+
     @property
     def is_half_replaced(self) -> bool:
         """Whether a run of ours was killed after it had moved the mask of before out of the way."""

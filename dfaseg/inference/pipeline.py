@@ -5,10 +5,12 @@ import shutil
 import threading
 import time
 from contextlib import ExitStack, closing
-from pathlib import Path
+from dataclasses import replace
 
+from dfaseg.inference.finished import finished_result
 from dfaseg.inference.input_files import refuse_inputs
 from dfaseg.inference.job import prepare_job, room_for_results
+from dfaseg.inference.opening import open_any_slide
 from dfaseg.inference.places import decoding_processes, start_hosts_ahead
 from dfaseg.inference.report import PredictResult
 from dfaseg.inference.slide_run import Guard, PredictRun, PreparedSlide, Progress
@@ -17,9 +19,7 @@ from dfaseg.inference.workshop import outputs_of, scratch_of, workshop_of
 from dfaseg.limits import available_cores
 from dfaseg.model.network import Network, load_network
 from dfaseg.model.resolve import resolve_model
-from dfaseg.slide import Slide, open_slide
-from dfaseg.slide.identity import SAMPLE, identify
-from dfaseg.slide.sample import open_sample
+from dfaseg.slide.identity import identify
 from dfaseg.slide.staging import IsWanted, stage_slide
 from dfaseg.storage.scratch import Scratch
 from dfaseg.tiler.unreadable import unreadable_words
@@ -53,8 +53,13 @@ def predict_slide(
     started = time.monotonic()
     stop = stop or threading.Event()
     with scratch_of(spec) as scratch:
-        prepare_outputs(spec)
+        was_finished = prepare_outputs(spec)
         network = load_network_of(spec)
+        if was_finished:
+            result = finished_result(spec, network)
+            if result is not None:
+                return replace(result, seconds=time.monotonic() - started)
+            prepare_outputs(spec)
         prepared = prepare_slide(network, spec, scratch, is_wanted=lambda: not stop.is_set())
         with closing(prepared):
             return run_slide(
@@ -67,8 +72,12 @@ def predict_slide(
             )
 
 
-def prepare_outputs(spec: PredictSpec) -> None:
+def prepare_outputs(spec: PredictSpec) -> bool:
     """Make sure that results can be written, before any work is done.
+
+    Returns:
+        Whether an earlier run had finished them and was killed before they were in place, as they
+        are now: it may be that nothing is left to do.
 
     Raises:
         OutputError: A folder is missing or not writable, or a result is there already, or what is
@@ -78,7 +87,9 @@ def prepare_outputs(spec: PredictSpec) -> None:
     refuse_inputs(spec, outputs)
     if outputs.finish_publishing(overwrite=spec.overwrite):
         log.info("output '%s': finished by an earlier run, now in place", outputs.mask)
+        return True
     outputs.check(overwrite=spec.overwrite)
+    return False
 
 
 def load_network_of(spec: PredictSpec) -> Network:
@@ -182,22 +193,3 @@ def run_slide(
             result.places.record.name,
         )
     return result
-
-
-def open_any_slide(spec: PredictSpec, copy: Path | None = None) -> Slide:
-    """Open the slide, or the built-in one, and pass its warnings on.
-
-    Args:
-        spec: What to do.
-        copy: Copy of the slide, to be read in its place.
-
-    Raises:
-        SlideError: It cannot be opened.
-    """
-    if spec.slide == SAMPLE:
-        slide = open_sample(spec.mpp, spec.slide_id or SAMPLE)
-    else:
-        slide = open_slide(copy or spec.slide, mpp=spec.mpp, slide_id=spec.slide_id)
-    for warning in slide.info.warnings:
-        log.warning("slide '%s': %s", slide.info.slide_id, warning)
-    return slide

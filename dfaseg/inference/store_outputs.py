@@ -86,6 +86,10 @@ class StoreOutputs(ResultPlaces[StorePath]):
             return None
         return parse_record(content)
 
+    def finished_areas(self) -> bytes:
+        """Return the table of areas of results that are all there."""
+        return self.read(self.areas)
+
     def check(self, *, overwrite: bool) -> None:
         """Make sure that the results can be written before any work is done.
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,29 @@ class AreaTable:
             for area in self.areas:
                 figures = [f"{area.mm2:.6f}", f"{area.percent:.4f}"]
                 writer.writerow([area.index, area.name, area.pixels, *figures])
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read back what ``write_csv`` has written.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        lines = csv.DictReader(content.decode().splitlines())
+        if tuple(lines.fieldnames or ()) != _COLUMNS:
+            raise ValueError("not a table of areas")
+        return cls(
+            tuple(
+                ClassArea(
+                    int(line["index"]),
+                    line["class"],
+                    int(line["pixels"]),
+                    float(line["mm2"]),
+                    float(line["percent"]),
+                )
+                for line in lines
+            )
+        )
 
 
 def is_area_table(head: bytes) -> bool:

@@ -82,7 +82,7 @@ def main() -> None:
 
 def _measure(slide: str, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Take all measures of a slide as often as asked, print them and yield them."""
-    from dfaseg.inference.pipeline import open_any_slide
+    from dfaseg.inference.opening import open_any_slide
     from dfaseg.limits import available_cores
     from tests.benchmark.predict_limits import spec_of
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from dfaseg.errors import StoppedError
+from dfaseg.inference.hidden_folder import PUBLISHING
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.state import STATE_FILE
 from dfaseg.slide.array import ArraySlide
 from tests.factories import write_tiff_slide
 from tests.model_files import write_tiny_model
-from tests.predicting import identity_network, predict, use, written_bytes
+from tests.predicting import identity_network, predict, run_command, use, written_bytes
 
 TILING = {"patch_px": 32, "overlap_px": 8, "batch_size": 3, "checkpoint_seconds": 0.0}
 
@@ -170,17 +171,16 @@ def test_run_killed_while_its_files_were_renamed_is_put_in_place(
     tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A half-published result is completed before anything else is looked at."""
-    out, stem = tmp_path / "m.zarr", tmp_path / "m"
+    out, stem, publish = tmp_path / "m.zarr", tmp_path / "m", OutputPaths.publish
     monkeypatch.setattr(OutputPaths, "publish", lambda _paths: None)
     predict(out, **TILING)
-    monkeypatch.undo()
+    monkeypatch.setattr(OutputPaths, "publish", publish)
     paths = OutputPaths.beside(out)
-    (paths.partial / "publishing").touch()
     paths.made(paths.mask).rename(paths.mask)
 
-    with pytest.raises(FileExistsError, match="--overwrite"):
-        predict(out, slide="not opened", **TILING)
+    result = predict(out, **TILING)
 
+    assert result.places == paths
     assert written_bytes(out) == whole
     assert stem.with_suffix(".run.json").is_file()
     assert not paths.partial.exists()
@@ -270,3 +270,52 @@ def wait_for(path: Path, seconds: float = 120) -> None:
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.05)
     assert path.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+@pytest.mark.parametrize("moved", [0, 1, 5])
+def test_run_killed_when_all_was_made_is_finished_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], moved: int
+) -> None:
+    """It only puts in place what waits, says what was found, and is no error."""
+    slide = write_tiff_slide(tmp_path / "s.tif", noisy_image(), tile_px=32)
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    arguments = [slide, "--model", model, "--tissue", "none", *options, "--out"]
+    whole = run_command(*arguments, tmp_path / "whole.zarr")
+    paths = OutputPaths.beside(tmp_path / "m.zarr")
+    monkeypatch.setattr(OutputPaths, "publish", lambda _paths: None)
+    run_command(*arguments, paths.mask)
+    monkeypatch.undo()
+    for final in paths.finals[:moved]:
+        paths.made(final).rename(final)
+    assert (paths.partial / PUBLISHING).exists()
+    made = paths.record if moved == len(paths.finals) else paths.made(paths.record)
+    time_made = made.stat().st_mtime_ns
+
+    done = run_command(*arguments, paths.mask)
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout == whole.stdout.replace("whole", "m")
+    assert "finished by an earlier run, now in place" in done.stderr
+    assert not paths.partial.exists()
+    assert paths.record.stat().st_mtime_ns == time_made
+
+
+def test_results_of_another_model_that_waited_are_not_taken_for_these(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come in place, and the run says in what they differ."""
+    slide = write_tiff_slide(tmp_path / "s.tif", noisy_image(), tile_px=32)
+    one = write_tiny_model(tmp_path / "one.safetensors")
+    other = write_tiny_model(tmp_path / "other.safetensors", description="another")
+    arguments = [slide, "--tissue", "none", "--out", tmp_path / "m.zarr", "--model"]
+    monkeypatch.setattr(OutputPaths, "publish", lambda _paths: None)
+    run_command(*arguments, one)
+    monkeypatch.undo()
+
+    refused = run_command(*arguments, other)
+    replaced = run_command(*arguments, other, "--overwrite")
+
+    assert refused.exit_code == 1
+    assert "finished earlier with another model file; pass --overwrite" in refused.stderr
+    assert replaced.exit_code == 0, replaced.output

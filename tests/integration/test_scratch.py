@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dfaseg.errors import OutputError, StoppedError
-from dfaseg.inference import pipeline
+from dfaseg.inference import opening, pipeline
 from dfaseg.inference.batch.run import predict_slides
 from dfaseg.inference.batch.spec import BatchSpec
 from dfaseg.inference.outputs import OutputPaths
@@ -92,7 +92,7 @@ def test_results_are_the_same_and_nothing_is_left(
 ) -> None:
     """The slide is read from its copy, and goes by its own name all the same."""
     opened: list[Path] = []
-    open_slide = pipeline.open_slide
+    open_slide = opening.open_slide
 
     def note(location: Path, **more: Any) -> Any:
         opened.append(location)
@@ -100,7 +100,7 @@ def test_results_are_the_same_and_nothing_is_left(
         return open_slide(location, **more)
 
     predict(tmp_path / "a.zarr", slide, **SETTINGS)
-    monkeypatch.setattr(pipeline, "open_slide", note)
+    monkeypatch.setattr(opening, "open_slide", note)
     predict(tmp_path / "b.zarr", slide, scratch=scratch, **SETTINGS)
 
     (copy,) = opened

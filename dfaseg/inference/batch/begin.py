@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from dfaseg.errors import OutputError
 from dfaseg.inference.batch.claims import Claim, Claims, Held, HolderState
-from dfaseg.inference.batch.finished import Finished, find_finished
 from dfaseg.inference.batch.outcome import Outcome, SlideOutcome
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.finished import Finished, find_finished
 from dfaseg.inference.pipeline import prepare_outputs, prepare_slide
 from dfaseg.inference.slide_run import PreparedSlide, Progress
 from dfaseg.inference.spec import PredictSpec

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from dfaseg.errors import DfasegError, OutputExistsError
 from dfaseg.inference.batch.claims import Claims, HolderState
 from dfaseg.inference.batch.events import EVENTS_FILE
-from dfaseg.inference.batch.finished import any_finished, find_finished
 from dfaseg.inference.batch.run import slides_of_share
 from dfaseg.inference.batch.spec import BatchSpec
+from dfaseg.inference.finished import any_finished, find_finished
 from dfaseg.inference.input_files import refuse_inputs
 from dfaseg.inference.job import recipe_of
+from dfaseg.inference.opening import open_any_slide
 from dfaseg.inference.ownership import refuse_inside_zarr
-from dfaseg.inference.pipeline import load_network_of, open_any_slide
+from dfaseg.inference.pipeline import load_network_of
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.workshop import outputs_of
 from dfaseg.model.network import Network

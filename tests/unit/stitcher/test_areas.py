@@ -7,7 +7,7 @@ import pytest
 
 from dfaseg.classmap import ClassMap, TissueClass
 from dfaseg.errors import OutputError
-from dfaseg.stitcher.areas import AreaCounter
+from dfaseg.stitcher.areas import AreaCounter, AreaTable
 
 CLASSES = ClassMap(
     (
@@ -45,6 +45,17 @@ def test_restored_counter_goes_on() -> None:
     second.add(np.full((1, 3), 2, np.uint8))
 
     assert [area.pixels for area in second.table().areas] == [4, 0, 3]
+
+
+def test_table_is_read_back(tmp_path: Path) -> None:
+    """As written, and nothing else is taken for it."""
+    counter = AreaCounter(CLASSES, 1000, 1000)
+    counter.add(np.array([[0, 1, 1, 1]], np.uint8))
+    counter.table().write_csv(tmp_path / "areas.csv")
+
+    assert AreaTable.parse((tmp_path / "areas.csv").read_bytes()) == counter.table()
+    with pytest.raises(ValueError, match="not a table"):
+        AreaTable.parse(b"index,class\n0,a\n")
 
 
 def test_csv_has_a_line_per_class(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dfaseg.errors import OutputExistsError
 from dfaseg.inference.job import recipe_of
-from dfaseg.inference.pipeline import open_any_slide
+from dfaseg.inference.opening import open_any_slide
+from dfaseg.inference.report import PredictResult
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.workshop import outputs_of
 from dfaseg.model.network import Network
 from dfaseg.slide import Slide
+from dfaseg.stitcher.areas import AreaTable
 from dfaseg.tiler.plan import ReadPlan, plan_reading
 from dfaseg.tiler.second_look import is_repaired
 
@@ -76,6 +78,30 @@ def find_finished(spec: PredictSpec, network: Network) -> Finished | None:
             "--overwrite to replace it, or choose another --out"
         )
     return None if differences else found
+
+
+def finished_result(spec: PredictSpec, network: Network) -> PredictResult | None:
+    """Return what the run has found whose very results are there; None where they are not.
+
+    Raises:
+        DfasegError: As for ``find_finished``.
+    """
+    outputs = outputs_of(spec)
+    if find_finished(spec, network) is None:
+        return None
+    record = outputs.finished_record()
+    assert record is not None
+    return PredictResult(
+        places=outputs,
+        areas=AreaTable.parse(outputs.finished_areas()),
+        num_tiles=record["tiles"]["analysed"],
+        num_polygons=record["polygons"],
+        num_unreadable=len(record["unreadable_native_tiles"]),
+        note=record["note"],
+        seconds=record["seconds"],
+        cpu_seconds=record["cpu_seconds"],
+        peak_memory_bytes=record["peak_memory_bytes"],
+    )
 
 
 def any_finished(outputs: "Outputs") -> Finished | None:
