@@ -158,6 +158,21 @@ _SETTINGS = (
         help="Weights of the pixel term, the Dice term and the IoU term.  [default: the loss's]",
     ),
     click.option(
+        "--teacher",
+        "teaching__teachers",
+        metavar="MODEL",
+        multiple=True,
+        callback=lambda _context, _option, models: models or None,
+        help="Learn from this model's probabilities, too; may be given several times."
+        "  [default: from labels alone]",
+    ),
+    click.option(
+        "--teacher-share",
+        "teaching__share",
+        type=FiniteRange(0, 1),
+        help="Part of the teachers in what is learned.  [default: 0.5]",
+    ),
+    click.option(
         "--lr",
         "optimiser__lr",
         type=FiniteRange(0, min_open=True),

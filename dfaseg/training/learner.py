@@ -22,6 +22,7 @@ from dfaseg.training.optimiser import (
 )
 from dfaseg.training.spec import TrainSpec
 from dfaseg.training.state import TrainState
+from dfaseg.training.teachers import Teachers
 
 _GPU_STEPS_BETWEEN_LOOKS = 16
 """Steps after which losses are fetched from a GPU; at every step, it would wait for Python."""
@@ -34,10 +35,18 @@ class Learner:
         spec: Settings of the run.
         state: Network, average, optimiser and loss; changed in place.
         placement: Where and in which arithmetic to run.
+        teachers: Networks to learn from besides the labels.
     """
 
-    def __init__(self, spec: TrainSpec, state: TrainState, placement: Placement) -> None:
+    def __init__(
+        self,
+        spec: TrainSpec,
+        state: TrainState,
+        placement: Placement,
+        teachers: Teachers | None = None,
+    ) -> None:
         self._spec, self._state, self._placement = spec, state, placement
+        self._teachers = teachers
         self._scaling = placement.scaling(state.network.normalisation)
         self._forward = _prepare_forward(spec, state.network, placement)
 
@@ -75,12 +84,16 @@ class Learner:
     ) -> LossValue:
         """Add the gradient of one part of the batch."""
         spec, state = self._spec, self._state
-        pixels = self._scaling(self._placement.to_device(images))  # (n, 3, h, w)
+        patches = self._placement.to_device(images)  # (n, h, w, 3)
+        pixels = self._scaling(patches)  # (n, 3, h, w)
         truth = self._placement.to_device(labels)  # (n, h, w)
         with _gradients_shared(self._forward, is_last=is_last), _compiling_explained(spec.compile):
             with self._placement.autocast():
                 logits, iou = self._forward(pixels)  # (n, k, h/4, w/4)
             value: LossValue = state.loss(logits, iou, truth)
+            if self._teachers is not None:
+                divergence = self._teachers.divergence(logits, patches, truth)
+                value = _joined(value, divergence, spec.teaching.share)
             total = value.total + spec.bias.l2 * _squared_norm(state.delta)
             state.scaler.scale(total / spec.accumulate).backward()  # type: ignore[no-untyped-call]
         return LossValue(total.detach(), {k: term.detach() for k, term in value.terms.items()})
@@ -167,6 +180,14 @@ def _gradients_shared(forward: nn.Module, *, is_last: bool) -> AbstractContextMa
     if is_last or not isinstance(forward, DistributedDataParallel):
         return nullcontext()
     return forward.no_sync()
+
+
+def _joined(value: LossValue, divergence: Tensor, share: float) -> LossValue:
+    """Return what is learned from labels and teachers together."""
+    return LossValue(
+        total=torch.lerp(value.total, divergence, share),
+        terms=value.terms | {"teachers": divergence},
+    )
 
 
 def _squared_norm(parameters: list[nn.Parameter]) -> Tensor | float:

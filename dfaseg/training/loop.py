@@ -15,6 +15,7 @@ from dfaseg.evaluation.metrics import Scores
 from dfaseg.evaluation.windows import WindowSpec, predict_masks
 from dfaseg.files import write_json
 from dfaseg.model.checkpoint import load_checkpoint, save_checkpoint
+from dfaseg.model.resolve import resolve_model
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.augment import PatchComposer
 from dfaseg.training.batches import EpochPlan, plan_epoch, stream_batches
@@ -28,6 +29,7 @@ from dfaseg.training.runlog import EpochRecord, write_log
 from dfaseg.training.setup import build_state, check_patch
 from dfaseg.training.spec import TrainSpec
 from dfaseg.training.state import load_state, save_state, seed_epoch
+from dfaseg.training.teachers import Teachers
 from dfaseg.training.training_split import load_training_split
 from dfaseg.training.validation import LogitsOnDevice, SplitScores, score_split
 
@@ -102,7 +104,7 @@ class Trainer:
             spec, self._train.pixel_counts, self._train.num_patches(self._patch_px), placement
         )
         check_patch(spec, self._state.network, self._patch_px, placement.world.size)
-        self._learner = Learner(spec, self._state, placement)
+        self._learner = Learner(spec, self._state, placement, self._teachers())
 
     @property
     def frequencies(self) -> tuple[float, ...]:
@@ -149,6 +151,10 @@ class Trainer:
         elif self._is_main:
             self._folder.write_config(self._spec, self._run_facts)
         self._placement.world.wait()
+
+    def _teachers(self) -> Teachers | None:
+        paths = [resolve_model(name) for name in self._spec.teaching.teachers]
+        return Teachers(paths, self._data.info, self._placement) if paths else None
 
     def _has_settled(self) -> bool:
         """Tell whether the last ``patience`` epochs brought nothing better."""

@@ -145,6 +145,22 @@ class AugmentSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TeachingSpec:
+    """Which networks teach beside the labels.
+
+    Attributes:
+        teachers: Their model files; none leaves all to the labels.
+        share: Their part in what is learned; 1 leaves nothing to the labels.
+    """
+
+    teachers: tuple[str, ...] = ()
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_share("teaching", self, "share")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSpec:
     """What decides the result of a run; the same spec and data give the same run.
 
@@ -166,6 +182,7 @@ class TrainSpec:
         loss: Terms of the loss.
         optimiser: How the weights move.
         augment: How patches are varied.
+        teaching: Networks to learn from.
     """
 
     dataset: str
@@ -184,6 +201,7 @@ class TrainSpec:
     loss: LossSpec = field(default_factory=LossSpec)
     optimiser: OptimiserSpec = field(default_factory=OptimiserSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
+    teaching: TeachingSpec = field(default_factory=TeachingSpec)
 
     def __post_init__(self) -> None:
         _require_positive("training", self, "epochs", "batch_size", "accumulate")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import tomllib
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -32,7 +33,7 @@ from dfaseg.training.loop import Trainer
 from dfaseg.training.losses.segmentation import LossValue, SegmentationLoss
 from dfaseg.training.losses.spec import LossName, LossSpec
 from dfaseg.training.runlog import EpochRecord, read_log
-from dfaseg.training.spec import BiasSpec, NetworkSpec, OptimiserSpec, TrainSpec
+from dfaseg.training.spec import BiasSpec, NetworkSpec, OptimiserSpec, TeachingSpec, TrainSpec
 from tests.labelled import make_dataset, write_ebhi_tree
 
 SPEC = TrainSpec(
@@ -297,6 +298,24 @@ def test_parts_of_a_batch_learn_like_the_whole(data: Dataset, tmp_path: Path) ->
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
 
 
+def test_network_learns_from_another_one(data: Dataset, tmp_path: Path) -> None:
+    """With nothing left to the labels it comes nearer to its teacher; a stopped run goes on."""
+    teacher = _trainer(dataclasses.replace(SPEC, epochs=4), data, tmp_path / "teacher").run()
+    teaching = TeachingSpec(teachers=(str(teacher.model_path),), share=1.0)
+    spec = dataclasses.replace(SPEC, epochs=6, seed=1, teaching=teaching)
+
+    _trainer(spec, data, tmp_path / "student").run()
+    other = dataclasses.replace(spec, teaching=dataclasses.replace(teaching, share=0.5))
+    with pytest.raises(ConfigError, match=r"teaching\.share 1\.0 \(now 0\.5\)"):
+        _trainer(other, data, tmp_path / "student").run(resume=True)
+
+    history = read_log(tmp_path / "student" / "log.csv").history
+    assert history[-1].terms["teachers"] < 0.5 * history[0].terms["teachers"]
+    assert [epoch.loss for epoch in history] == pytest.approx(
+        [epoch.terms["teachers"] for epoch in history], rel=1e-4
+    )
+
+
 def test_stop_leaves_the_last_epoch_to_resume(data: Dataset, tmp_path: Path) -> None:
     """A run told to stop ends at the next step, with its finished epochs kept."""
     stop = Event()
@@ -374,3 +393,25 @@ def test_command_reports_the_scores(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "model.safetensors (epoch 1)" in result.stdout
     assert "Normal: test Dice" in result.stdout
+
+
+def test_command_takes_teachers(tmp_path: Path) -> None:
+    """As often as they are named; without the option, those of the file stay."""
+    write_ebhi_tree(tmp_path / "data")
+    common = ["--root", str(tmp_path / "data"), "--device", "cpu", "--workers", "1", "--out"]
+    limits = ["--dataset", "ebhi", "--preset", "tiny", "--epochs", "1", "--batch-size", "2"]
+    runs = [tmp_path / name for name in ("first", "second", "third", "fourth")]
+    for run in runs[:2]:
+        assert CliRunner().invoke(cli, ["train", *limits, *common, str(run)]).exit_code == 0
+    models = [str(run / "model.safetensors") for run in runs[:2]]
+    teachers = [word for model in models for word in ("--teacher", model)]
+
+    taught = CliRunner().invoke(cli, ["train", *limits, *teachers, *common, str(runs[2])])
+    config = ["--config", str(runs[2] / "config.toml")]
+    again = CliRunner().invoke(cli, ["train", *config, *common, str(runs[3])])
+
+    assert (taught.exit_code, again.exit_code) == (0, 0), taught.output + again.output
+    for run in runs[2:]:
+        teaching = tomllib.loads((run / "config.toml").read_text())["teaching"]
+        assert teaching == {"teachers": models, "share": 0.5}
+        assert "loss teachers" in (run / "log.csv").read_text()

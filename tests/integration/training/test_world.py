@@ -46,13 +46,20 @@ def _train(root: Path, run_dir: Path, processes: int, *options: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["focal_dice", "seesaw"])
-def test_two_processes_learn_what_one_learns(loss: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--loss", "focal_dice"], id="focal_dice"),
+        pytest.param(["--loss", "seesaw"], id="seesaw"),
+        pytest.param(["--loss", "ce", "--teacher", "default"], id="teacher"),
+    ],
+)
+def test_two_processes_learn_what_one_learns(options: list[str], tmp_path: Path) -> None:
     """Losses, scores and weights agree, though each process saw half of every batch."""
     write_ebhi_tree(tmp_path / "data", images_per_split=5)
 
     for processes in (1, 2):
-        _train(tmp_path / "data", tmp_path / str(processes), processes, "--loss", loss)
+        _train(tmp_path / "data", tmp_path / str(processes), processes, *options)
 
     alone, shared = (read_log(tmp_path / str(n) / "log.csv").history for n in (1, 2))
     assert [e.loss for e in shared] == pytest.approx([e.loss for e in alone], rel=1e-4)
