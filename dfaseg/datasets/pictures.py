@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from dfaseg.datasets.dataset import Example, LabelledImage
 from dfaseg.errors import DatasetError
@@ -22,6 +23,8 @@ LOSSLESS_SUFFIXES = PICTURE_SUFFIXES - {".jpg", ".jpeg"}
 MAX_PICTURE_PX = 2_000_000_000
 """6 GB in memory."""
 
+_WHITE_IS_ZERO = 0
+"""In place of black, in a TIFF's tag of that name."""
 _UNKNOWN = 256
 """Neither a class nor the ignore index: no uint8 label can hold it."""
 
@@ -133,9 +136,15 @@ def read_codes(path: Path, remedy: str) -> NDArray[Any]:
     are equal. Alpha has no meaning.
 
     Raises:
-        DatasetError: The file cannot be read, or has colours where codes are expected.
+        DatasetError: The file cannot be read, has colours where codes are expected, or is a TIFF
+            that stores white as 0: programs do not agree which of its pixels are 0.
     """
     picture = _decode(path, remedy)
+    if _is_white_zero(picture):
+        raise DatasetError(
+            f"mask '{path}': is stored with white as 0 (WhiteIsZero), which programs read in two"
+            " ways; save it as an 8-bit grey picture with black as 0"
+        )
     if picture.mode in {"P", "PA"}:
         _check_palette(picture, path)
         return np.array(picture.getchannel(0))
@@ -179,6 +188,13 @@ def _decode(path: Path, remedy: str) -> Image.Image:
             return picture
     except PILLOW_ERRORS as error:
         raise DatasetError(f"file '{path}': not a readable picture ({error}); {remedy}") from error
+
+
+def _is_white_zero(picture: Image.Image) -> bool:
+    if not isinstance(picture, TiffImageFile):
+        return False
+    meaning: object = picture.tag_v2.get(PHOTOMETRIC_INTERPRETATION)
+    return meaning == _WHITE_IS_ZERO
 
 
 def _check_palette(picture: Image.Image, path: Path) -> None:

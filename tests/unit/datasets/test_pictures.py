@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from dfaseg.classmap import IGNORE_INDEX
@@ -86,6 +87,18 @@ def test_mask_in_colour_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match=r"mask\.png.*colour picture"):
         read_codes(tmp_path / "mask.png", "")
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8])
+def test_mask_with_white_as_zero_is_refused(tmp_path: Path, kind: type) -> None:
+    """Some programs store their codes so as they are, others turned over; black as 0 is read."""
+    codes = np.array([[0, 1], [1, 0]], kind)
+    tifffile.imwrite(tmp_path / "mask.tif", codes, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "good.tif", codes, photometric="minisblack")
+
+    with pytest.raises(DatasetError, match=r"mask\.tif': is stored with white as 0"):
+        read_codes(tmp_path / "mask.tif", "")
+    assert np.array_equal(read_codes(tmp_path / "good.tif", ""), codes)
 
 
 def test_mask_with_ambiguous_palette_is_refused(tmp_path: Path) -> None:
