@@ -1,12 +1,14 @@
 """Make one model of several: the mean of their weights, and background where it is uncertain.
 
 ``python assets/average_models.py MODEL... --root EBHI --out OUT`` averages the weights of models
-that were trained on from one another. Then it adds the largest offset to the logit of background
-that costs at most ``--cost`` of macro Dice on the validation split: training images are mostly
-gland, slides are mostly not. A mean of models is less sure than it could be, so all logits are
-multiplied by the number with which the cross-entropy of the validation split is lowest. The result
-is scored in windows as large as those in which it predicts, once on the test split. The card is
-that of the last model, with the new scores, and tells what was done.
+that were trained on from one another, or takes those of the only one. Then it adds the largest
+offset to the logit of background that costs at most ``--cost`` of macro Dice on the validation
+split: training images are mostly gland, slides are mostly not. A mean of models is less sure than
+it could be, so all logits are multiplied by the number with which the cross-entropy of the
+validation split is lowest. The result is scored in windows as large as those in which it predicts,
+once on the test split. The card is that of the last model, with the new scores, and tells what was
+done. Without ``--out`` it prints the offset and the scores on the validation split, and leaves the
+test split alone: to choose by.
 """
 
 import argparse
@@ -43,14 +45,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     parser.add_argument("--root", type=Path, required=True, help="folder of EBHI-Seg")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument("--out", type=Path, help="model file to write")
     parser.add_argument("--cost", type=float, default=0.005, help="macro Dice to give up")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     data = read_dataset("ebhi", chosen.root)
-    val, test = load_split(data.val), load_split(data.test)
+    val = load_split(data.val)
     network = average_models(chosen.models).eval()
-    offset = choose_offset(network, val, chosen.cost)
+    dice = dice_of_offsets(network, val)
+    offset = list(dice)[last_affordable([*dice.values()], chosen.cost)]
+    if chosen.out is None:
+        print({"offset": offset, "val": {at: round(dice[at], 4) for at in (0.0, offset)}})  # noqa: T201  # its result
+        return
     network.shift_logits([-offset, *[0.0] * (network.spec.num_classes - 1)])
     factor = choose_factor(network, val)
     network.scale_logits(factor)
@@ -58,21 +64,21 @@ def main() -> None:
     card = replace(read_card(chosen.models[-1]), limits=data.info.limits)
     scores = {
         name: score_split(network, split, card.patch_px, placement, BATCH_SIZE).pooled
-        for name, split in (("val", val), ("test", test))
+        for name, split in (("val", val), ("test", load_split(data.test)))
     }
+    mean = f"Mean of the weights of {len(chosen.models)} runs, " if len(chosen.models) > 1 else ""
     what_was_done = (
-        f"Mean of the weights of {len(chosen.models)} runs, {offset:g} added to the logit of "
-        f"background, all logits times {factor:g}."
+        f"{mean}{offset:g} added to the logit of background, all logits times {factor:g}."
     )
     card = describe(card, network, scores, what_was_done)
     save_checkpoint(chosen.out, network, card)
-    dice = {name: round(value.macro_dice, 4) for name, value in scores.items()}
-    print({"offset": offset, "factor": factor, "macro_dice": dice})  # noqa: T201  # its result
+    found = {name: round(value.macro_dice, 4) for name, value in scores.items()}
+    print({"offset": offset, "factor": factor, "macro_dice": found})  # noqa: T201  # its result
 
 
-def choose_offset(network: DfaSegmenter, split: Split, cost: float) -> float:
-    """Return the largest offset on background's logit that costs at most so much macro Dice."""
-    offsets = [number * STEP for number in range(round(LARGEST / STEP) + 1)]
+def dice_of_offsets(network: DfaSegmenter, split: Split) -> dict[float, float]:
+    """Return macro Dice by offset on background's logit."""
+    offsets = [round(number * STEP, 2) for number in range(round(LARGEST / STEP) + 1)]
     counts = [ConfusionMatrix(network.spec.num_classes) for _ in offsets]
     logits_of = LogitsOnDevice(network, choose_placement("cpu", "fp32"))
     windows = WindowSpec(PATCH_PX, network.logit_stride, BATCH_SIZE)
@@ -80,8 +86,8 @@ def choose_offset(network: DfaSegmenter, split: Split, cost: float) -> float:
     for label, image in zip(split.labels, found, strict=True):
         for confusion, mask in zip(counts, masks_at(image.values, offsets), strict=True):
             confusion.update(label, mask.numpy())
-    dice = [compute_scores(confusion).macro_dice for confusion in counts]
-    return round(offsets[last_affordable(dice, cost)], 2)
+    dice = (compute_scores(confusion).macro_dice for confusion in counts)
+    return dict(zip(offsets, dice, strict=True))
 
 
 def choose_factor(network: DfaSegmenter, split: Split) -> float:

@@ -41,11 +41,15 @@ def write_card(
     names = info.class_map.names
     predict_px = max(patch_px, min(PREDICT_SIDES * patch_px, LARGEST_WIDENED_PX))
     metrics = {split: split_scores.to_record(names) for split, split_scores in scores.items()}
+    num_teachers = len(spec.teaching.teachers)
+    taught = (
+        f", taught by {num_teachers} other model{'s' * (num_teachers > 1)}" if num_teachers else ""
+    )
     return ModelCard(
         name=f"{spec.dataset}-{spec.network.preset}",
         description=(
             f"{spec.network.preset} network with class bias '{spec.bias.mode}', trained on"
-            f" {info.name} ({info.mpp:g} µm/px, {info.mpp_note})."
+            f" {info.name} ({info.mpp:g} µm/px, {info.mpp_note}){taught}."
         ),
         architecture=network.spec.to_record(),
         classes=info.class_map,

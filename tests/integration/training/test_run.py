@@ -309,6 +309,8 @@ def test_network_learns_from_another_one(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"teaching\.share 1\.0 \(now 0\.5\)"):
         _trainer(other, data, tmp_path / "student").run(resume=True)
 
+    card = load_checkpoint(tmp_path / "student" / "model.safetensors").card
+    assert card.description.endswith(", taught by 1 other model.")
     history = read_log(tmp_path / "student" / "log.csv").history
     assert history[-1].terms["teachers"] < 0.5 * history[0].terms["teachers"]
     assert [epoch.loss for epoch in history] == pytest.approx(
