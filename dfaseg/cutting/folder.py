@@ -185,9 +185,10 @@ class SlideFolder:
             raise self._foreign(self.final)
         own = set(record.get("files", ()) if record else ())
         for folder in SHARED_FOLDERS:
-            for path in (self.tree / folder).glob("*"):
-                name = f"{folder}/{path.name}"
-                if name not in own and os.path.lexists(self.out / name):
+            made = self.tree / folder
+            for file_name in os.listdir(made) if made.is_dir() else ():  # noqa: PTH208
+                name = f"{folder}/{file_name}"
+                if name not in own and os.path.lexists(f"{self.out}{os.sep}{name}"):
                     raise self._foreign(self.out / name)
 
     def _foreign(self, path: Path) -> OutputExistsError:

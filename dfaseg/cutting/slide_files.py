@@ -1,5 +1,6 @@
 """The files in a slide's own folder: which of them are ours, taken away and put in place."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,12 +30,14 @@ def move_files(made: Path, final: Path) -> None:
     if not made.is_dir():
         return
     final.mkdir(exist_ok=True)
-    for path in sorted(made.iterdir(), key=_is_record):
-        if path.is_dir():
-            move_files(path, final / path.name)
-        else:
-            path.replace(final / path.name)
+    # By the system's own calls: there may be two files for each of a hundred thousand tiles.
+    with os.scandir(made) as entries:
+        for entry in sorted(entries, key=_is_record):
+            if entry.is_dir():
+                move_files(made / entry.name, final / entry.name)
+            else:
+                os.replace(entry.path, f"{final}{os.sep}{entry.name}")  # noqa: PTH105
 
 
-def _is_record(path: Path) -> bool:
-    return path.name.endswith(RECORD_ENDING)
+def _is_record(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith(RECORD_ENDING)
