@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dfaseg.errors import OutputError
+from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.files import explain
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.limits import peak_memory_bytes
@@ -23,6 +23,8 @@ from dfaseg.storage.store_path import Place, StorePath
 EVENTS_FILE = "run.jsonl"
 STARTED, DONE, FAILED, STOPPED = "started", "done", "failed", "stopped"
 
+_FIRST_BYTES = b'{"time": '
+"""Of every line."""
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 _LOCK_SECONDS = 10.0
 """A line takes milliseconds: who holds the lock for longer has died."""
@@ -90,6 +92,25 @@ def read_events(path: Place) -> list[Mapping[str, Any]]:
     except OSError as error:
         raise OutputError(f"events '{path}': cannot be read ({explain(error)})") from error
     return _parse_all(text)
+
+
+def refuse_foreign_events(path: Place) -> None:
+    """Make sure that no file of somebody else is added to.
+
+    Raises:
+        OutputExistsError: A file of that name holds no event.
+        OutputError: It cannot be read.
+    """
+    if isinstance(path, StorePath) or read_events(path) or not path.exists():
+        return
+    with path.open("rb") as file:
+        head = file.read(len(_FIRST_BYTES))
+    # A full disk may have cut our first line short.
+    if not _FIRST_BYTES.startswith(head):
+        raise OutputExistsError(
+            f"events '{path}': was not written by dfaseg predict and is not added to; move it away"
+            " or choose another --out"
+        )
 
 
 def append_line(path: Path, line: str) -> None:

@@ -17,7 +17,15 @@ from dfaseg.inference.batch.begin import (
     Begun,
 )
 from dfaseg.inference.batch.claims import Claims, Timing
-from dfaseg.inference.batch.events import DONE, EVENTS_FILE, FAILED, STARTED, STOPPED, EventLog
+from dfaseg.inference.batch.events import (
+    DONE,
+    EVENTS_FILE,
+    FAILED,
+    STARTED,
+    STOPPED,
+    EventLog,
+    refuse_foreign_events,
+)
 from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.inference.batch.spec import BatchSpec
@@ -71,6 +79,7 @@ def predict_slides(
     """
     stop = stop or threading.Event()
     refuse_inside_zarr(spec.folder / EVENTS_FILE)
+    refuse_foreign_events(spec.folder / EVENTS_FILE)
     with (
         scratch_of(spec.settings) as scratch,
         Claims(_claim_files(spec), timing or Timing()) as claims,

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from dfaseg.errors import OutputExistsError
 from dfaseg.inference.batch import events
-from dfaseg.inference.batch.events import EventLog, append_line, read_events
+from dfaseg.inference.batch.events import (
+    EventLog,
+    append_line,
+    read_events,
+    refuse_foreign_events,
+)
 from dfaseg.inference.batch.owners import Owner
 
 WRITER = """
@@ -42,6 +48,19 @@ def test_line_cut_short_spoils_no_other(tmp_path: Path) -> None:
     append_line(path, '["not an event"]')
 
     assert [event["id"] for event in read_events(path)] == ["a", "b"]
+
+
+def test_file_of_somebody_else_is_not_added_to(tmp_path: Path) -> None:
+    """Ours is one that holds an event, nothing, or the beginning of a first line."""
+    path = tmp_path / "run.jsonl"
+    refuse_foreign_events(path)
+    for ours in ("", '{"ti', '{"time": "2026', '{"event": "done", "id": "b"}\nwhatever\n'):
+        path.write_text(ours)
+        refuse_foreign_events(path)
+    for foreign in ("my notes\n", '{"step": 1}\n'):
+        path.write_text(foreign)
+        with pytest.raises(OutputExistsError, match=r"run\.jsonl': was not written by dfaseg"):
+            refuse_foreign_events(path)
 
 
 def test_missing_file_holds_no_events(tmp_path: Path) -> None:
