@@ -52,6 +52,8 @@ def main() -> None:
     data = read_dataset("ebhi", chosen.root)
     val = load_split(data.val)
     network = average_models(chosen.models).eval()
+    if network.spec.has_logit_shift:
+        raise SystemExit("these models have an offset already; give those that training wrote")
     dice = dice_of_offsets(network, val)
     offset = list(dice)[last_affordable([*dice.values()], chosen.cost)]
     if chosen.out is None:

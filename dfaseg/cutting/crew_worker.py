@@ -11,7 +11,6 @@ import numpy as np
 
 from dfaseg.allocator import collect_rarely
 from dfaseg.cutting.crew_messages import CutOrder, CutPart, CutReply
-from dfaseg.errors import DfasegError
 from dfaseg.side_process import Master, end_with_parent, portable
 from dfaseg.slide import open_slide
 from dfaseg.slide.slide import Slide
@@ -33,7 +32,9 @@ class _Worker:
             while True:
                 try:
                     message: CutOrder | CutPart | None = self._master.receive()
-                except DfasegError as error:  # a part whose labels cannot be opened any more
+                except (EOFError, OSError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - labels that cannot be opened any more
                     self._master.send(CutReply(error=portable(error)))
                     continue
                 if isinstance(message, CutPart):

@@ -74,7 +74,7 @@ class TiffMask:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Open it anew in another process."""
-        return open_tiff_mask, (self.path,)
+        return _open_again, (self.path,)
 
     def close(self) -> None:
         """Close the file."""
@@ -146,6 +146,13 @@ def open_tiff_mask(path: Path) -> TiffMask | None:
         return TiffMask(path, tiff)
     tiff.close()
     return None
+
+
+def _open_again(path: Path) -> TiffMask:
+    tiff = open_tiff_mask(path)
+    if tiff is None:
+        raise EvaluationError(f"mask '{path}': is another file than it was; run the command again")
+    return tiff
 
 
 def _check_storage(path: Path, page: TiffPage) -> None:

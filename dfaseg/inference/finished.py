@@ -83,25 +83,33 @@ def find_finished(spec: PredictSpec, network: Network) -> Finished | None:
 def finished_result(spec: PredictSpec, network: Network) -> PredictResult | None:
     """Return what the run has found whose very results are there; None where they are not.
 
+    Nor where the record or the table of areas is damaged.
+
     Raises:
         DfasegError: As for ``find_finished``.
     """
     outputs = outputs_of(spec)
     if find_finished(spec, network) is None:
         return None
-    record = outputs.finished_record()
-    assert record is not None
-    return PredictResult(
-        places=outputs,
-        areas=AreaTable.parse(outputs.finished_areas()),
-        num_tiles=record["tiles"]["analysed"],
-        num_polygons=record["polygons"],
-        num_unreadable=len(record["unreadable_native_tiles"]),
-        note=record["note"],
-        seconds=record["seconds"],
-        cpu_seconds=record["cpu_seconds"],
-        peak_memory_bytes=record["peak_memory_bytes"],
-    )
+    record = outputs.finished_record() or {}
+    try:
+        areas = AreaTable.parse(outputs.finished_areas())
+        if tuple(area.name for area in areas.areas) != network.card.classes.names:
+            return None
+        return PredictResult(
+            slide_id=str(record["result"]["recipe"]["slide"]["id"]),
+            places=outputs,
+            areas=areas,
+            num_tiles=int(record["tiles"]["analysed"]),
+            num_polygons=int(record["polygons"]),
+            num_unreadable=len(record["unreadable_native_tiles"]),
+            note=str(record["note"]),
+            seconds=float(record["seconds"]),
+            cpu_seconds=float(record["cpu_seconds"]),
+            peak_memory_bytes=int(record["peak_memory_bytes"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def any_finished(outputs: "Outputs") -> Finished | None:

@@ -58,6 +58,9 @@ def predict_slide(
         if was_finished:
             result = finished_result(spec, network)
             if result is not None:
+                if result.note:
+                    log.warning("slide '%s': %s", result.slide_id, result.note)
+                _warn_of_unreadable(result)
                 return replace(result, seconds=time.monotonic() - started)
             prepare_outputs(spec)
         prepared = prepare_slide(network, spec, scratch, is_wanted=lambda: not stop.is_set())
@@ -184,12 +187,16 @@ def run_slide(
         result = run.report(started)
         guard()
         workshop.publish()
+    _warn_of_unreadable(result)
+    return result
+
+
+def _warn_of_unreadable(result: PredictResult) -> None:
     if result.num_unreadable:
         log.warning(
             "slide '%s': %s (255 in the mask, listed in %s); get the slide again and pass "
             "--overwrite",
-            prepared.slide.info.slide_id,
+            result.slide_id,
             unreadable_words(result.num_unreadable),
             result.places.record.name,
         )
-    return result

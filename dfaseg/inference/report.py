@@ -31,6 +31,7 @@ class PredictResult:
     """What a run found and where it is.
 
     Attributes:
+        slide_id: The slide's name in them.
         places: Where the files are.
         areas: Pixels, mm² and percent per class.
         num_tiles: Patches that went through the network.
@@ -43,6 +44,7 @@ class PredictResult:
         num_bytes: Size of all files, once they are written.
     """
 
+    slide_id: str
     places: "Outputs"
     areas: AreaTable
     num_tiles: int

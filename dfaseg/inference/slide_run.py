@@ -196,6 +196,7 @@ class PredictRun:
         if paths.polygons.suffix == ".gz":
             compress_geojson(paths.polygons_text, paths.made(paths.polygons))
         result = PredictResult(
+            slide_id=self._slide.info.slide_id,
             places=self._workshop.outputs,
             areas=areas,
             num_tiles=job.num_tiles,

@@ -36,11 +36,17 @@ def read_config(path: Path) -> Tables:
 
 
 def override(tables: Tables, settings: Mapping[str, Any]) -> Tables:
-    """Return the tables with settings put in by dotted name, e.g. ``bias.mode``."""
+    """Return the tables with settings put in by dotted name, e.g. ``bias.mode``.
+
+    Raises:
+        ConfigError: A setting stands where a table should be.
+    """
     result: Tables = {k: dict(v) if isinstance(v, dict) else v for k, v in tables.items()}
     for dotted, value in settings.items():
         table, _, name = dotted.rpartition(".")
         place = result.setdefault(table, {}) if table else result
+        if not isinstance(place, dict):
+            raise ConfigError(f"setting '{table}': must be a table")
         place[name] = value
     return result
 

@@ -153,8 +153,11 @@ class Trainer:
         self._placement.world.wait()
 
     def _teachers(self) -> Teachers | None:
-        paths = [resolve_model(name) for name in self._spec.teaching.teachers]
-        return Teachers(paths, self._data.info, self._placement) if paths else None
+        teaching = self._spec.teaching
+        paths = [resolve_model(name) for name in teaching.teachers]
+        if not paths:
+            return None
+        return Teachers(paths, self._data.info, self._placement, teaching.sha256)
 
     def _has_settled(self) -> bool:
         """Tell whether the last ``patience`` epochs brought nothing better."""

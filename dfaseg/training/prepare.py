@@ -9,13 +9,15 @@ from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.readers import read_dataset
 from dfaseg.datasets.resample import at_mpp
 from dfaseg.errors import ConfigError
+from dfaseg.model.checkpoint import hash_file
 from dfaseg.model.device import own_device
+from dfaseg.model.resolve import resolve_model
 from dfaseg.training.baseline import read_baseline_dice
 from dfaseg.training.config import RUN_TABLE, Tables, override, parse_spec, read_config
 from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
 from dfaseg.training.run_folder import RunFolder
-from dfaseg.training.spec import TrainSpec
+from dfaseg.training.spec import TeachingSpec, TrainSpec
 from dfaseg.training.world import World
 
 
@@ -102,6 +104,8 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     if request.baseline is not None:
         dice = read_baseline_dice(request.baseline, data.info.class_map.names)
         spec = replace(spec, bias=replace(spec.bias, baseline_dice=dice))
+    is_named_anew = "teaching.teachers" in request.settings
+    spec = replace(spec, teaching=_identified(spec.teaching, is_named_anew=is_named_anew))
     if spec.bias.mode == "hcfa" and not spec.bias.baseline_dice:
         raise ConfigError(
             "bias mode 'hcfa': needs the Dice of an earlier run; train one with --bias none and"
@@ -111,6 +115,21 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     if root is not None:
         facts["root"] = str(root.resolve())
     return PreparedTraining(spec, data, request, world, facts)
+
+
+def _identified(teaching: TeachingSpec, *, is_named_anew: bool) -> TeachingSpec:
+    """Return the teachers as files that are found from everywhere, with their hashes.
+
+    Raises:
+        CheckpointError: One is not to be had.
+    """
+    names = tuple(
+        str(Path(name).resolve()) if Path(name).is_file() else name for name in teaching.teachers
+    )
+    if teaching.sha256 and not is_named_anew:
+        return replace(teaching, teachers=names)
+    hashes = tuple(hash_file(resolve_model(name)) for name in names)
+    return replace(teaching, teachers=names, sha256=hashes)
 
 
 def _gather_tables(request: TrainRequest) -> Tables:

@@ -150,10 +150,12 @@ class TeachingSpec:
 
     Attributes:
         teachers: Their model files; none leaves all to the labels.
+        sha256: Hashes of the files, where they are known; others are refused.
         share: Their part in what is learned; 1 leaves nothing to the labels.
     """
 
     teachers: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
     share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -207,6 +209,11 @@ class TrainSpec:
         _require_positive("training", self, "epochs", "batch_size", "accumulate")
         _require_not_negative("training", self, "seed", "patience", "patch_px", "mpp")
         _require_share("training", self, "balance")
+        if self.teaching.teachers and self.loss.name == "logit_adjusted_posthoc":
+            raise ConfigError(
+                "loss 'logit_adjusted_posthoc': changes probabilities after the training, so that"
+                " teachers would teach others than are meant; choose another loss, or no teachers"
+            )
         if self.batch_size % self.accumulate:
             raise ConfigError(
                 f"training.batch_size {self.batch_size}: cannot be split in {self.accumulate}"

@@ -7,6 +7,7 @@ network that learns it keeps most of that at the cost of one (knowledge distilla
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -29,20 +30,32 @@ class Teachers:
 
     Args:
         models: Model files, at least one.
+        sha256: Hashes that they must have; none lets them be any.
         info: The data set, at the resolution to train at; its classes must be those of the models.
         placement: Where to run them, and in which arithmetic.
 
     Raises:
         CheckpointError: A file is no model.
-        ConfigError: A model has other classes or another resolution.
+        ConfigError: A model has other classes or another resolution, or is another file.
     """
 
-    def __init__(self, models: Sequence[Path], info: DatasetInfo, placement: Placement) -> None:
+    def __init__(
+        self,
+        models: Sequence[Path],
+        info: DatasetInfo,
+        placement: Placement,
+        sha256: Sequence[str] = (),
+    ) -> None:
         self._placement = placement
         self._networks: list[nn.Module] = []
         self._scalings = []
-        for path in models:
+        for path, wanted in zip_longest(models, sha256[: len(models)]):
             loaded = load_checkpoint(path)
+            if wanted not in {None, loaded.sha256}:
+                raise ConfigError(
+                    f"teacher '{path}': is not the file that this run began with; bring that one"
+                    " back, or start a new run"
+                )
             _refuse_misfit(path, loaded.card, info)
             network = loaded.model.to(placement.device).to(memory_format=torch.channels_last)
             self._networks.append(network.requires_grad_(requires_grad=False))

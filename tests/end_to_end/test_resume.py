@@ -1,5 +1,6 @@
 """A stopped or killed run goes on where it was and ends with the same bytes."""
 
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from dfaseg.inference.hidden_folder import PUBLISHING
 from dfaseg.inference.outputs import OutputPaths
 from dfaseg.inference.state import STATE_FILE
 from dfaseg.slide.array import ArraySlide
-from tests.factories import write_tiff_slide
+from tests.factories import corrupt_tile, write_tiff_slide
 from tests.model_files import write_tiny_model
 from tests.predicting import identity_network, predict, run_command, use, written_bytes
 
@@ -299,6 +300,66 @@ def test_run_killed_when_all_was_made_is_finished_by_the_same_command(
     assert "finished by an earlier run, now in place" in done.stderr
     assert not paths.partial.exists()
     assert paths.record.stat().st_mtime_ns == time_made
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("areas", b""),
+        ("areas", b"\xff\xfe"),
+        ("areas", b"index,class,pixels,mm2,percent\n"),
+        ("areas", b"index,class,pixels,mm2,percent\n0,a,5\n"),
+        ("areas", b"index,class,pixels,mm2,percent\n0,a,x,1,1\n"),
+        ("record", None),
+    ],
+)
+def test_damaged_results_that_waited_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None
+) -> None:
+    """One line; with --overwrite they are replaced, but for what does not look like ours."""
+    slide = write_tiff_slide(tmp_path / "s.tif", noisy_image(), tile_px=32)
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    arguments = [slide, "--model", model, "--tissue", "none", "--out", tmp_path / "m.zarr"]
+    paths = OutputPaths.beside(tmp_path / "m.zarr")
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputPaths, "publish", lambda _paths: None)
+        run_command(*arguments)
+    made = paths.made(getattr(paths, name))
+    if content is None:
+        record = json.loads(made.read_text())
+        del record["polygons"]
+        content = json.dumps(record).encode()
+    made.write_bytes(content)
+
+    told = run_command(*arguments)
+    replaced = run_command(*arguments, "--overwrite")
+
+    assert told.exit_code == 1
+    if content.startswith((b"index", b"{")):
+        assert "already there; pass --overwrite" in told.stderr
+        assert replaced.exit_code == 0, replaced.output
+        assert b"pixels" in paths.areas.read_bytes()
+    else:
+        assert "areas.csv': is there already, was not written by dfaseg" in told.stderr
+        assert (replaced.exit_code, paths.areas.read_bytes()) == (1, content)
+
+
+def test_unreadable_tiles_of_results_that_waited_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of the run that found them."""
+    slide = write_tiff_slide(tmp_path / "s.tif", noisy_image(), tile_px=32)
+    corrupt_tile(slide, 0, col=1, row=1)
+    model = write_tiny_model(tmp_path / "tiny.safetensors")
+    arguments = [slide, "--model", model, "--tissue", "none", "--out", tmp_path / "m.zarr"]
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputPaths, "publish", lambda _paths: None)
+        run_command(*arguments)
+
+    done = run_command(*arguments)
+
+    assert done.exit_code == 0
+    assert "1 tile could not be decoded (255 in the mask, listed in m.run.json)" in done.stderr
 
 
 def test_results_of_another_model_that_waited_are_not_taken_for_these(

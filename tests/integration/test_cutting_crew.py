@@ -241,21 +241,27 @@ def test_pairs_are_those_of_threads(tmp_path, monkeypatch, kind) -> None:
     assert 10 < sum(name.startswith("masks/") for name in names) < 40
 
 
-def test_mask_that_is_gone_is_named(tmp_path, monkeypatch) -> None:
-    """The processes open it anew, and here find nothing."""
+@pytest.mark.parametrize(
+    ("replace_by", "problem"),
+    [(None, "not a readable TIFF"), ((8, 8, 3), "is another file than it was")],
+)
+def test_mask_that_is_gone_is_named(tmp_path, monkeypatch, replace_by, problem) -> None:
+    """The processes open it anew, and here find nothing, or another one."""
     slide = slide_file(tmp_path)
     path, rules = labels_as("tiled tif", tmp_path)
     make = patches.PatchCutter._crew
 
     def lose_mask(self, rows, parts):
         path.unlink()
+        if replace_by:
+            tifffile.imwrite(path, np.zeros(replace_by, np.uint8), photometric="rgb")
         return make(self, rows, parts)
 
     monkeypatch.setattr(patches.PatchCutter, "_crew", lose_mask)
     (tmp_path / "out").mkdir()
     spec = spec_of(tmp_path / "out", workers=2, save="png", tissue="none")
 
-    with pytest.raises(EvaluationError, match=r"mask '.*mask.tif': not a readable TIFF"):
+    with pytest.raises(EvaluationError, match=rf"mask '.*mask.tif': {problem}"):
         tile_slide(SlideInput("a", str(slide)), spec, Labelling({"a": path}, rules))
 
     assert not processes._idle

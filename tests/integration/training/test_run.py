@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 import tomllib
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from dfaseg.errors import (
     StoppedError,
     TrainingError,
 )
-from dfaseg.model.checkpoint import load_checkpoint
+from dfaseg.model.checkpoint import hash_file, load_checkpoint
 from dfaseg.model.class_bias import BiasMode
 from dfaseg.training import loop
 from dfaseg.training.batches import EpochPlan, plan_epoch
@@ -415,5 +416,39 @@ def test_command_takes_teachers(tmp_path: Path) -> None:
     assert (taught.exit_code, again.exit_code) == (0, 0), taught.output + again.output
     for run in runs[2:]:
         teaching = tomllib.loads((run / "config.toml").read_text())["teaching"]
-        assert teaching == {"teachers": models, "share": 0.5}
+        hashes = [hash_file(Path(model)) for model in models]
+        assert teaching == {"teachers": models, "sha256": hashes, "share": 0.5}
         assert "loss teachers" in (run / "log.csv").read_text()
+
+
+def test_run_goes_on_with_the_teachers_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any folder; another file under the same name is refused."""
+    write_ebhi_tree(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    common = ["--dataset", "ebhi", "--root", "data", "--preset", "tiny", "--batch-size", "2"]
+    limits = ["--epochs", "1", "--device", "cpu", "--workers", "1", "--no-plots"]
+    resume = ["train", "--resume", "--out", str(tmp_path / "run"), "--device", "cpu", "--no-plots"]
+    for seed, name in enumerate(("one", "other")):
+        command = ["train", *common, *limits, "--seed", str(seed), "--out", name]
+        assert CliRunner().invoke(cli, command).exit_code == 0
+    teacher = ["--teacher", "one/model.safetensors"]
+    CliRunner().invoke(cli, ["train", *common, *limits, *teacher, "--out", "run"])
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    resumed = CliRunner().invoke(cli, resume)
+    shutil.copyfile(tmp_path / "other/model.safetensors", tmp_path / "one/model.safetensors")
+    refused = CliRunner().invoke(cli, resume)
+
+    assert resumed.exit_code == 0, resumed.output
+    assert refused.exit_code == 1
+    assert "is not the file that this run began with" in refused.stderr
+
+
+def test_teachers_and_posthoc_adjustment_do_not_go_together() -> None:
+    """What is written would not be what was learned."""
+    loss = LossSpec(name="logit_adjusted_posthoc")
+    with pytest.raises(ConfigError, match="teachers would teach others than are meant"):
+        dataclasses.replace(SPEC, loss=loss, teaching=TeachingSpec(teachers=("m",)))

@@ -53,6 +53,12 @@ def test_undefined_dice_survives_toml_and_comparison() -> None:
     assert changed_settings(spec, read) == {}
 
 
+def test_setting_in_place_of_a_table_is_named() -> None:
+    """An option cannot be put into it."""
+    with pytest.raises(ConfigError, match="setting 'teaching': must be a table"):
+        override({"teaching": 3}, {"teaching.share": 0.1})
+
+
 def test_settings_override_the_file() -> None:
     """Dotted names reach into tables and leave their other entries alone."""
     tables = {"dataset": "crag", "bias": {"mode": "cold", "alpha": 0.1}}
