@@ -78,7 +78,7 @@ def _overall_table(metrics: Mapping[str, Any]) -> list[str]:
         [title, *(_text(metrics[split][name]) for split in splits)]
         for name, title in OVERALL_SCORES.items()
     ]
-    weights = "the mean of several runs' weights"
+    weights = "weights as made by assets/average_models.py"
     if "epoch" in metrics:
         weights = f"weights of epoch {metrics['epoch']}, the best on the validation split"
     windows = f" in windows of {metrics['patch_px']} px" if "patch_px" in metrics else ""
