@@ -1,6 +1,8 @@
 """What is made of each patch: a file, and its label mask where there are labels."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -12,6 +14,7 @@ from dfaseg.cutting.encoding import ENDINGS, encode_label, encode_patch, write_b
 from dfaseg.cutting.names import tile_name
 from dfaseg.cutting.spec import PatchFormat
 from dfaseg.geometry import Rect, Tile
+from dfaseg.tiler.patch_jobs import PatchJob
 from dfaseg.tiler.plan import ReadPlan
 
 
@@ -33,11 +36,11 @@ class PartedLabel(Protocol):
 class TileWriter(Protocol):
     """Makes files of patches; other processes can be sent it."""
 
-    def __call__(self, tile: Tile, pixels: NDArray[np.uint8] | None) -> CutTile:
-        """Make files of a patch; None stands for pixels that cannot be decoded.
+    def __call__(self, tiles: Sequence[Tile]) -> PatchJob[CutTile]:
+        """Return what makes files of each of some patches, neighbours as a rule.
 
-        Raises:
-            OutputError: They cannot be written.
+        It is given a tile and its pixels, None if these cannot be decoded, and raises OutputError
+        where a file cannot be written.
         """
         ...
 
@@ -62,8 +65,16 @@ class PatchWriter:
     save: PatchFormat
     images: Path
 
-    def __call__(self, tile: Tile, pixels: NDArray[np.uint8] | None) -> CutTile:
-        """Write a patch; see ``TileWriter``."""
+    def __call__(self, tiles: Sequence[Tile]) -> PatchJob[CutTile]:  # noqa: ARG002 - as above
+        """Return what writes a patch; see ``TileWriter``."""
+        return self.write
+
+    def write(self, tile: Tile, pixels: NDArray[np.uint8] | None) -> CutTile:
+        """Write a patch.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         if pixels is None:
             return CutTile(tile.row, tile.col, "unreadable")
         path = self.images / f"{self.name_of(tile)}{ENDINGS[self.save]}"
@@ -97,16 +108,34 @@ class PairWriter:
     label: PartedLabel
     num_classes: int
 
-    def __call__(self, tile: Tile, pixels: NDArray[np.uint8] | None) -> CutTile:
-        """Write a pair; see ``TileWriter``."""
+    def __call__(self, tiles: Sequence[Tile]) -> PatchJob[CutTile]:
+        """Return what writes a pair; see ``TileWriter``."""
+        if tiles[-1].col - tiles[0].col >= len(tiles):
+            return partial(self._write, self.label.read_rect)
+        # Without gaps: shapes reach over several tiles as a rule, and are drawn once for all.
+        first, last = tiles[0].mask_rect, tiles[-1].mask_rect
+        whole = Rect(first.x, first.y, last.right - first.x, first.height)
+        label = self.label.read_rect(whole)
+
+        def read(rect: Rect) -> NDArray[np.uint8]:
+            return np.ascontiguousarray(label[rect.shifted(-whole.x, -whole.y).slices])
+
+        return partial(self._write, read)
+
+    def _write(
+        self,
+        read: Callable[[Rect], NDArray[np.uint8]],
+        tile: Tile,
+        pixels: NDArray[np.uint8] | None,
+    ) -> CutTile:
         if pixels is None:
-            return self.patches(tile, None)
-        label = self.label.read_rect(tile.mask_rect)
+            return self.patches.write(tile, None)
+        label = read(tile.mask_rect)
         counts = _count(label, self.num_classes)
         if not any(counts):
             return CutTile(tile.row, tile.col, "unlabelled")
         write_bytes(self.masks / f"{self.patches.name_of(tile)}.png", encode_label(label))
-        self.patches(tile, pixels)
+        self.patches.write(tile, pixels)
         return CutTile(tile.row, tile.col, "written", counts)
 
     def within(self, top: int, bottom: int) -> Self:

@@ -24,6 +24,9 @@ PatchJob = Callable[[Tile, NDArray[np.uint8] | None], Result]
 """From a tile and its RGB pixels, ``(patch_px, patch_px, 3)``, white outside the slide, to what is
 made of it. The pixels are None where some of them cannot be decoded; they are overwritten once the
 job returns."""
+TurnJob = Callable[[Sequence[Tile]], PatchJob[Result]]
+"""From the tiles that one thread does one after the other, from left to right in one row of the
+grid, to the job on each of them: what several need can be made at once."""
 
 
 class PatchRow(Protocol):
@@ -56,7 +59,7 @@ class _StripRow:
 
 
 def do_patches(
-    rows: TileRows, job: PatchJob[Result], *, num_workers: int
+    rows: TileRows, job: TurnJob[Result], *, num_workers: int
 ) -> Generator[Result, None, None]:
     """Read the tiles of a slide, do a job on each, and yield the results in grid order.
 
@@ -107,8 +110,9 @@ def _turns(tiles: Sequence[Tile], patch_px: int) -> Generator[Sequence[Tile], No
         yield tiles[first : first + count]
 
 
-def _do_turn(row: PatchRow, tiles: Sequence[Tile], job: PatchJob[Result]) -> list[Result]:
+def _do_turn(row: PatchRow, tiles: Sequence[Tile], job: TurnJob[Result]) -> list[Result]:
     """Cut some patches of a row one after the other and do the job on each."""
     rect = tiles[0].mask_rect
     patch = np.empty((rect.height, rect.width, 3), np.uint8)
-    return [job(tile, patch if row.cut(tile, patch) else None) for tile in tiles]
+    do = job(tiles)
+    return [do(tile, patch if row.cut(tile, patch) else None) for tile in tiles]

@@ -74,7 +74,7 @@ def cost_of_encoding(path: str, spec: TileSpec, labelling: Labelling | None) -> 
 
         selected = np.ones((cut.grid.num_rows, cut.grid.num_cols), np.bool_)
         rows = TileRows(slide, cut.plan, cut.grid, selected)
-        return sum(do_patches(rows, encode, num_workers=cut.num_workers))
+        return sum(do_patches(rows, lambda _tiles: encode, num_workers=cut.num_workers))
 
 
 def main() -> None:

@@ -35,6 +35,11 @@ def rows_of(slide, patch_px, overlap_px=0, *, selected=None, mpp=0.5):
     return TileRows(slide, plan, grid, selected)
 
 
+def each(job):
+    """Do the same job on all tiles of a turn."""
+    return lambda _tiles: job
+
+
 def keep(tile, pixels):
     """Keep what a job is given."""
     return (tile.row, tile.col), None if pixels is None else pixels.copy()
@@ -57,7 +62,7 @@ def test_jobs_get_the_pixels_of_the_slide_in_grid_order(height, width, sides, wo
     slide = CountingSlide(ArraySlide(pixels, tile_px=tile_px))
     rows = rows_of(slide, patch_px, overlap_px, selected=selected)
 
-    results = list(do_patches(rows, keep, num_workers=workers))
+    results = list(do_patches(rows, each(keep), num_workers=workers))
 
     assert [place for place, _ in results] == [tuple(place) for place in np.argwhere(selected)]
     assert all(count == 1 for count in slide.reads.values())
@@ -79,7 +84,7 @@ def test_tiles_decoded_smaller_give_what_batches_hold(patch_px, overlap_px, mpp)
     selected = np.ones((grid.num_rows, grid.num_cols), bool)
     rows = TileRows(slide, plan, grid, selected)
 
-    results = dict(do_patches(rows, keep, num_workers=2))
+    results = dict(do_patches(rows, each(keep), num_workers=2))
 
     assert are_unscaled(rows) == (mpp == 1.0)
     for batch in PatchStream(slide, plan, grid, selected, batch_size=1, num_workers=1):
@@ -93,7 +98,7 @@ def test_patch_with_a_part_that_cannot_be_decoded_has_no_pixels(mpp, patch_px):
     slide = ArraySlide(picture(64, 64), tile_px=16, failing=[(0, 1, 2)])
     rows = rows_of(slide, patch_px, mpp=mpp)
 
-    results = list(do_patches(rows, keep, num_workers=2))
+    results = list(do_patches(rows, each(keep), num_workers=2))
 
     bad = [place for place, pixels in results if pixels is None]
     touched = {
@@ -116,7 +121,7 @@ def test_failure_of_a_job_reaches_who_iterates(mpp, patch_px):
 
     rows = rows_of(ArraySlide(picture(256, 64), tile_px=16), patch_px, mpp=mpp)
     with pytest.raises(SlideError, match="the disk is full"):
-        list(do_patches(rows, fail, num_workers=2))
+        list(do_patches(rows, each(fail), num_workers=2))
 
     assert threading.active_count() == before
 
@@ -127,7 +132,7 @@ def test_reading_does_not_run_ahead_of_who_iterates(monkeypatch, mpp, patch_px):
     monkeypatch.setattr(patch_jobs, "JOB_PX", 1)
     slide = CountingSlide(ArraySlide(picture(1600, 16), tile_px=16))
     before = threading.active_count()
-    results = do_patches(rows_of(slide, patch_px, mpp=mpp), keep, num_workers=1)
+    results = do_patches(rows_of(slide, patch_px, mpp=mpp), each(keep), num_workers=1)
 
     next(results)
     threading.Event().wait(0.2)
@@ -143,5 +148,5 @@ def test_nothing_selected_gives_nothing():
     slide = CountingSlide(ArraySlide(picture(64, 64), tile_px=16))
     rows = rows_of(slide, 16, selected=np.zeros((4, 4), bool))
 
-    assert list(do_patches(rows, keep, num_workers=2)) == []
+    assert list(do_patches(rows, each(keep), num_workers=2)) == []
     assert slide.reads == {}
