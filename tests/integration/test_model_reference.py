@@ -52,7 +52,7 @@ def test_page_shows_scores_and_leaves_out_what_is_not_known(script: ModuleType) 
 
 
 def test_page_tells_a_mean_from_one_epoch(script: ModuleType) -> None:
-    """Averaged weights are of no epoch."""
+    """Weights that were averaged or given an offset afterwards are of no epoch."""
     scores = {"classes": {"class 0": {"dice": 0.5, "iou": 0.4}}}
     scores |= dict.fromkeys(script.OVERALL_SCORES, 0.25)
     one, mean = (
@@ -61,4 +61,4 @@ def test_page_tells_a_mean_from_one_epoch(script: ModuleType) -> None:
     )
 
     assert "weights of epoch 3, the best" in one
-    assert "the mean of several runs' weights" in mean
+    assert "weights as made by assets/average_models.py" in mean
