@@ -163,7 +163,7 @@ _SETTINGS = (
         metavar="MODEL",
         multiple=True,
         callback=lambda _context, _option, models: models or None,
-        help="Learn from this model's probabilities besides the labels; may be given several times.",
+        help="Learn from this model's probabilities besides the labels; may be repeated.",
     ),
     click.option(
         "--teacher-share",
