@@ -23,8 +23,8 @@ _LOSSY = frozenset({6, 7, 33003, 33005, 34712, 50001})
 """Tag 259: JPEG of both kinds, JPEG 2000 of three, WebP."""
 MAX_CHUNK_ROW_PX = 500_000_000
 """A row of tiles, or a strip, is decoded at a time."""
-_MOST_CHUNK_ROW_PX_TWICE = 2**26
-"""Of larger ones several processes get rows that one has decoded, not each a strip of its own."""
+_MOST_REOPENED_PX = 2**26
+"""A mask whose rows of chunks are larger is decoded by one process for all that need it."""
 _ERRORS = (TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, struct.error)
 """What tifffile and its decoders raise for damaged files."""
 
@@ -68,7 +68,7 @@ class TiffMask:
 
     def within(self, top: int, bottom: int) -> "TiffMask | MaskRows":
         """Return the mask itself, or rows of one whose strips are large; see ``MaskFile``."""
-        if self._chunk_height * self.frame.width <= _MOST_CHUNK_ROW_PX_TWICE:
+        if self._chunk_height * self.frame.width <= _MOST_REOPENED_PX:
             return self
         return MaskRows(self.path, self.frame, self.read_rows(top, bottom), top)
 

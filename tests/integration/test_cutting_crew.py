@@ -224,7 +224,7 @@ def test_pairs_are_those_of_threads(tmp_path, monkeypatch, kind) -> None:
     slide = slide_file(tmp_path)
     corrupt_tile(slide, 0, col=1, row=1)
     path, rules = labels_as(kind, tmp_path)
-    monkeypatch.setattr(tiff_mask, "_MOST_CHUNK_ROW_PX_TWICE", 16 * 150)
+    monkeypatch.setattr(tiff_mask, "_MOST_REOPENED_PX", 16 * 150)
     results = []
     for name, limit in (("apart", 1), ("here", BY_THREADS)):
         monkeypatch.setattr(crew, "PX_PER_PROCESS", limit)

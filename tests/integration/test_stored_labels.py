@@ -44,7 +44,7 @@ def test_label_is_that_of_a_painted_picture(
 ) -> None:
     """From every kind of file, in every part, however few rows are held."""
     monkeypatch.setattr(stored_labels, "_BAND_ROWS", 5)
-    monkeypatch.setattr(tiff_mask, "_MOST_CHUNK_ROW_PX_TWICE", 64 * 20)
+    monkeypatch.setattr(tiff_mask, "_MOST_REOPENED_PX", 64 * 20)
     path = tmp_path / f"m.{'tif' if kind == 'strip' else kind}"
     match kind:
         case "zarr":
@@ -75,7 +75,7 @@ def test_rows_that_nobody_painted_can_be_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, rows: tuple[int, int]
 ) -> None:
     """A part of the slide may lie beside the mask, in part or as a whole."""
-    monkeypatch.setattr(tiff_mask, "_MOST_CHUNK_ROW_PX_TWICE", 1)
+    monkeypatch.setattr(tiff_mask, "_MOST_REOPENED_PX", 1)
     path = tmp_path / f"m.{kind}"
     label = opened(write_tiff(path) if kind == "tif" else write_picture(path, MASK))
     rect = Rect(0, rows[0], 90, rows[1] - rows[0])
