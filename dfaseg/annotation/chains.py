@@ -7,14 +7,20 @@ links are a matter of sorting, and no border is ever followed pixel by pixel.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import depth_first_order
 
 from dfaseg.annotation.cracks import BELOW, UP, Corners
 from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.late_module import LateModule
+
+if TYPE_CHECKING:
+    from scipy import sparse
+    from scipy.sparse import csgraph
+else:
+    sparse, csgraph = LateModule("scipy.sparse"), LateModule("scipy.sparse.csgraph")
 
 OPEN = -1
 
@@ -142,7 +148,7 @@ def _deal(
     Returns:
         The values, and where those of each key begin, ``(num_keys + 1,)``.
     """
-    row = csr_array((values, keys, np.array([0, keys.size])), shape=(1, num_keys))
+    row = sparse.csr_array((values, keys, np.array([0, keys.size])), shape=(1, num_keys))
     columns = row.tocsc()
     return columns.data, columns.indptr.astype(np.intp)
 
@@ -198,8 +204,8 @@ def order_nodes(following: NDArray[np.int32], starters: NDArray[np.intp]) -> Ord
     spine[1::2] = np.arange(num_nodes + 1, num_nodes + num_starters + 1)
     indices = np.concatenate([following[goes_on], spine[:-1]])
     size = num_nodes + num_starters
-    graph = csr_array((np.ones(indices.size), indices, indptr), shape=(size, size))
-    visited = depth_first_order(graph, num_nodes, return_predecessors=False)
+    graph = sparse.csr_array((np.ones(indices.size), indices, indptr), shape=(size, size))
+    visited = csgraph.depth_first_order(graph, num_nodes, return_predecessors=False)
     is_node = visited < num_nodes
     begins = np.flatnonzero(is_node[1:] & ~is_node[:-1]) + 1
     # As many nodes of the spine precede a chain's first node as the spine has shown until then.

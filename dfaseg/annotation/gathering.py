@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dfaseg.annotation.rings import concatenate_ranges, keys_of
 from dfaseg.annotation.strip import Strip
 from dfaseg.annotation.tracing import Chains
 from dfaseg.annotation.unfinished import Unfinished
+from dfaseg.late_module import LateModule
+
+if TYPE_CHECKING:
+    from scipy import sparse
+    from scipy.sparse import csgraph
+else:
+    sparse, csgraph = LateModule("scipy.sparse"), LateModule("scipy.sparse.csgraph")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,6 @@ def _sort_rings(
 def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.intp]]:
     """Return the number of connected parts and the part of each node."""
     ones = np.ones(len(pairs))
-    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(num_nodes, num_nodes))
-    count, part = connected_components(graph, directed=False)
+    graph = sparse.coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(num_nodes, num_nodes))
+    count, part = csgraph.connected_components(graph, directed=False)
     return int(count), part.astype(np.intp)

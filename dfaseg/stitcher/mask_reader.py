@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.geometry import Rect
+from dfaseg.late_module import LateModule
 from dfaseg.stitcher.ome import RECORD_KEY, MaskSpec, parse_label_attributes
 from dfaseg.stitcher.store_errors import mapped_errors
+
+if TYPE_CHECKING:
+    import zarr
+else:
+    zarr = LateModule("zarr")
 
 Labels = NDArray[np.uint8]
 

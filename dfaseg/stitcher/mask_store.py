@@ -4,16 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
 
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import OutputExistsError
 from dfaseg.files import write_aside
+from dfaseg.late_module import LateModule
 from dfaseg.stitcher.ome import (
     RECORD_KEY,
     MaskSpec,
@@ -24,6 +23,11 @@ from dfaseg.stitcher.ome import (
 from dfaseg.stitcher.pyramid import PyramidRows, level_shapes
 from dfaseg.stitcher.shards import CHUNK_PX, ShardRows, create_level, shard_extent
 from dfaseg.stitcher.store_errors import mapped_errors
+
+if TYPE_CHECKING:
+    import zarr.codecs
+else:
+    zarr = LateModule("zarr")
 
 Labels = NDArray[np.uint8]
 
@@ -174,7 +178,7 @@ class MaskWriter:
                 dtype="uint8",
                 chunks=(1, CHUNK_PX, CHUNK_PX),
                 shards=(3, shard_extent(height), shard_extent(width)),
-                compressors=ZstdCodec(level=3),
+                compressors=zarr.codecs.ZstdCodec(level=3),
                 fill_value=IGNORE_INDEX,
                 dimension_names=("c", "y", "x"),
                 zarr_format=3,

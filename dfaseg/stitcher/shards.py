@@ -4,18 +4,23 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import google_crc32c
 import numpy as np
-import zarr
-from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
 
 from dfaseg.analysed import analysed_pieces
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import OutputError
 from dfaseg.files import explain, write_aside
+from dfaseg.late_module import LateModule
+
+if TYPE_CHECKING:
+    import zarr.codecs
+    from numcodecs import zstd
+else:
+    zarr, zstd = LateModule("zarr"), LateModule("numcodecs.zstd")
 
 CHUNK_PX = 512
 """Side of a chunk, the unit in which viewers read."""
@@ -48,7 +53,7 @@ def create_level(folder: Path, height: int, width: int) -> None:
         dtype="uint8",
         chunks=(CHUNK_PX, CHUNK_PX),
         shards=(shard_extent(height), shard_extent(width)),
-        compressors=ZstdCodec(level=_ZSTD_LEVEL),
+        compressors=zarr.codecs.ZstdCodec(level=_ZSTD_LEVEL),
         fill_value=IGNORE_INDEX,
         dimension_names=("y", "x"),
         zarr_format=3,
@@ -122,7 +127,7 @@ class ShardRows:
         self._folder = folder
         self._height, self._width = height, width
         self._shard_height, self._shard_width = shard_extent(height), shard_extent(width)
-        self._codec = Zstd(level=_ZSTD_LEVEL)
+        self._codec = zstd.Zstd(level=_ZSTD_LEVEL)
         padded_width = -(-width // CHUNK_PX) * CHUNK_PX
         self._strip: Labels = np.full((CHUNK_PX, padded_width), IGNORE_INDEX, np.uint8)
         # Columns of chunks with analysed pixels; all else of the strip is 255.
