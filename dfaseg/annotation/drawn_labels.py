@@ -86,8 +86,10 @@ class DrawnLabels:
         Args:
             rect: In label px; what lies outside the label is 255.
         """
-        part = np.full((rect.height, rect.width), IGNORE_INDEX, np.uint8)
         inner = rect.intersection(Rect(0, 0, self.frame.width, self.frame.height))
+        if inner == rect:
+            return self._read(rect)
+        part = np.full((rect.height, rect.width), IGNORE_INDEX, np.uint8)
         if inner.area:
             part[inner.shifted(-rect.x, -rect.y).slices] = self._read(inner)
         return part

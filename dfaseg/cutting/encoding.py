@@ -44,7 +44,7 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     )
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(folder: Path, name: str, content: bytes) -> None:
     """Write a file of a hidden folder.
 
     Raises:
@@ -52,8 +52,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     try:
         # By the system's own calls: each further one, as a file object makes them, would give up
-        # Python's lock, and threads that cut patches would wait for each other.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        # Python's lock, and threads that cut patches would wait for each other. No path is made for
+        # each of a hundred thousand files either.
+        handle = os.open(f"{folder}{os.sep}{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             left = memoryview(content)
             while left:
@@ -61,4 +62,4 @@ def write_bytes(path: Path, content: bytes) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise OutputError(f"output '{path.name}': cannot be written ({explain(error)})") from error
+        raise OutputError(f"output '{name}': cannot be written ({explain(error)})") from error

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,8 +78,8 @@ class PatchWriter:
         """
         if pixels is None:
             return CutTile(tile.row, tile.col, "unreadable")
-        path = self.images / f"{self.name_of(tile)}{ENDINGS[self.save]}"
-        write_bytes(path, encode_patch(pixels, self.save))
+        name = f"{self.name_of(tile)}{ENDINGS[self.save]}"
+        write_bytes(self.images, name, encode_patch(pixels, self.save))
         return CutTile(tile.row, tile.col, "written")
 
     def within(self, top: int, bottom: int) -> Self:  # noqa: ARG002 - see ``TileWriter``
@@ -134,7 +135,7 @@ class PairWriter:
         counts = _count(label, self.num_classes)
         if not any(counts):
             return CutTile(tile.row, tile.col, "unlabelled")
-        write_bytes(self.masks / f"{self.patches.name_of(tile)}.png", encode_label(label))
+        write_bytes(self.masks, f"{self.patches.name_of(tile)}.png", encode_label(label))
         self.patches.write(tile, pixels)
         return CutTile(tile.row, tile.col, "written", counts)
 
@@ -144,5 +145,11 @@ class PairWriter:
 
 
 def _count(label: NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
-    # A twentieth of a histogram's time for each class; there are few.
-    return tuple(int(np.count_nonzero(label == index)) for index in range(num_classes))
+    # A twentieth of a histogram's time for each class; there are few, and fewer in a patch.
+    counts, left = [0] * num_classes, label.size
+    for index in range(num_classes):
+        if not left:
+            break
+        counts[index] = cv2.countNonZero((label == index).view(np.uint8))
+        left -= counts[index]
+    return tuple(counts)

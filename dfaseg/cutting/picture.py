@@ -62,7 +62,7 @@ def draw_tiles(
     page = _page(picture, places, cut, mpp)
     if labels is not None:
         page = _with_classes(page, labels[1])
-    write_bytes(path, encode_patch(np.asarray(page), "png"))
+    write_bytes(path.parent, path.name, encode_patch(np.asarray(page), "png"))
 
 
 def _tinted(
