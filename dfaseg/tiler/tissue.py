@@ -5,6 +5,7 @@ take for tissue: pen strokes, black borders of scanners, dust, the tint of the g
 slides that are not brightfield (fluorescence on black).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -29,6 +30,8 @@ MAX_HOLE_UM2 = 250_000.0
 """Smaller holes belong to the tissue (µm²): lumina, fat, tears up to 0.5 mm across."""
 MARGIN_UM = 24.0
 """Tissue is grown by this much (µm), so that its faint rim is analysed as well."""
+VALUES_AT_ONCE = 2**16
+"""Pixels whose values are counted at a time: what is made of them stays in the core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,15 @@ def find_tissue(overview: NDArray[np.uint8], mpp: float, factor: int) -> TissueM
         factor: Mask pixels per overview pixel, passed on to the result.
     """
     # Channel by channel: NumPy is slow along an axis of three.
-    red, green, blue = cv2.split(overview)
+    red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(overview))
     brightest = np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
     darkest = np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8)
     if float((brightest > DARK).mean()) < MIN_BRIGHT_SHARE:
         nothing = np.zeros(brightest.shape, bool)
         return TissueMask(nothing, factor, "mostly black: a fluorescence image, not stained tissue")
     saturation = _smoothed_saturation(brightest, darkest)
-    excluded = _not_tissue(overview, brightest, mpp)
+    excluded = _not_tissue((red, green, blue), brightest, mpp)
+    del red, green, blue, brightest, darkest  # a third of the memory that is needed below
     threshold = _saturation_threshold(saturation, excluded)
     mask = _clean((saturation > threshold) & ~excluded, mpp) & ~excluded
     note = "" if mask.any() else "no stained tissue, only glass, ink or black"
@@ -109,9 +113,10 @@ def _smoothed_saturation(
     brightest: NDArray[np.uint8], darkest: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Saturation of the HSV model, 0-255, with the noise of single pixels taken out."""
-    spread = (brightest - darkest).astype(np.uint16) * 255
-    saturation = (spread // np.maximum(brightest, 1)).astype(np.uint8)
-    return np.asarray(cv2.medianBlur(saturation, 3), np.uint8)
+    saturation = (brightest - darkest).astype(np.uint16)
+    saturation *= 255
+    saturation //= np.maximum(brightest, 1)
+    return np.asarray(cv2.medianBlur(saturation.astype(np.uint8), 3), np.uint8)
 
 
 def _saturation_threshold(saturation: NDArray[np.uint8], excluded: NDArray[np.bool_]) -> float:
@@ -128,7 +133,7 @@ def otsu_threshold(values: NDArray[np.uint8]) -> float:
     Args:
         values: At least two different ones.
     """
-    counts = np.bincount(values, minlength=256).astype(np.float64)
+    counts = _count_values(values).astype(np.float64)
     below = counts.cumsum()[:-1]  # how many are at most 0, 1, ...
     above = values.size - below
     moments = (counts * np.arange(256)).cumsum()
@@ -138,32 +143,48 @@ def otsu_threshold(values: NDArray[np.uint8]) -> float:
     return float(np.nanargmax(variance))
 
 
+def _count_values(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how often each value occurs; NumPy makes 64-bit numbers of all that it is given."""
+    counts = np.zeros(256, np.int64)
+    for start in range(0, values.size, VALUES_AT_ONCE):
+        counts += np.bincount(values[start : start + VALUES_AT_ONCE], minlength=256)
+    return counts
+
+
 def _not_tissue(
-    overview: NDArray[np.uint8], brightest: NDArray[np.uint8], mpp: float
+    channels: Sequence[NDArray[np.uint8]], brightest: NDArray[np.uint8], mpp: float
 ) -> NDArray[np.bool_]:
     """Tell which pixels are black or ink, and their blurred rim.
 
     Stained tissue is pink to violet (H&E) or brown to blue (DAB and haematoxylin) and never pure
     in colour; marker ink is. Each rule names the channel that ink leaves bright.
     """
-    red, green, blue = (overview[..., channel].astype(np.int16) for channel in range(3))
-    green_ink = (green - red > 20) & (green - blue > -10)
-    blue_ink = (blue - red > 60) & (green - red > 10)
-    red_ink = (red - green > 120) & (red - blue > 90)
-    black = brightest <= DARK
-    wide = _morph(green_ink | blue_ink | red_ink | black, cv2.MORPH_OPEN, MIN_INK_UM / mpp)
+    red, green, blue = channels
+    excess = cv2.subtract  # of the first over the second: 0 where there is none
+    excluded = brightest <= DARK
+    excluded |= (excess(green, red) > 20) & (excess(blue, green) < 10)
+    excluded |= (excess(blue, red) > 60) & (excess(green, red) > 10)
+    excluded |= (excess(red, green) > 120) & (excess(red, blue) > 90)
+    wide = _morph(excluded, cv2.MORPH_OPEN, MIN_INK_UM / mpp)
     return _morph(wide, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
 
 
 def _clean(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     """Drop dust, fill small holes and grow the rim."""
-    closed = _morph(mask, cv2.MORPH_CLOSE, MARGIN_UM / mpp)
-    pieces = _Regions.of(closed)
-    kept = pieces.select(pieces.area > round(MIN_PIECE_UM2 / mpp**2))
-    gaps = _Regions.of(~kept)
+    kept = _without_dust(_morph(mask, cv2.MORPH_CLOSE, MARGIN_UM / mpp), mpp)
+    kept |= _holes(kept, mpp)
+    return _morph(kept, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
+
+
+def _without_dust(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
+    pieces = _Regions.of(mask)
+    return pieces.select(pieces.area > round(MIN_PIECE_UM2 / mpp**2))
+
+
+def _holes(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
+    gaps = _Regions.of(~mask)
     # Glass that reaches the border of a small picture is no hole, however small it is.
-    holes = gaps.select((gaps.area <= round(MAX_HOLE_UM2 / mpp**2)) & ~gaps.at_border)
-    return _morph(kept | holes, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
+    return gaps.select((gaps.area <= round(MAX_HOLE_UM2 / mpp**2)) & ~gaps.at_border)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +213,10 @@ class _Regions:
     def select(self, is_wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the mask of the wanted pieces only."""
         is_wanted[0] = False
-        selected: NDArray[np.bool_] = is_wanted[self.labels]
+        selected = np.empty(self.labels.shape, bool)
+        # Row by row: NumPy makes 64-bit numbers of all indices that it is given.
+        for labels, row in zip(self.labels, selected, strict=True):
+            row[...] = is_wanted[labels]
         return selected
 
 
@@ -200,6 +224,6 @@ def _morph(mask: NDArray[np.bool_], operation: int, diameter_px: float) -> NDArr
     """Apply a morphological operation with a disc; beyond the border lies nothing."""
     side = 2 * max(1, round(diameter_px / 2)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    padded = np.pad(mask, side).astype(np.uint8)
+    padded = np.pad(mask.view(np.uint8), side)
     changed = cv2.morphologyEx(padded, operation, disc)
     return np.asarray(changed[side:-side, side:-side], bool)
