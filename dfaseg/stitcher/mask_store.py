@@ -31,6 +31,9 @@ else:
 
 Labels = NDArray[np.uint8]
 
+_ROWS_AT_ONCE = 16
+"""Rows of a halved picture made at a time: few, as sums take several times the memory of pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
@@ -189,7 +192,12 @@ class MaskWriter:
 
 def _halve_mean(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Halve a picture along both axes by the rounded mean; odd edges count twice."""
-    height, width = pixels.shape[:2]
-    even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").astype(np.uint16)
-    total = even[0::2, 0::2] + even[0::2, 1::2] + even[1::2, 0::2] + even[1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint8)
+    height, width, channels = pixels.shape
+    halved = np.empty((-(-height // 2), -(-width // 2), channels), np.uint8)
+    for top in range(0, len(halved), _ROWS_AT_ONCE):
+        rows = pixels[2 * top : 2 * (top + _ROWS_AT_ONCE)]
+        odd = ((0, len(rows) % 2), (0, width % 2), (0, 0))
+        even = np.pad(rows, odd, mode="edge").astype(np.uint16)
+        total = even[0::2, 0::2] + even[0::2, 1::2] + even[1::2, 0::2] + even[1::2, 1::2]
+        halved[top : top + _ROWS_AT_ONCE] = (total + 2) // 4
+    return halved
