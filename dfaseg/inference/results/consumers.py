@@ -67,12 +67,14 @@ class MaskResult:
         self, path: Path, spec: MaskSpec, overview: Overview, attributes: Mapping[str, Any]
     ) -> None:
         self._writer = MaskWriter(path, spec)
-        self._overview = overview
+        self._overview: Overview | None = overview
         self._attributes = attributes
 
     def begin(self) -> None:
         """Make the store with its metadata and overview."""
-        self._writer.begin(self._overview)
+        overview, self._overview = self._overview, None  # nobody needs it after this
+        assert overview is not None
+        self._writer.begin(overview)
 
     def write_rows(self, mask_rows: NDArray[np.uint8]) -> None:
         """Write rows; whole shards go to disk."""
@@ -89,6 +91,7 @@ class MaskResult:
 
     def restore(self, state: SavedState) -> None:
         """Read the pending shards back."""
+        self._overview = None
         self._writer.resume(int(state["next_row"]))
 
     def close(self) -> None:
