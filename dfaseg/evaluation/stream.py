@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.analysed import analysed_pieces
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.evaluation.align import Alignment, Frame
 from dfaseg.evaluation.confusion import ConfusionMatrix
@@ -101,7 +102,10 @@ class PixelCounter:
 
     def add(self, label: Labels, mask: Labels) -> None:
         """Count rows."""
-        label, mask = label.reshape(-1), mask.reshape(-1)
+        for first, end in analysed_pieces(label, mask):
+            self._count(label[:, first:end].reshape(-1), mask[:, first:end].reshape(-1))
+
+    def _count(self, label: Labels, mask: Labels) -> None:
         for first in range(0, label.size, _COUNTED_PX):
             truth, predicted = label[first : first + _COUNTED_PX], mask[first : first + _COUNTED_PX]
             self.confusion.update(truth, predicted)
