@@ -128,6 +128,7 @@ def _mixed_corners(rows: NDArray[np.uint8]) -> tuple[NDArray[np.int32], Quads]:
     mixed = upper[:, 1:] != upper[:, :-1]
     mixed |= lower[:, 1:] != lower[:, :-1]
     mixed |= upper[:, 1:] != lower[:, 1:]
-    row, col = np.nonzero(mixed)
+    # Several times as fast as NumPy's search in two dimensions: few corners are mixed.
+    row, col = np.divmod(np.flatnonzero(mixed), mixed.shape[1])
     quads = np.stack([rows[row + down, col + right] for down, right in _CORNER_PIXELS], axis=1)
     return np.stack([row, col], axis=1).astype(np.int32), quads
