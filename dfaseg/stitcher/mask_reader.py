@@ -60,6 +60,8 @@ class MaskReader:
         height, width = self.shape(level)
         whole = Rect(0, 0, width, height)
         rect = rect or whole
+        if rect == rect.intersection(whole):
+            return np.asarray(self._levels[level][rect.slices], np.uint8)
         labels = np.full((rect.height, rect.width), IGNORE_INDEX, np.uint8)
         inside = rect.intersection(whole)
         if inside.area:
