@@ -154,7 +154,9 @@ def _tissue_mm2(choice: TileChoice, cut: CutPlan, info: SlideInfo) -> float:
     num_rows, num_cols = tissue.mask.shape
     heights = _extents(num_rows, tissue.factor, level0.height / plan.downsample_y)
     widths = _extents(num_cols, tissue.factor, level0.width / plan.downsample_x)
-    return float(heights @ tissue.mask @ widths) * plan.mpp**2 / UM2_PER_MM2
+    # Row by row: NumPy makes floating-point numbers of all that it multiplies.
+    lengths = np.array([row @ widths for row in tissue.mask])
+    return float(heights @ lengths) * plan.mpp**2 / UM2_PER_MM2
 
 
 def _extents(count: int, factor: int, length: float) -> NDArray[np.float64]:
