@@ -11,7 +11,7 @@ from dfaseg.tiler.plan import ReadPlan
 WHITE = 255
 """Value of pixels outside the slide, of sparse tiles and of those that cannot be decoded."""
 BLOCK_PX = 1024
-"""Least width of a resampling block in level pixels: enough work to be worth a thread's turn."""
+"""Most columns of a resampling block, up to a period: enough work to be worth a thread's turn."""
 MOST_AHEAD = 2
 """Strips that are decoded ahead, where they are small."""
 SMALL_STRIP_BYTES = 32 * 2**20
@@ -109,16 +109,21 @@ class StripBuffers:
         return np.empty((rows, self._result_width, 3), np.uint8)
 
     def blocks(self, needed_cols: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
-        """Yield the blocks of columns that hold needed tiles: source and result columns."""
+        """Yield the blocks of columns that needed tiles touch: source and result columns."""
         numerator, denominator = self._scale_x.numerator, self._scale_x.denominator
         periods_per_block = -(-BLOCK_PX // numerator)
-        num_periods = self._source_width // numerator
-        for first in range(0, num_periods, periods_per_block):
-            last = min(first + periods_per_block, num_periods)
-            start, stop = first * numerator, last * numerator
-            tile_cols = slice(start // self._level.tile_width, -(-stop // self._level.tile_width))
-            if needed_cols[tile_cols].any():
-                yield slice(start, stop), slice(first * denominator, last * denominator)
+        borders = np.flatnonzero(np.diff(needed_cols, prepend=False, append=False))
+        end = 0
+        for left, right in (borders.reshape(-1, 2) * self._level.tile_width).tolist():
+            # Runs of tiles that lie close to each other may touch the same period.
+            begin = max(end, left // numerator)
+            end = min(-(-right // numerator), self._source_width // numerator)
+            for first in range(begin, end, periods_per_block):
+                last = min(first + periods_per_block, end)
+                yield (
+                    slice(first * numerator, last * numerator),
+                    slice(first * denominator, last * denominator),
+                )
 
     def _buffer(self) -> NDArray[np.uint8]:
         """Return memory for a strip; what fills the slide's last periods is never decoded into."""
