@@ -59,10 +59,22 @@ def pixel_frequencies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     Raises:
         DatasetError: No pixel is labelled.
     """
-    total = counts.sum()
-    if total == 0:
-        raise DatasetError("training split: no labelled pixel; check the masks")
-    return np.asarray(counts.sum(axis=0) / total, np.float64)
+    require_labelled(counts, "training")
+    return np.asarray(counts.sum(axis=0) / counts.sum(), np.float64)
+
+
+def require_labelled(counts: NDArray[np.int64], split_name: str) -> None:
+    """Refuse a split in which every pixel is ignored.
+
+    Args:
+        counts: Pixels per image and class, shape ``(n, k)``.
+        split_name: For the message.
+
+    Raises:
+        DatasetError: No pixel is labelled.
+    """
+    if not counts.any():
+        raise DatasetError(f"{split_name} split: no labelled pixel; check the masks")
 
 
 def image_weights(

@@ -10,6 +10,7 @@ from typing import Any
 
 from dfaseg.datasets.dataset import Dataset, Example
 from dfaseg.datasets.load import Split, load_split
+from dfaseg.datasets.pixel_counts import pixel_counts, require_labelled
 from dfaseg.errors import StoppedError, TrainingError
 from dfaseg.evaluation.metrics import Scores
 from dfaseg.evaluation.windows import WindowSpec, predict_masks
@@ -92,6 +93,8 @@ class Trainer:
         self._patch_px = spec.patch_px or data.info.patch_px
         self._train = load_training_split(data, self._patch_px, spec.balance, workers=self._workers)
         self._val = self._load(data.val)
+        # No epoch could be called the best, and the run would end without a model.
+        require_labelled(pixel_counts(self._val, len(data.info.class_map)), "validation")
         self._composer = PatchComposer(
             self._train.split,
             self._train.places,

@@ -60,6 +60,17 @@ def test_mask_of_another_size_is_named(tree: Path, tmp_path: Path) -> None:
     _assert_one_line(_train(tree, tmp_path / "run"), "normal_val-0.png", "200 × 224 px")
 
 
+def test_validation_without_labels_is_refused_at_once(tmp_path: Path) -> None:
+    """No epoch would be the best: the run would end without a model, after all of its epochs."""
+    root = _glas_like(tmp_path / "data")
+    cv2.imwrite(str(root / "val" / "masks" / "val.png"), np.full((64, 64), 255, np.uint8))
+
+    result = _train(root, tmp_path / "run", "--dataset", "folder")
+
+    _assert_one_line(result, "validation split", "no labelled pixel")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
