@@ -226,10 +226,11 @@ class Trainer:
         if world.size > 1:  # all processes must leave at the same step, or some wait for ever
             is_asked = step % _STEPS_BETWEEN_STOPS == 0 and world.any(is_true=is_asked)
         if is_asked:
-            raise StoppedError(
-                f"run '{self._folder.path}': stopped after epoch {self._state.progress.finished};"
-                " run again with --resume to go on"
-            )
+            finished = self._state.progress.finished
+            place = f"after epoch {finished}" if finished else "in the first epoch"
+            # Before the first epoch has ended there is no state to resume from.
+            advice = "run again with --resume" if finished else "run the same command again"
+            raise StoppedError(f"run '{self._folder.path}': stopped {place}; {advice} to go on")
 
     def _keep(self, record: EpochRecord, scores: SplitScores) -> None:
         """Keep what the epoch brought: log, state, and the model if it is the best so far."""

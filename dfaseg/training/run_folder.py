@@ -67,10 +67,15 @@ class RunFolder:
             OutputExistsError: The folder holds a run.
             OutputError: It cannot be written.
         """
-        if self.state.exists() or self.model.exists():
+        if self.state.exists():
             raise OutputExistsError(
                 f"run folder '{self.path}': already holds a run; pass --resume to go on with it or"
                 " choose another --out"
+            )
+        if self.model.exists():  # of a run killed in its first epoch, or whose state was removed
+            raise OutputExistsError(
+                f"run folder '{self.path}': holds {self.model.name} but no {self.state.name} to go"
+                " on from; choose another --out or move the model away"
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -87,8 +92,11 @@ class RunFolder:
             CheckpointError: There is no state.
         """
         if not self.state.is_file():
+            # A model that lies there alone is not overwritten by a new run.
+            place = "choose another --out and " if self.model.exists() else ""
             raise CheckpointError(
-                f"training state '{self.state}': not there; leave out --resume to start a new run"
+                f"training state '{self.state}': not there; {place}leave out --resume to start a"
+                " new run"
             )
 
     def write_config(self, spec: TrainSpec, run: Mapping[str, Any]) -> None:

@@ -143,14 +143,18 @@ def test_resuming_with_other_settings_is_refused(data: Dataset, tmp_path: Path) 
         _trainer(SPEC, data, tmp_path).run(resume=True)
 
 
-def test_run_is_never_overwritten(data: Dataset, tmp_path: Path) -> None:
-    """A folder that holds a run is refused without --resume."""
-    (tmp_path / "model.safetensors").write_bytes(b"precious")
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("last.safetensors", "pass --resume"), ("model.safetensors", "no last.safetensors")],
+)
+def test_run_is_never_overwritten(name: str, advice: str, data: Dataset, tmp_path: Path) -> None:
+    """A folder that holds a run is refused; --resume is advised only where it would do."""
+    (tmp_path / name).write_bytes(b"precious")
 
-    with pytest.raises(OutputExistsError, match="--resume"):
+    with pytest.raises(OutputExistsError, match=advice):
         _trainer(SPEC, data, tmp_path).run()
 
-    assert (tmp_path / "model.safetensors").read_bytes() == b"precious"
+    assert (tmp_path / name).read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x08\0\0\0\0\0\0\0{}      "])
@@ -338,6 +342,18 @@ def test_stop_leaves_the_last_epoch_to_resume(data: Dataset, tmp_path: Path) -> 
     resumed = _trainer(SPEC, data, tmp_path).run(resume=True)
     whole = _trainer(SPEC, data, tmp_path / "whole").run()
     assert resumed.model_path.read_bytes() == whole.model_path.read_bytes()
+
+
+def test_stop_in_the_first_epoch_advises_what_will_do(data: Dataset, tmp_path: Path) -> None:
+    """There is no state to resume from yet: the same command goes on."""
+    stop = Event()
+    stop.set()
+
+    with pytest.raises(StoppedError, match="in the first epoch; run the same command again"):
+        _trainer(SPEC, data, tmp_path).run(stop=stop)
+
+    with pytest.raises(StoppedError):
+        _trainer(SPEC, data, tmp_path).run(stop=stop)
 
 
 @pytest.mark.parametrize("mode", ["dfa", "cffa"])
