@@ -117,15 +117,19 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def locked(partial: Path) -> Iterator[None]:
-    """Hold the hidden folder for one run; it is created when missing.
+def locked(partial: Path, lock_name: str = LOCK_FILE) -> Iterator[None]:
+    """Hold a folder for one run; it is created when missing.
+
+    Args:
+        partial: The folder, a hidden one for most results.
+        lock_name: File in it that is locked; it stays.
 
     Raises:
         OutputError: Another run is writing the same result, or the folder cannot be made.
     """
     try:
         partial.mkdir(exist_ok=True)
-        handle = os.open(partial / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(partial / lock_name, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(
             f"output folder '{partial.parent}': nothing can be written there ({explain(error)}); "

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -131,27 +132,29 @@ class Trainer:
 
         Raises:
             OutputExistsError: The folder holds a run and ``resume`` is not set.
+            OutputError: Another run is at work in the folder, or it cannot be written.
             CheckpointError: There is no run to resume, or its state is damaged.
             ConfigError: The run to resume was started with other settings.
             TrainingError: The loss is not a number.
             StoppedError: ``stop`` was set.
         """
         self._observers = observers if self._is_main else ()
-        self._open(resume=resume)
-        progress = self._state.progress
-        for observer in self._observers:
-            observer.on_start(progress.finished, self._spec.epochs)
-        while progress.finished < self._spec.epochs and not self._has_settled():
-            self._run_epoch(progress.finished, stop or Event())
-        return self._finish()
+        with self._folder.held() if self._is_main else nullcontext():
+            self._open(resume=resume)
+            progress = self._state.progress
+            for observer in self._observers:
+                observer.on_start(progress.finished, self._spec.epochs)
+            while progress.finished < self._spec.epochs and not self._has_settled():
+                self._run_epoch(progress.finished, stop or Event())
+            return self._finish()
 
     def _open(self, *, resume: bool) -> None:
         if resume:
             load_state(self._folder.state, self._state, self._spec)
             logger.info("resuming after epoch %d", self._state.progress.finished)
         if self._is_main and not resume:
-            self._folder.create(self._spec, self._run_facts)
-        elif self._is_main:
+            self._folder.require_free()
+        if self._is_main:
             self._folder.write_config(self._spec, self._run_facts)
         self._placement.world.wait()
 

@@ -92,7 +92,8 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     Raises:
         ConfigError: A setting is unknown or impossible, or one that is needed is missing.
         DatasetError: The folder is not that data set, or not all of it.
-        CheckpointError: The baseline is no model.
+        CheckpointError: The baseline is no model, or there is no run to resume.
+        OutputExistsError: The folder of a new run holds another.
     """
     tables = _gather_tables(request)
     recorded: Tables = tables.get(RUN_TABLE, {})
@@ -137,4 +138,6 @@ def _gather_tables(request: TrainRequest) -> Tables:
     if request.resume:
         folder.require_state()
         path = path or folder.config
+    else:
+        folder.require_free()  # said before the data are decoded, which may take long
     return override(read_config(path) if path else {}, request.settings)

@@ -1,12 +1,13 @@
 """The folder of a run: which file lies where, and that no earlier run is overwritten."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import CheckpointError, OutputError, OutputExistsError
-from dfaseg.files import explain, write_aside
+from dfaseg.files import explain, locked, write_aside
 from dfaseg.training.config import to_toml
 from dfaseg.training.spec import TrainSpec
 
@@ -56,16 +57,27 @@ class RunFolder:
         """Event files."""
         return self.path / "tensorboard"
 
-    def create(self, spec: TrainSpec, run: Mapping[str, Any]) -> None:
-        """Make the folder and write the settings.
-
-        Args:
-            spec: What decides the result.
-            run: What else is worth recording: data, device.
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder and keep other runs out of it: each would write over the other's files.
 
         Raises:
-            OutputExistsError: The folder holds a run.
-            OutputError: It cannot be written.
+            OutputError: Another run is at work in it, or it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"run folder '{self.path}': cannot be made ({explain(error)})"
+            ) from error
+        with locked(self.path, ".lock"):
+            yield
+
+    def require_free(self) -> None:
+        """Refuse a folder that holds a run.
+
+        Raises:
+            OutputExistsError: It does.
         """
         if self.state.exists():
             raise OutputExistsError(
@@ -77,13 +89,6 @@ class RunFolder:
                 f"run folder '{self.path}': holds {self.model.name} but no {self.state.name} to go"
                 " on from; choose another --out or move the model away"
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"run folder '{self.path}': cannot be made ({explain(error)})"
-            ) from error
-        self.write_config(spec, run)
 
     def require_state(self) -> None:
         """Refuse a folder that holds no run to go on with.

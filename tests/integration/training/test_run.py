@@ -21,6 +21,7 @@ from dfaseg.datasets.dataset import Dataset, Example, LabelledImage
 from dfaseg.errors import (
     CheckpointError,
     ConfigError,
+    OutputError,
     OutputExistsError,
     StoppedError,
     TrainingError,
@@ -33,6 +34,7 @@ from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
 from dfaseg.training.losses.segmentation import LossValue, SegmentationLoss
 from dfaseg.training.losses.spec import LossName, LossSpec
+from dfaseg.training.run_folder import RunFolder
 from dfaseg.training.runlog import EpochRecord, read_log
 from dfaseg.training.spec import BiasSpec, NetworkSpec, OptimiserSpec, TeachingSpec, TrainSpec
 from tests.labelled import make_dataset, write_ebhi_tree
@@ -342,6 +344,18 @@ def test_stop_leaves_the_last_epoch_to_resume(data: Dataset, tmp_path: Path) -> 
     resumed = _trainer(SPEC, data, tmp_path).run(resume=True)
     whole = _trainer(SPEC, data, tmp_path / "whole").run()
     assert resumed.model_path.read_bytes() == whole.model_path.read_bytes()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_two_runs_in_one_folder_are_refused(resume: bool, data: Dataset, tmp_path: Path) -> None:
+    """Each would write over the other's settings, model and state."""
+    if resume:
+        _trainer(SPEC, data, tmp_path).run()
+
+    with RunFolder(tmp_path).held(), pytest.raises(OutputError, match="another run"):
+        _trainer(SPEC, data, tmp_path).run(resume=resume)
+
+    assert (tmp_path / "config.toml").exists() == resume
 
 
 def test_stop_in_the_first_epoch_advises_what_will_do(data: Dataset, tmp_path: Path) -> None:
