@@ -96,9 +96,8 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
         OutputExistsError: The folder of a new run holds another.
     """
     tables = _gather_tables(request)
-    recorded: Tables = tables.get(RUN_TABLE, {})
     spec = parse_spec(tables)
-    root = request.root or (Path(recorded["root"]) if "root" in recorded else None)
+    root = request.root or _recorded_root(tables)
     data = read_dataset(spec.dataset, root)
     if spec.mpp:
         data = at_mpp(data, spec.mpp)
@@ -131,6 +130,17 @@ def _identified(teaching: TeachingSpec, *, is_named_anew: bool) -> TeachingSpec:
         return replace(teaching, teachers=names)
     hashes = tuple(hash_file(resolve_model(name)) for name in names)
     return replace(teaching, teachers=names, sha256=hashes)
+
+
+def _recorded_root(tables: Tables) -> Path | None:
+    """Return where the data lay, by the table that a run writes and people may have changed."""
+    recorded = tables.get(RUN_TABLE, {})
+    if not isinstance(recorded, dict):
+        raise ConfigError(f"setting '{RUN_TABLE}': must be a table")
+    root = recorded.get("root", "")
+    if not isinstance(root, str):
+        raise ConfigError(f"setting '{RUN_TABLE}.root': {root!r} is no text")
+    return Path(root) if root else None
 
 
 def _gather_tables(request: TrainRequest) -> Tables:

@@ -12,6 +12,9 @@ from dfaseg.training.losses.spec import LossSpec
 ScheduleName = Literal["cosine", "steps", "hold"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
+MAX_SEED = 2**43 - 1
+"""torch takes 64 bits, of which the epoch needs some."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
@@ -209,6 +212,8 @@ class TrainSpec:
         _require_positive("training", self, "epochs", "batch_size", "accumulate")
         _require_not_negative("training", self, "seed", "patience", "patch_px", "mpp")
         _require_share("training", self, "balance")
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"training.seed {self.seed}: must be at most {MAX_SEED}")
         if self.teaching.teachers and self.loss.name == "logit_adjusted_posthoc":
             raise ConfigError(
                 "loss 'logit_adjusted_posthoc': changes probabilities after the training, so that"

@@ -104,6 +104,27 @@ def test_unknown_key_in_the_file_is_one_line(tree: Path, tmp_path: Path) -> None
     _assert_one_line(result, "bias.moed", "did you mean 'bias.mode'?")
 
 
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("run = 5", "setting 'run': must be a table"),
+        ("[run]\nroot = 5", "setting 'run.root': 5 is no text"),
+        ("seed = 99999999999999999999", "training.seed 99999999999999999999: must be at most"),
+    ],
+)
+def test_value_of_the_wrong_kind_in_the_file_is_one_line(
+    text: str, part: str, tmp_path: Path
+) -> None:
+    """Also a note of where the data lay, and a number for which torch has no room."""
+    config = tmp_path / "my.toml"
+    config.write_text(f"dataset = 'ebhi'\n{text}\n")
+
+    options = ["train", "--config", str(config), "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(cli, options)
+
+    _assert_one_line(result, part)
+
+
 def test_folder_without_a_run_cannot_be_resumed(tree: Path, tmp_path: Path) -> None:
     """The line says what is not there, and what to leave out."""
     _assert_one_line(_train(tree, tmp_path / "run", "--resume"), "last.safetensors", "--resume")
