@@ -118,9 +118,12 @@ def read_image(path: Path, remedy: str) -> NDArray[np.uint8]:
     """Decode a picture to RGB, shape ``(h, w, 3)``; 16 bits are cut to 8, alpha lies over white.
 
     Raises:
-        DatasetError: The file cannot be read; the message ends with the remedy.
+        DatasetError: The file cannot be read (the message ends with the remedy), or holds
+            fractions: what Pillow makes of those is black where white is 1.
     """
     picture = _decode(path, remedy)
+    if picture.mode == "F":
+        raise DatasetError(f"image '{path}': holds fractions; save it with 8 bits per channel")
     if picture.mode in {"I;16", "I;16B", "I;16L", "I"}:
         grey = (np.clip(np.asarray(picture), 0, 65535) >> 8).astype(np.uint8)
         return np.repeat(grey[..., np.newaxis], 3, axis=2)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.datasets.dataset import Dataset, Example, LabelledImage
-from dfaseg.errors import ConfigError
+from dfaseg.datasets.pictures import MAX_PICTURE_PX
+from dfaseg.errors import ConfigError, DatasetError
 
 _SAME = 1e-3
 """Two resolutions that differ by less, relatively, are one: a pixel in an image of 1000."""
@@ -81,4 +82,11 @@ def _resampled(examples: Sequence[Example], factor: float) -> tuple[Example, ...
 
 
 def _read_resampled(example: Example, factor: float) -> LabelledImage:
-    return resample(example.read(), factor)
+    pixels = example.read()
+    height, width = pixels.label.shape
+    if height * factor * width * factor > MAX_PICTURE_PX:
+        raise DatasetError(
+            f"image '{example.name}': {width} × {height} px would become"
+            f" {width * factor:.4g} × {height * factor:.4g} px; choose a larger --mpp"
+        )
+    return resample(pixels, factor)

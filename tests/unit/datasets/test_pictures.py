@@ -119,6 +119,15 @@ def test_image_of_16_bits_is_cut_to_8(tmp_path: Path) -> None:
     assert read_image(path, "").tolist() == [[[0] * 3, [255] * 3, [0x12] * 3]]
 
 
+def test_image_of_fractions_is_refused(tmp_path: Path) -> None:
+    """Values between 0 and 1 would all become black, and a network would learn from that."""
+    path = tmp_path / "image.tif"
+    Image.fromarray(np.full((2, 3), 0.5, np.float32)).save(path)
+
+    with pytest.raises(DatasetError, match=r"image\.tif': holds fractions"):
+        read_image(path, "")
+
+
 def test_transparent_image_lies_over_white(tmp_path: Path) -> None:
     """What was cut away looks like glass."""
     path = tmp_path / "image.png"

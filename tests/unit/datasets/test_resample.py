@@ -6,7 +6,7 @@ import pytest
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.datasets.dataset import LabelledImage
 from dfaseg.datasets.resample import at_mpp, resample
-from dfaseg.errors import ConfigError
+from dfaseg.errors import ConfigError, DatasetError
 from tests.labelled import make_dataset
 
 CODES = np.array([0, 1, 2, IGNORE_INDEX], np.uint8)
@@ -82,3 +82,11 @@ def test_impossible_resolution_is_refused(mpp: float) -> None:
     """A pixel has a size."""
     with pytest.raises(ConfigError, match="must be above 0"):
         at_mpp(make_dataset(), mpp)
+
+
+def test_resolution_that_no_memory_holds_is_refused() -> None:
+    """A slip in the unit, such as metres for micrometres, is said of the first image."""
+    example = at_mpp(make_dataset(), 1e-6).train[0]
+
+    with pytest.raises(DatasetError, match=r"'image-0': 64 × 64 px would become 6\.4e\+07 × 6\.4"):
+        example.read()
