@@ -22,6 +22,7 @@ from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.augment import PatchComposer
 from dfaseg.training.batches import EpochPlan, plan_epoch, stream_batches
 from dfaseg.training.card import write_card
+from dfaseg.training.data_identity import identify_data
 from dfaseg.training.device import Placement
 from dfaseg.training.illustrate import FinishedRun, illustrate_run
 from dfaseg.training.learner import Learner, LossMeter
@@ -96,6 +97,7 @@ class Trainer:
         self._val = self._load(data.val)
         # No epoch could be called the best, and the run would end without a model.
         require_labelled(pixel_counts(self._val, len(data.info.class_map)), "validation")
+        self._identity = identify_data(data, self._patch_px, self._train.pixel_counts)
         self._composer = PatchComposer(
             self._train.split,
             self._train.places,
@@ -135,6 +137,7 @@ class Trainer:
             OutputError: Another run is at work in the folder, or it cannot be written.
             CheckpointError: There is no run to resume, or its state is damaged.
             ConfigError: The run to resume was started with other settings.
+            DatasetError: It was started with other data.
             TrainingError: The loss is not a number.
             StoppedError: ``stop`` was set.
         """
@@ -150,7 +153,7 @@ class Trainer:
 
     def _open(self, *, resume: bool) -> None:
         if resume:
-            load_state(self._folder.state, self._state, self._spec)
+            load_state(self._folder.state, self._state, self._spec, self._identity)
             logger.info("resuming after epoch %d", self._state.progress.finished)
         if self._is_main and not resume:
             self._folder.require_free()
@@ -246,7 +249,7 @@ class Trainer:
         if self._is_main:
             if is_best:
                 self._write_model(state.average, {"val": scores.pooled}, record.epoch)
-            save_state(self._folder.state, state, self._spec)
+            save_state(self._folder.state, state, self._spec, self._identity)
             write_log(self._folder.log, progress.history, self._data.info.class_map.names)
         for observer in self._observers:
             observer.on_epoch(record)

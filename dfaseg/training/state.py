@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW
 
-from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.errors import CheckpointError, ConfigError, DatasetError
 from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.model.tensor_file import write_tensors
 from dfaseg.training.config import changed_settings, parse_spec, to_tables
+from dfaseg.training.data_identity import DataIdentity, changed_data
 from dfaseg.training.runlog import EpochRecord
 from dfaseg.training.spec import TrainSpec
 
@@ -65,8 +66,14 @@ class TrainState:
         return list(self.network.class_bias.delta_parameters())
 
 
-def save_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
+def save_state(path: Path, state: TrainState, spec: TrainSpec, data: DataIdentity) -> None:
     """Write the state to one safetensors file, whole or not at all.
+
+    Args:
+        path: The file.
+        state: What has been reached.
+        spec: Settings of the run.
+        data: What it learns from.
 
     Raises:
         OutputError: The file cannot be written.
@@ -78,28 +85,33 @@ def save_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
     metadata = {
         "progress": json.dumps(asdict(state.progress)),
         "spec": json.dumps(to_tables(spec)),
+        "data": json.dumps(dict(data)),
         "scaler": json.dumps(state.scaler.state_dict()),
     }
     write_tensors(path, tensors, metadata)
 
 
-def load_state(path: Path, state: TrainState, spec: TrainSpec) -> None:
+def load_state(path: Path, state: TrainState, spec: TrainSpec, data: DataIdentity) -> None:
     """Fill a fresh state from a file, so that the run goes on as if it had never stopped.
 
     Args:
         path: File that ``save_state`` wrote.
         state: Built from the same spec; changed in place.
         spec: Settings of the run that goes on.
+        data: What it would learn from.
 
     Raises:
         CheckpointError: The file is missing or damaged.
         ConfigError: It was written with other settings.
+        DatasetError: It was written with other data.
     """
     metadata, tensors = _read(path)
     try:
         progress: dict[str, Any] = json.loads(metadata["progress"])
         stored = parse_spec(json.loads(metadata["spec"]))
         _check_same_spec(path, stored, spec, int(progress["finished"]))
+        # Files of earlier versions do not say what they learned from.
+        _check_same_data(path, json.loads(metadata.get("data", "{}")), data)
         history = [EpochRecord(**record) for record in progress.pop("history")]
         state.network.load_state_dict(_under(tensors, "network"))
         state.loss.load_state_dict(_under(tensors, "loss"))
@@ -144,6 +156,15 @@ def _check_same_spec(path: Path, stored: TrainSpec, wanted: TrainSpec, finished:
         raise ConfigError(
             f"training state '{path}': was written with {listed}; resume with the same settings or"
             " start a new run in another folder"
+        )
+
+
+def _check_same_data(path: Path, stored: DataIdentity, found: DataIdentity) -> None:
+    changed = changed_data(stored, found)
+    if changed:
+        raise DatasetError(
+            f"training state '{path}': was written with other data: {'; '.join(changed)}; put the"
+            " data back as they were or start a new run in another folder"
         )
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from dfaseg.classmap import ClassMap
 from dfaseg.cli.main import cli
@@ -21,6 +23,7 @@ from dfaseg.datasets.dataset import Dataset, Example, LabelledImage
 from dfaseg.errors import (
     CheckpointError,
     ConfigError,
+    DatasetError,
     OutputError,
     OutputExistsError,
     StoppedError,
@@ -143,6 +146,27 @@ def test_resuming_with_other_settings_is_refused(data: Dataset, tmp_path: Path) 
 
     with pytest.raises(ConfigError, match=r"epochs 1 \(now 3\)"):
         _trainer(SPEC, data, tmp_path).run(resume=True)
+
+
+def test_resuming_with_other_data_is_refused(data: Dataset, tmp_path: Path) -> None:
+    """An image that was learned from must not come into the test split of the same run."""
+    _trainer(SPEC, data, tmp_path).run()
+    moved = dataclasses.replace(data, train=data.train[1:], test=(*data.test, data.train[0]))
+
+    with pytest.raises(DatasetError, match=r"training split 12 images .*\(now 11 images .*; test"):
+        _trainer(SPEC, moved, tmp_path).run(resume=True)
+
+
+def test_state_that_does_not_name_its_data_is_resumed(data: Dataset, tmp_path: Path) -> None:
+    """Those of earlier versions do not."""
+    _trainer(SPEC, data, tmp_path).run()
+    state = tmp_path / "last.safetensors"
+    with safe_open(state, framework="pt") as file:
+        metadata = file.metadata()
+    del metadata["data"]
+    save_file(load_file(state), state, metadata)
+
+    _trainer(SPEC, data, tmp_path).run(resume=True)
 
 
 @pytest.mark.parametrize(
