@@ -17,7 +17,7 @@ from dfaseg.training.config import RUN_TABLE, Tables, override, parse_spec, read
 from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
 from dfaseg.training.run_folder import RunFolder
-from dfaseg.training.spec import TeachingSpec, TrainSpec
+from dfaseg.training.spec import NetworkSpec, TeachingSpec, TrainSpec
 from dfaseg.training.world import World
 
 
@@ -97,6 +97,7 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     """
     tables = _gather_tables(request)
     spec = parse_spec(tables)
+    spec = replace(spec, network=_with_whole_paths(spec.network, request))
     root = request.root or _recorded_root(tables)
     data = read_dataset(spec.dataset, root)
     if spec.mpp:
@@ -123,13 +124,34 @@ def _identified(teaching: TeachingSpec, *, is_named_anew: bool) -> TeachingSpec:
     Raises:
         CheckpointError: One is not to be had.
     """
-    names = tuple(
-        str(Path(name).resolve()) if Path(name).is_file() else name for name in teaching.teachers
-    )
+    names = tuple(_whole_path(name) for name in teaching.teachers)
     if teaching.sha256 and not is_named_anew:
         return replace(teaching, teachers=names)
     hashes = tuple(hash_file(resolve_model(name)) for name in names)
     return replace(teaching, teachers=names, sha256=hashes)
+
+
+def _with_whole_paths(network: NetworkSpec, request: TrainRequest) -> NetworkSpec:
+    """Return weights as files that are found from everywhere.
+
+    On resuming, what the run has recorded stays as it is, for settings must not differ.
+    """
+
+    def whole(name: str) -> str:
+        value: str = getattr(network, name)
+        is_recorded = request.resume and f"network.{name}" not in request.settings
+        return value if is_recorded or value in {"random", "hub"} else _whole_path(value)
+
+    return replace(
+        network,
+        encoder_weights=whole("encoder_weights"),
+        second_encoder_weights=whole("second_encoder_weights"),
+        decoder_weights=whole("decoder_weights"),
+    )
+
+
+def _whole_path(name: str) -> str:
+    return str(Path(name).resolve()) if Path(name).is_file() else name
 
 
 def _recorded_root(tables: Tables) -> Path | None:

@@ -1,5 +1,6 @@
 """Whatever is wrong with a training run ends in one clear line, and loses nothing."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -164,6 +165,27 @@ def test_run_is_resumed_with_its_own_settings(tree: Path, tmp_path: Path) -> Non
     assert first.exit_code == again.exit_code == 0, again.output
     assert first.stdout == again.stdout
     _assert_one_line(changed, "optimiser.lr 0.001 (now 0.5)")
+
+
+def test_run_with_weights_of_a_file_is_resumed_from_anywhere(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their path is recorded whole; given again with --resume, it is the same setting."""
+    run_dir = tmp_path / "run"
+    (tmp_path / "here").mkdir()
+    _train(tree, run_dir)
+    shutil.copy(run_dir / "model.safetensors", tmp_path / "encoder.safetensors")
+    monkeypatch.chdir(tmp_path)
+    weights = ("--encoder-weights", "encoder.safetensors")
+    first = _train(tree, tmp_path / "second", *weights)
+    resume = ["train", "--out", str(tmp_path / "second"), "--resume", "--no-plots"]
+    with_option = CliRunner().invoke(cli, [*resume, *weights])
+    monkeypatch.chdir(tmp_path / "here")
+
+    elsewhere = CliRunner().invoke(cli, resume)
+
+    assert (first.exit_code, with_option.exit_code) == (0, 0), with_option.output
+    assert elsewhere.exit_code == 0, elsewhere.output
 
 
 def test_run_of_a_file_is_the_run_it_came_from(tree: Path, tmp_path: Path) -> None:
