@@ -155,6 +155,8 @@ class Trainer:
         if resume:
             load_state(self._folder.state, self._state, self._spec, self._identity)
             logger.info("resuming after epoch %d", self._state.progress.finished)
+            if self._is_main:  # a run killed after it saved its state has not logged that epoch
+                self._write_log()
         if self._is_main and not resume:
             self._folder.require_free()
         if self._is_main:
@@ -250,9 +252,13 @@ class Trainer:
             if is_best:
                 self._write_model(state.average, {"val": scores.pooled}, record.epoch)
             save_state(self._folder.state, state, self._spec, self._identity)
-            write_log(self._folder.log, progress.history, self._data.info.class_map.names)
+            self._write_log()
         for observer in self._observers:
             observer.on_epoch(record)
+
+    def _write_log(self) -> None:
+        history, names = self._state.progress.history, self._data.info.class_map.names
+        write_log(self._folder.log, history, names)
 
     def _finish(self) -> TrainResult:
         """Score the best epoch's weights on the test split and complete card and pictures."""

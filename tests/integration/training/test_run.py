@@ -124,6 +124,18 @@ def test_stopped_run_goes_on_to_the_same_result(
     assert parts.model_path.read_bytes() == whole.model_path.read_bytes()
 
 
+def test_log_is_whole_after_a_kill_between_state_and_log(data: Dataset, tmp_path: Path) -> None:
+    """The state is saved first; the last epoch's line is made up for on resuming."""
+    _trainer(SPEC, data, tmp_path).run()
+    log = tmp_path / "log.csv"
+    whole = log.read_text()
+    log.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+
+    _trainer(SPEC, data, tmp_path).run(resume=True)
+
+    assert log.read_text() == whole
+
+
 def test_held_run_can_be_given_another_end(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
