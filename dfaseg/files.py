@@ -150,6 +150,22 @@ def locked(partial: Path, lock_name: str = LOCK_FILE) -> Iterator[None]:
         os.close(handle)
 
 
+def is_locked(partial: Path, lock_name: str = LOCK_FILE) -> bool:
+    """Tell whether a run holds a folder now; see ``locked``. Nothing is written."""
+    try:
+        handle = os.open(partial / lock_name, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Shared, so that those who only ask do not take each other for a run.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(handle)
+    return False
+
+
 def _copy_flushed(source: str, target: str) -> str:
     shutil.copyfile(source, target)
     _flush_to_disk(Path(target))

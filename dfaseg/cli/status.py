@@ -1,5 +1,6 @@
-"""``dfaseg status``: how a folder of predictions stands."""
+"""``dfaseg status``: how a folder of predictions stands, or of a training run."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +9,7 @@ from dfaseg.cli import options
 
 if TYPE_CHECKING:
     from dfaseg.storage.store_path import Place
+    from dfaseg.training.standing import RunStanding
 
 _LISTED = ("in work", "interrupted", "failed")
 
@@ -20,9 +22,16 @@ def status(folder: "Place") -> None:
     FOLDER is the --out of `dfaseg predict` for many slides, on a disk or in a store. Nothing
     is changed or waited for, so that it can be asked at any time, from any machine. Slides that no
     process has begun are not listed; `dfaseg predict ... --dry-run` tells those.
+
+    Of the --out of `dfaseg train` it says how the run stands, and its best epoch so far.
     """
     from dfaseg.inference.batch.status import read_status
+    from dfaseg.training.standing import read_standing
 
+    run = read_standing(folder) if isinstance(folder, Path) else None
+    if run is not None:
+        _show_run(run)
+        return
     found = read_status(folder)
     partly = found.partly_unreadable
     for word in ("done", *_LISTED):
@@ -39,3 +48,10 @@ def status(folder: "Place") -> None:
     click.echo()
     for slide in listed:
         click.echo(f"{slide.slide_id:<{width}}  {slide.word:<11}  {slide.detail}".rstrip())
+
+
+def _show_run(run: "RunStanding") -> None:
+    click.echo(f"training run     {run.word}")
+    click.echo(f"epochs           {run.finished} of {run.num_epochs}")
+    if run.best is not None:
+        click.echo(f"best macro Dice  {run.best.macro_dice:.4f} (epoch {run.best.epoch})")

@@ -87,7 +87,6 @@ def _observers(
     """Return who watches the run: nobody but in the main process."""
     from dfaseg.cli.train_display import show_training
     from dfaseg.training.run_folder import RunFolder
-    from dfaseg.training.runlog import read_log
     from dfaseg.training.tensorboard_log import TensorBoardLog
 
     if not prepared.world.is_main:
@@ -97,10 +96,8 @@ def _observers(
     if tensorboard:
         log = TensorBoardLog(folder.tensorboard, class_map.names)
         observers.append(stack.enter_context(log))
-    is_there = prepared.request.resume and folder.log.is_file()
-    history = read_log(folder.log).history if is_there else ()
     batch_size = prepared.spec.batch_size
-    display = show_training(class_map, trainer.frequencies, batch_size, history=history)
+    display = show_training(class_map, trainer.frequencies, batch_size)
     return [*observers, stack.enter_context(display)]
 
 

@@ -28,7 +28,6 @@ def show_training(
     frequencies: Sequence[float],
     patches_per_step: int,
     *,
-    history: Sequence[EpochRecord] = (),
     console: Console | None = None,
 ) -> Iterator[TrainObserver]:
     """Show how a run goes on while the block lasts; with ``--quiet``, nothing.
@@ -37,14 +36,13 @@ def show_training(
         class_map: The classes.
         frequencies: Pixel frequency of each class in the training split.
         patches_per_step: Patches learned from in one step, over all devices.
-        history: Epochs of the run that is resumed, so that curves and best values go on.
         console: Where to draw; stderr if not given.
 
     Yields:
         The observer to hand to the trainer.
     """
     console = console or Console(stderr=True)
-    status = RunStatus(class_map, frequencies, patches_per_step, tuple(history))
+    status = RunStatus(class_map, frequencies, patches_per_step)
     if not logging.getLogger("dfaseg").isEnabledFor(logging.INFO):
         yield _Silence()
         return
@@ -66,8 +64,8 @@ class _LiveScreen:
     def __init__(self, status: RunStatus, live: Live) -> None:
         self._status, self._live = status, live
 
-    def on_start(self, finished: int, num_epochs: int) -> None:
-        self._status.begin(finished, num_epochs)
+    def on_start(self, history: Sequence[EpochRecord], num_epochs: int) -> None:
+        self._status.begin(history, num_epochs)
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
         self._status.store_step(step, num_steps, loss)
@@ -84,8 +82,8 @@ class _PlainLines:
         self._status = status
         self._last_line = time.monotonic()
 
-    def on_start(self, finished: int, num_epochs: int) -> None:
-        self._status.begin(finished, num_epochs)
+    def on_start(self, history: Sequence[EpochRecord], num_epochs: int) -> None:
+        self._status.begin(history, num_epochs)
         self._last_line = time.monotonic()
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None:
@@ -114,7 +112,7 @@ class _PlainLines:
 class _Silence:
     """Hears and says nothing."""
 
-    def on_start(self, finished: int, num_epochs: int) -> None: ...
+    def on_start(self, history: Sequence[EpochRecord], num_epochs: int) -> None: ...
 
     def on_step(self, step: int, num_steps: int, loss: float) -> None: ...
 

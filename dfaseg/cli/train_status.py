@@ -41,9 +41,9 @@ class RunStatus:
     last_step: float = 0.0
     has_ended: bool = False
 
-    def begin(self, finished: int, num_epochs: int) -> None:
-        """Begin after ``finished`` epochs; what the history holds beyond them is taken back."""
-        self.history = tuple(record for record in self.history if record.epoch <= finished)
+    def begin(self, history: Sequence[EpochRecord], num_epochs: int) -> None:
+        """Begin, or go on after the epochs of the history, so that curves and best values do."""
+        self.history = tuple(history)
         self.num_epochs = num_epochs
         self.epoch_start = time.monotonic()
 

@@ -11,14 +11,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import tomli_w
 
 from dfaseg.errors import ConfigError
+from dfaseg.training.run_folder import RUN_TABLE
 from dfaseg.training.spec import TrainSpec
 
 Tables = dict[str, Any]
 """Nested tables of settings, as TOML has them."""
 Spec = TypeVar("Spec")
-
-RUN_TABLE = "run"
-"""Table of what has no part in the result: where the data lie and what trained on them."""
 
 
 def read_config(path: Path) -> Tables:

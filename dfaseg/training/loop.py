@@ -1,6 +1,7 @@
 """A training run: epochs of steps, validation, files, and going on after a stop."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -22,6 +23,7 @@ from dfaseg.model.segmenter import DfaSegmenter
 from dfaseg.training.augment import PatchComposer
 from dfaseg.training.batches import EpochPlan, plan_epoch, stream_batches
 from dfaseg.training.card import write_card
+from dfaseg.training.config import to_toml
 from dfaseg.training.data_identity import identify_data
 from dfaseg.training.device import Placement
 from dfaseg.training.illustrate import FinishedRun, illustrate_run
@@ -97,6 +99,8 @@ class Trainer:
         self._val = self._load(data.val)
         # No epoch could be called the best, and the run would end without a model.
         require_labelled(pixel_counts(self._val, len(data.info.class_map)), "validation")
+        if self._is_main:
+            self._warn_of_absent_classes()
         self._identity = identify_data(data, self._patch_px, self._train.pixel_counts)
         self._composer = PatchComposer(
             self._train.split,
@@ -146,7 +150,7 @@ class Trainer:
             self._open(resume=resume)
             progress = self._state.progress
             for observer in self._observers:
-                observer.on_start(progress.finished, self._spec.epochs)
+                observer.on_start(progress.history, self._spec.epochs)
             while progress.finished < self._spec.epochs and not self._has_settled():
                 self._run_epoch(progress.finished, stop or Event())
             return self._finish()
@@ -160,8 +164,14 @@ class Trainer:
         if self._is_main and not resume:
             self._folder.require_free()
         if self._is_main:
-            self._folder.write_config(self._spec, self._run_facts)
+            self._folder.write_config(to_toml(self._spec, self._run_facts))
         self._placement.world.wait()
+
+    def _warn_of_absent_classes(self) -> None:
+        counts = zip(self._data.info.class_map.names, self._train.pixel_counts, strict=True)
+        absent = [f"'{name}'" for name, count in counts if not count]
+        if absent:
+            logger.warning("training split: no pixel of %s, so not learned", ", ".join(absent))
 
     def _teachers(self) -> Teachers | None:
         teaching = self._spec.teaching
@@ -278,6 +288,8 @@ class Trainer:
             )
             if self._draws:
                 illustrate_run(self._folder.plots, self._finished_run(network, test_split, test))
+        if self._is_main and math.isnan(test.pooled.macro_dice):
+            logger.warning("test split: no labelled pixel, so no scores on it; check the masks")
         logger.info("best epoch %d: macro Dice %.4f on test", best_epoch, test.pooled.macro_dice)
         return TrainResult(path, best_epoch, val.pooled, test.pooled)
 

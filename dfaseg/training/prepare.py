@@ -13,10 +13,10 @@ from dfaseg.model.checkpoint import hash_file
 from dfaseg.model.device import own_device
 from dfaseg.model.resolve import resolve_model
 from dfaseg.training.baseline import read_baseline_dice
-from dfaseg.training.config import RUN_TABLE, Tables, override, parse_spec, read_config
+from dfaseg.training.config import Tables, override, parse_spec, read_config
 from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
-from dfaseg.training.run_folder import RunFolder
+from dfaseg.training.run_folder import RUN_TABLE, RunFolder
 from dfaseg.training.spec import NetworkSpec, TeachingSpec, TrainSpec
 from dfaseg.training.world import World
 

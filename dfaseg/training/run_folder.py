@@ -1,15 +1,18 @@
 """The folder of a run: which file lies where, and that no earlier run is overwritten."""
 
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dfaseg.errors import CheckpointError, OutputError, OutputExistsError
-from dfaseg.files import explain, locked, write_aside
-from dfaseg.training.config import to_toml
-from dfaseg.training.spec import TrainSpec
+from dfaseg.files import explain, is_locked, locked, write_aside
+
+RUN_TABLE = "run"
+"""Table of the settings for what has no part in the result: where the data lie and what trained on
+them. A run writes it always, people do not."""
+_LOCK_FILE = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,24 @@ class RunFolder:
             raise OutputError(
                 f"run folder '{self.path}': cannot be made ({explain(error)})"
             ) from error
-        with locked(self.path, ".lock"):
+        with locked(self.path, _LOCK_FILE):
             yield
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether some process holds the folder now."""
+        return is_locked(self.path, _LOCK_FILE)
+
+    @property
+    def has_config(self) -> bool:
+        """Whether a run has written its settings there."""
+        try:
+            return RUN_TABLE in tomllib.loads(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+
     def require_free(self) -> None:
-        """Refuse a folder that holds a run.
+        """Refuse a folder that holds a run, or files of others where a run has its own.
 
         Raises:
             OutputExistsError: It does.
@@ -89,6 +105,13 @@ class RunFolder:
                 f"run folder '{self.path}': holds {self.model.name} but no {self.state.name} to go"
                 " on from; choose another --out or move the model away"
             )
+        # A run that was stopped in its first epoch leaves settings and nothing else.
+        for path in (self.log, self.scores, *(() if self.has_config else (self.config,))):
+            if path.exists():
+                raise OutputExistsError(
+                    f"run folder '{self.path}': holds a {path.name} that a run would replace; move"
+                    " it away or choose another --out"
+                )
 
     def require_state(self) -> None:
         """Refuse a folder that holds no run to go on with.
@@ -104,11 +127,11 @@ class RunFolder:
                 " new run"
             )
 
-    def write_config(self, spec: TrainSpec, run: Mapping[str, Any]) -> None:
+    def write_config(self, text: str) -> None:
         """Write the settings, whole or not at all.
 
         Raises:
             OutputError: The file cannot be written.
         """
         with write_aside(self.config) as aside:
-            aside.write_text(to_toml(spec, run), encoding="utf-8")
+            aside.write_text(text, encoding="utf-8")

@@ -53,14 +53,14 @@ class TensorBoardLog:
         if self._writer is not None:
             self._writer.close()
 
-    def on_start(self, finished: int, num_epochs: int) -> None:  # noqa: ARG002 - as observers have it
+    def on_start(self, history: Sequence[EpochRecord], num_epochs: int) -> None:  # noqa: ARG002 - as observers have it
         """Open a new event file.
 
         Raises:
             OutputError: The folder cannot be written.
         """
         try:
-            self._writer = self._writer_class(str(self._folder), purge_step=finished + 1)
+            self._writer = self._writer_class(str(self._folder), purge_step=len(history) + 1)
         except OSError as error:
             raise self._refusal(error) from error
 

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import tomllib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -366,7 +367,7 @@ def test_stop_leaves_the_last_epoch_to_resume(data: Dataset, tmp_path: Path) -> 
     stop = Event()
 
     class _StopInSecondEpoch:
-        def on_start(self, finished: int, num_epochs: int) -> None: ...
+        def on_start(self, history: Sequence[EpochRecord], num_epochs: int) -> None: ...
 
         def on_step(self, step: int, num_steps: int, loss: float) -> None: ...
 
@@ -407,8 +408,10 @@ def test_stop_in_the_first_epoch_advises_what_will_do(data: Dataset, tmp_path: P
 
 
 @pytest.mark.parametrize("mode", ["dfa", "cffa"])
-def test_class_without_pixels_is_left_out(mode: BiasMode, data: Dataset, tmp_path: Path) -> None:
-    """A class that no mask holds has no score, no prior of its own, and spoils nothing."""
+def test_class_without_pixels_is_left_out(
+    mode: BiasMode, data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A class that no mask holds is warned of, has no score and no prior, and spoils nothing."""
     records = [*data.info.class_map.to_records()]
     records.append({"index": 3, "name": "never", "colour": "#123456"})
     info = dataclasses.replace(data.info, class_map=ClassMap.from_records(records))
@@ -418,6 +421,24 @@ def test_class_without_pixels_is_left_out(mode: BiasMode, data: Dataset, tmp_pat
 
     assert result.test.macro_dice > 0.3
     assert load_checkpoint(result.model_path).card.pixel_frequencies[3] == 0
+    assert "no pixel of 'never'" in caplog.text
+
+
+def test_test_split_without_labels_is_warned_of(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run is worth its model all the same."""
+    blank = tuple(dataclasses.replace(one, read=partial(_unlabelled, one)) for one in data.test)
+
+    result = _trainer(SPEC, dataclasses.replace(data, test=blank), tmp_path).run()
+
+    assert math.isnan(result.test.macro_dice)
+    assert "test split: no labelled pixel" in caplog.text
+
+
+def _unlabelled(example: Example) -> LabelledImage:
+    image, label = example.read()
+    return LabelledImage(image, np.full_like(label, 255))
 
 
 def test_single_class_trains(data: Dataset, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def _drawn(status: RunStatus, width: int = 80, height: int = 40) -> str:
 
 def _status(*records: EpochRecord, class_map: ClassMap = CLASSES) -> RunStatus:
     num_classes = len(class_map)
-    status = RunStatus(class_map, [1 / num_classes] * num_classes, 24, records)
-    status.begin(len(records), 9)
+    status = RunStatus(class_map, [1 / num_classes] * num_classes, 24)
+    status.begin(records, 9)
     return status
 
 
@@ -157,7 +157,7 @@ def test_speed_leaves_the_first_step_out(monkeypatch: pytest.MonkeyPatch) -> Non
     times = iter([0.0, 100.0, 101.0, 102.0])
     monkeypatch.setattr("dfaseg.cli.train_status.time.monotonic", lambda: next(times))
     status = RunStatus(CLASSES, [0.5, 0.5], 24, epoch_start=0.0)
-    status.begin(0, 2)
+    status.begin((), 2)
 
     for step in (1, 2, 3):
         status.store_step(step, 10, 0.5)
@@ -166,14 +166,16 @@ def test_speed_leaves_the_first_step_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert status.seconds_left() == 17.0
 
 
-def test_resumed_run_keeps_its_best_epoch_and_forgets_later_ones() -> None:
-    """Epochs behind the one a run goes on from are about to be done again."""
-    history = [dataclasses.replace(RECORD, epoch=number) for number in (1, 2, 3)]
-    status = RunStatus(CLASSES, [0.5, 0.5], 24, tuple(history))
+def test_resumed_run_keeps_its_best_epoch() -> None:
+    """The epochs that it goes on from are drawn, and compared with those to come."""
+    history = [dataclasses.replace(RECORD, epoch=1), dataclasses.replace(RECORD, epoch=2)]
+    status = RunStatus(CLASSES, [0.5, 0.5], 24)
 
-    status.begin(2, 9)
+    status.begin(history, 9)
 
-    assert [record.epoch for record in status.history] == [1, 2]
+    text = _drawn(status)
+    assert "3/9" in text  # the one under way
+    assert "best 0.7500 (epoch 1)" in text
 
 
 def test_terminal_shows_the_last_epoch_and_keeps_log_lines() -> None:
@@ -181,7 +183,7 @@ def test_terminal_shows_the_last_epoch_and_keeps_log_lines() -> None:
     console = _terminal()
 
     with show_training(CLASSES, [0.5, 0.5], 24, console=console) as observer:
-        observer.on_start(0, 1)
+        observer.on_start((), 1)
         observer.on_step(1, 1, 0.5)
         click.echo("dfaseg: warning: something", err=True)
         observer.on_epoch(RECORD)
@@ -198,7 +200,7 @@ def test_run_that_settles_early_is_not_left_hanging() -> None:
     console = _terminal()
 
     with show_training(CLASSES, [0.5, 0.5], 24, console=console) as observer:
-        observer.on_start(0, 9)
+        observer.on_start((), 9)
         observer.on_step(1, 1, math.nan)
         observer.on_epoch(RECORD)
 
@@ -212,7 +214,7 @@ def test_run_that_settles_early_is_not_left_hanging() -> None:
 def test_log_file_gets_one_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     """No control characters, and nothing for the steps of a short epoch."""
     with show_training(CLASSES, [0.5, 0.5], 24, console=Console(file=io.StringIO())) as observer:
-        observer.on_start(0, 2)
+        observer.on_start((), 2)
         for record in (RECORD, dataclasses.replace(RECORD, epoch=2, macro_dice=0.5)):
             observer.on_step(1, 2, 0.5)
             observer.on_step(2, 2, 0.5)
@@ -232,7 +234,7 @@ def test_long_epoch_gives_a_sign_of_life(
     monkeypatch.setattr(train_display, "PLAIN_SECONDS", 0.0)
 
     with show_training(CLASSES, [0.5, 0.5], 24, console=Console(file=io.StringIO())) as observer:
-        observer.on_start(0, 2)
+        observer.on_start((), 2)
         observer.on_step(1, 400, 0.25)
 
     assert "dfaseg: epoch 1/2, step 1/400, loss 0.2500" in capsys.readouterr().err
@@ -244,7 +246,7 @@ def test_quiet_run_shows_nothing(log: logging.Logger, capsys: pytest.CaptureFixt
     console = _terminal()
 
     with show_training(CLASSES, [0.5, 0.5], 24, console=console) as observer:
-        observer.on_start(0, 1)
+        observer.on_start((), 1)
         observer.on_step(1, 1, 0.5)
         observer.on_epoch(RECORD)
 

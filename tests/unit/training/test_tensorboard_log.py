@@ -22,7 +22,7 @@ RECORD = EpochRecord(
 
 def _write(folder: Path, first: int, last: int, loss: float) -> None:
     with TensorBoardLog(folder, ["back ground", "b/c"]) as log:
-        log.on_start(first - 1, 9)
+        log.on_start([RECORD] * (first - 1), 9)
         for epoch in range(first, last + 1):
             log.on_step(1, 1, 0.5)
             log.on_epoch(dataclasses.replace(RECORD, epoch=epoch, loss=loss))
@@ -86,4 +86,4 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         TensorBoardLog(tmp_path / "taken", ["a"]) as log,
         pytest.raises(OutputError, match=r"TensorBoard log .*taken': cannot be written"),
     ):
-        log.on_start(0, 1)
+        log.on_start((), 1)
