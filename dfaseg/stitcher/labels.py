@@ -1,5 +1,6 @@
 """From a coarse field of logits to class indices at full resolution, exactly and fast."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ Labels = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Runs = NDArray[np.void]
 
-_SLAB_CELLS = 1 << 18
-"""Cells worked on at a time, which bounds temporary memory; the result does not depend on it."""
-_SQUARES_AT_ONCE = 1 << 12
-"""Mixed squares refined at a time, small enough to stay in the processor's cache."""
+_SLAB_CELLS = 1 << 17
+"""Cells worked on at a time, so few that what is made of them stays in the processor's cache; the
+result does not depend on it."""
+_PIXELS_AT_ONCE = 1 << 17
+"""Pixels of mixed squares refined at a time, for the same reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,27 @@ class LabelUpsampler:
             ValueError: There are more rows than the mask has.
         """
         cells = _CellRows(logits, covered)
-        num_rows = len(covered)
+        num_rows, stride = len(covered), self._stride
+        crop = self._progress.count(num_rows)
+        if stride == 1:
+            return _class_of_cells(cells)
+        if num_rows == 0:
+            return np.empty((0, self._progress.width_px), np.uint8)
+        # Clamped edges: the first and the last row of cells meet themselves.
+        above = self._last or cells.rows(0, 1)
+        last = cells.rows(-1, num_rows)
+        self._last = _CellRows(last.logits.copy(), last.covered.copy())
+        num_lines = num_rows + self._progress.is_complete
+        labels = np.empty((num_lines * stride, (self._progress.width_cells + 1) * stride), np.uint8)
+        self._label_squares(above.followed_by(cells.rows(0, 1)), labels[:stride])
         slab = max(1, _SLAB_CELLS // self._progress.width_cells)
-        parts = [
-            self._add_slab(cells.rows(start, min(start + slab, num_rows)))
-            for start in range(0, num_rows, slab)
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([np.empty((0, self._progress.width_px), np.uint8), *parts])
+        for first in range(0, num_rows - 1, slab):
+            end = min(first + slab, num_rows - 1)
+            part = labels[(first + 1) * stride : (end + 1) * stride]
+            self._label_squares(cells.rows(first, end + 1), part)
+        if self._progress.is_complete:
+            self._label_squares(last.followed_by(last), labels[-stride:])
+        return labels[crop]
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what a later run needs to go on: the position and the last row of cells."""
@@ -111,45 +125,34 @@ class LabelUpsampler:
         last = self._progress.restore(state)
         self._last = last and _CellRows(*last)
 
-    def _add_slab(self, cells: _CellRows) -> Labels:
-        crop = self._progress.count(len(cells.covered))
-        if self._stride == 1:
-            return _class_of_cells(cells)
-        # Clamped edges: the first and the last row of cells meet themselves.
-        above = self._last or cells.rows(0, 1)
-        last = cells.rows(-1, len(cells.covered))
-        self._last = _CellRows(last.logits.copy(), last.covered.copy())
-        parts = [self._squares_to_labels(above.followed_by(cells.rows(0, 1)))]
-        parts.append(self._squares_to_labels(cells))
-        if self._progress.is_complete:
-            parts.append(self._squares_to_labels(last.followed_by(last)))
-        return np.concatenate(parts)[crop]
-
-    def _squares_to_labels(self, cells: _CellRows) -> Labels:
+    def _label_squares(self, cells: _CellRows, labels: Labels) -> None:
         """Label the squares between ``n`` rows of cell centres.
 
-        Returns:
-            Shape ``((n - 1) * stride, (width_cells + 1) * stride)``; it begins half a cell to the
-            left of and above the cells' own corner.
+        Args:
+            cells: The rows.
+            labels: What is written, ``((n - 1) * stride, (width_cells + 1) * stride)``; it begins
+                half a cell to the left of and above the cells' own corner.
         """
         half, stride = self._stride // 2, self._stride
-        classes = np.pad(_class_of_cells(cells), ((0, 0), (1, 1)), mode="edge")
-        num_rows, num_cols = classes.shape[0] - 1, classes.shape[1] - 1
-        nearest = np.repeat(classes, stride, axis=1)[:, half:-half]
-        labels = np.empty((num_rows, stride, num_cols * stride), np.uint8)
-        labels[:, :half] = nearest[:-1, None]
-        labels[:, half:] = nearest[1:, None]
+        num_rows, num_cols = len(cells.covered) - 1, self._progress.width_cells + 1
+        classes = np.empty((num_rows + 1, num_cols + 1), np.uint8)
+        classes[:, 1:-1] = _class_of_cells(cells)
+        classes[:, 0], classes[:, -1] = classes[:, 1], classes[:, -2]
+        nearest = _repeat(classes, stride)[:, half:-half]
+        lines = labels.reshape(num_rows, stride, num_cols * stride)
+        lines[:, :half] = nearest[:-1, None]
+        lines[:, half:] = nearest[1:, None]
         same = (classes[:-1, :-1] == classes[:-1, 1:]) & (classes[1:, :-1] == classes[1:, 1:])
         mixed = np.flatnonzero(~(same & (classes[:-1, :-1] == classes[1:, :-1])))
         # A square's row of pixels is copied as one value.
         runs = labels.reshape(-1).view(f"V{stride}")
-        for start in range(0, mixed.size, _SQUARES_AT_ONCE):
-            rows, cols = np.divmod(mixed[start : start + _SQUARES_AT_ONCE], num_cols)
+        step = max(1, _PIXELS_AT_ONCE // stride**2)
+        for start in range(0, mixed.size, step):
+            rows, cols = np.divmod(mixed[start : start + step], num_cols)
             refined = self._refine(cells, rows, cols)
             first = rows * (stride * num_cols) + cols
             for line in range(stride):
                 runs[first + line * num_cols] = refined[line]
-        return labels.reshape(num_rows * stride, num_cols * stride)
 
     def _refine(self, cells: _CellRows, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Runs:
         """Interpolate mixed squares and take the argmax.
@@ -166,14 +169,17 @@ class LabelUpsampler:
         corners += [corner + width for corner in corners]
         covered = [cells.covered.reshape(-1).take(corner) for corner in corners]
         gaps = [np.flatnonzero(~flags) for flags in covered]
-        race = _Race((stride, stride, len(rows)))
-        for plane in cells.logits.reshape(self._progress.num_classes, -1):
-            values = [plane.take(corner) for corner in corners]
-            for value, gap in zip(values, gaps, strict=True):
-                value[gap] = 0
+        first, *others = (
+            [_take_covered(plane, *places) for places in zip(corners, gaps, strict=True)]
+            for plane in cells.logits.reshape(self._progress.num_classes, -1)
+        )
+        race = _Race(self._interpolate(first))
+        for values in others:
             race.enter(self._interpolate(values))
         _leave_out(race.winners, gaps)
-        by_square = np.ascontiguousarray(race.winners.transpose(0, 2, 1))
+        by_square = np.empty((stride, len(rows), stride), np.uint8)
+        for column in range(stride):
+            by_square[:, :, column] = race.winners[:, column]
         return by_square.reshape(stride, -1).view(f"V{stride}")
 
     def _interpolate(self, corners: list[Logits]) -> Logits:
@@ -186,10 +192,30 @@ class LabelUpsampler:
         return blended
 
 
+def _repeat(classes: Labels, times: int) -> Labels:
+    """Repeat each value of rows ``(n, w)`` an even number of times, ``(n, w * times)``."""
+    # A number of several bytes holds several equal values: a tenth of the time of ``np.repeat``.
+    size = math.gcd(times, 8)
+    wide = classes.astype(f"u{size}")
+    wide *= int.from_bytes(b"\1" * size)
+    repeated = np.empty((*classes.shape, times // size), wide.dtype)
+    repeated[:] = wide[:, :, None]
+    return repeated.view(np.uint8).reshape(len(classes), -1)
+
+
 def _corner_weights(stride: int) -> tuple[Logits, Logits]:
     """Return the weights of the near and the far cell at each pixel between two cell centres."""
     far = ((np.arange(stride) + 0.5) / stride).astype(np.float32)
     return np.float32(1) - far, far
+
+
+def _take_covered(
+    plane: NDArray[np.float32], places: NDArray[np.intp], gaps: NDArray[np.intp]
+) -> Logits:
+    """Return the values at some places of a flat plane, 0 at those of them that are gaps."""
+    values = plane.take(places)
+    values[gaps] = 0
+    return values
 
 
 def _leave_out(labels: Labels, gaps: list[NDArray[np.intp]]) -> None:
@@ -206,20 +232,25 @@ def _leave_out(labels: Labels, gaps: list[NDArray[np.intp]]) -> None:
 
 
 class _Race:
-    """Argmax over planes that come one by one, the first class of largest value winning."""
+    """Argmax over planes that come one by one, the first class of largest value winning.
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self._best = np.full(shape, -np.inf, np.float32)
+    Args:
+        first: Values of class 0, changed in place.
+    """
+
+    def __init__(self, first: Logits) -> None:
+        self._best = first
         self._index = 0
-        self.winners = np.zeros(shape, np.uint8)
+        self.winners = np.zeros(first.shape, np.uint8)
 
     def enter(self, plane: Logits) -> None:
         """Take the next class's values."""
+        self._index += 1
         # Indices only grow, so the winner is the largest index that was better when it came.
         better = (plane > self._best).view(np.uint8)
-        np.maximum(self.winners, better * np.uint8(self._index), out=self.winners)
+        better *= np.uint8(self._index)
+        np.maximum(self.winners, better, out=self.winners)
         np.maximum(self._best, plane, out=self._best)
-        self._index += 1
 
 
 def _class_of_cells(cells: _CellRows) -> Labels:
@@ -230,8 +261,9 @@ def _class_of_cells(cells: _CellRows) -> Labels:
         return classes
     # Glass beside the tissue need not be looked at.
     here = slice(int(columns[0]), int(columns[-1]) + 1)
-    race = _Race(classes[:, here].shape)
-    for plane in cells.logits[:, :, here]:
+    first, *others = cells.logits[:, :, here]
+    race = _Race(first.copy())
+    for plane in others:
         race.enter(plane)
     np.copyto(classes[:, here], race.winners, where=cells.covered[:, here])
     return classes
