@@ -40,29 +40,20 @@ def halve_mode(rows: Labels) -> Labels:
 
 def _halve_block(rows: Labels, halved: Labels) -> None:
     """Halve rows ``(2 h, 2 w)`` into ``(h, w)``."""
-    # Most blocks hold one class; they are found by taking both pixels of a row as one number, the
-    # left one in its lower byte.
+    # Both pixels of a row are taken as one number, the left one in its lower byte.
     upper, lower = (np.ascontiguousarray(rows[line::2]).view("<u2") for line in (0, 1))
-    np.copyto(halved, upper, casting="unsafe")
-    differs = upper >> 8
-    differs ^= upper
-    differs &= 255
-    differs |= upper ^ lower
-    mixed = np.flatnonzero(differs != 0)
-    if mixed.size:
-        row, col = np.divmod(mixed, halved.shape[1])
-        pixels = [pair.take(mixed) for pair in (upper, lower)]
+    modes = upper.astype(np.uint8)
+    # The first pixel loses only where it is alone, which is rare.
+    same = modes * np.uint16(257)
+    alone = (lower.view(np.uint8) != same.view(np.uint8)).view("<u2") == 257
+    alone &= upper != same
+    places = np.flatnonzero(alone)
+    if places.size:
+        pixels = [pair.take(places) for pair in (upper, lower)]
         a, b, c, d = (part.astype(np.uint8) for pair in pixels for part in (pair, pair >> 8))
-        halved[row, col] = _mode_of_four(a, b, c, d)
-
-
-def _mode_of_four(a: Labels, b: Labels, c: Labels, d: Labels) -> Labels:
-    """Return the commonest of four values each, the first of several."""
-    # `a` loses only when it is alone and one of the others is not, or when b = c = d.
-    a_pairs = (a == b) | (a == c) | (a == d)
-    b_pairs = (b == c) | (b == d)
-    others = np.where(b_pairs, b, np.where(c == d, c, a))
-    return np.where(a_pairs, a, others)
+        others = np.where((b == c) | (b == d), b, np.where(c == d, c, a))
+        modes.reshape(-1)[places] = others
+    halved[:] = modes
 
 
 def level_shapes(height: int, width: int, num_levels: int) -> list[tuple[int, int]]:
