@@ -18,12 +18,13 @@ def analysed_pieces(*rows: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
         rows: Mask rows, each ``(h, width)`` of one width. Between two pieces there are at least
             64 columns of 255.
     """
-    least = [part.min(axis=0, initial=IGNORE_INDEX) for part in rows]
-    columns = np.flatnonzero(np.minimum.reduce(least) != IGNORE_INDEX)
-    if columns.size == 0:
+    is_analysed = np.zeros(rows[0].shape[1] + 2, np.bool_)
+    for part in rows:
+        is_analysed[1:-1] |= part.min(axis=0, initial=IGNORE_INDEX) != IGNORE_INDEX
+    changes = np.flatnonzero(is_analysed[1:] != is_analysed[:-1])
+    if changes.size == 0:
         return
-    gaps = np.flatnonzero(np.diff(columns) > _LEAST_GAP_PX)
-    firsts = columns[np.append(0, gaps + 1)].tolist()
-    lasts = columns[np.append(gaps, columns.size - 1)].tolist()
-    for first, last in zip(firsts, lasts, strict=True):
-        yield first, last + 1
+    firsts, ends = changes[0::2], changes[1::2]
+    is_gap = firsts[1:] - ends[:-1] >= _LEAST_GAP_PX
+    firsts, ends = firsts[np.append(True, is_gap)], ends[np.append(is_gap, True)]
+    yield from zip(firsts.tolist(), ends.tolist(), strict=True)

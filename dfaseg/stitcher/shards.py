@@ -208,11 +208,11 @@ class ShardRows:
         row = (self.next_row - 1) % self._shard_height // CHUNK_PX
         chunks_across = self._shard_width // CHUNK_PX
         for index in np.flatnonzero(self._is_used).tolist():
-            chunk = self._strip[:, index * CHUNK_PX : (index + 1) * CHUNK_PX]
+            chunk = self._strip[:, index * CHUNK_PX : (index + 1) * CHUNK_PX].copy()
             if chunk.min() == IGNORE_INDEX:
                 continue
             column, place = divmod(index, chunks_across)
-            yield column, (row, place), self._codec.encode(np.ascontiguousarray(chunk))
+            yield column, (row, place), self._codec.encode(chunk)
 
     def _write_shards(self, shards: Mapping[int, Chunks]) -> None:
         row = (self.next_row - 1) // self._shard_height
