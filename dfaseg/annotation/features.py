@@ -106,9 +106,11 @@ class FeatureText:
 
     def ends(self, class_index: NDArray[np.uint8], num_pixels: NDArray[np.int64]) -> list[bytes]:
         """Return the text of features after their rings."""
-        return list(map(self._end, class_index.tolist(), num_pixels.tolist()))
+        # What is kept is found fastest by a single number.
+        return list(map(self._end, (num_pixels << 8 | class_index).tolist()))
 
-    def _make_end(self, class_index: int, num_pixels: int) -> bytes:
+    def _make_end(self, area_and_class: int) -> bytes:
+        num_pixels, class_index = divmod(area_and_class, 1 << 8)
         area = round(num_pixels * self._pixel_area_um2, 4)
         return (
             f']}},"properties":{self._properties[class_index]},'

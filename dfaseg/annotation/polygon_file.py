@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -119,7 +118,7 @@ class PolygonWriter:
         self._num_bytes = int(state["num_bytes"])
         try:
             path.touch()
-            self._file = path.open("r+b", buffering=1 << 20)
+            self._file = path.open("r+b", buffering=1 << 16)
             self._file.seek(0, 2)
             size = self._file.tell()
             self._file.truncate(self._num_bytes)
@@ -173,9 +172,11 @@ class PolygonWriter:
                 self._write_long(begins[0], polygons.blocks(first), ends[0])
             else:
                 texts = self._form.small_rings(polygons, first, end)
-                rings = [texts[number] for number in (kept - first).tolist()]
-                together = zip(begins, rings, ends, strict=True)
-                self._write(b"".join(chain.from_iterable(together)))
+                together = [b""] * (3 * kept.size)
+                together[0::3] = begins
+                together[1::3] = [texts[number] for number in (kept - first).tolist()]
+                together[2::3] = ends
+                self._write(b"".join(together))
 
     def state(self) -> dict[str, int]:
         """Flush the file and return what is needed, with it, to go on after a kill."""
