@@ -148,7 +148,9 @@ def _deal(
     Returns:
         The values, and where those of each key begin, ``(num_keys + 1,)``.
     """
-    row = sparse.csr_array((values, keys, np.array([0, keys.size])), shape=(1, num_keys))
+    # Indices of 32 bits throughout: SciPy would make all of them as wide as the widest.
+    bounds = np.array([0, keys.size], np.int32)
+    row = sparse.csr_array((values, keys, bounds), shape=(1, num_keys))
     columns = row.tocsc()
     return columns.data, columns.indptr.astype(np.intp)
 
@@ -202,12 +204,14 @@ def order_nodes(following: NDArray[np.int32], starters: NDArray[np.intp]) -> Ord
     spine = np.empty(2 * num_starters, np.int32)
     spine[0::2] = starters
     spine[1::2] = np.arange(num_nodes + 1, num_nodes + num_starters + 1)
-    indices = np.concatenate([following[goes_on], spine[:-1]])
+    indices = np.concatenate([following.compress(goes_on), spine[:-1]])
     size = num_nodes + num_starters
-    graph = sparse.csr_array((np.ones(indices.size), indices, indptr), shape=(size, size))
+    # Nobody asks for the weights, so one stands for all.
+    weights = np.broadcast_to(np.float64(1), indices.size)
+    graph = sparse.csr_array((weights, indices, indptr), shape=(size, size))
     visited = csgraph.depth_first_order(graph, num_nodes, return_predecessors=False)
     is_node = visited < num_nodes
     begins = np.flatnonzero(is_node[1:] & ~is_node[:-1]) + 1
-    # As many nodes of the spine precede a chain's first node as the spine has shown until then.
-    spine_before = np.searchsorted(np.flatnonzero(~is_node), begins)
-    return Order(visited[is_node].astype(np.intp), begins - spine_before)
+    # Those before a chain's first node that are not of the spine are its place.
+    starts = np.cumsum(is_node, dtype=np.int32).take(begins - 1).astype(np.intp)
+    return Order(visited.compress(is_node).astype(np.intp), starts)

@@ -86,19 +86,20 @@ def find_corners(padded: NDArray[np.uint8]) -> Corners:
     stride = padded.shape[1]
     vertices = np.concatenate([_find_turns(*block, stride) for block in _blocks(padded)])
     flat = padded.reshape(-1)
-    pixels = [flat[vertices + step] for step in (0, 1, stride, stride + 1)]
+    pixels = [flat.take(vertices + step) for step in (0, 1, stride, stride + 1)]
     code, is_saddle = _encode(*pixels)
-    kinds = _KINDS.view(np.uint32).reshape(-1)[code].view(np.uint8)
+    kinds = _KINDS.view(np.uint32).reshape(-1).take(code).view(np.uint8)
     slots = np.flatnonzero(kinds != _NO_CORNER)
     bounds = np.searchsorted(vertices, np.arange(padded.shape[0]) * stride)
     line = np.repeat(np.arange(padded.shape[0] - 1, dtype=np.int32), np.diff(bounds))
-    x = vertices.astype(np.int32) - line * np.int32(stride)
+    x = vertices.astype(np.int32)
+    x -= line * np.int32(stride)
     owners = slots >> 2
     pinches = [
         _find_pinches(kinds, slots, is_saddle & (pixels[one] == pixels[other]), one, other)
         for one, other in ((0, 3), (1, 2))
     ]
-    return Corners(x[owners], line[owners], kinds[slots], np.concatenate(pinches))
+    return Corners(x.take(owners), line.take(owners), kinds.take(slots), np.concatenate(pinches))
 
 
 def _blocks(padded: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

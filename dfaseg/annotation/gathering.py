@@ -150,7 +150,7 @@ def tabulate_rings(
     is_hole = own_key != gathering.first_key[region]
     is_away = is_parked[region] & (is_hole | (region >= gathering.num_finished))
     order = _sort_rings(is_away, region, is_hole, header, own_key)
-    members = nodes[concatenate_ranges(starts[order], counts[order])]
+    members = nodes.take(concatenate_ranges(starts[order], counts[order]))
     num_held = order.size - int(is_away.sum())
     return RingTable(region[order], header[order], edges.take(members, axis=0), num_held)
 

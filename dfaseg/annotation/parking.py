@@ -90,7 +90,7 @@ def fetch_rings(
     regions: list[int] = []
     fetched: list[Batch] = []
     room = _MOST_FETCHED
-    for region in sorted(batches.keys() & set(range(num_finished)) - set(but)):
+    for region in sorted(region for region in batches.keys() - but if region < num_finished):
         count = sum(batch.num_edges for batch in batches[region])
         if count <= _FEW_EDGES and count <= room:
             room -= count

@@ -41,10 +41,10 @@ def find_tops(
         num_columns: Lattice columns.
     """
     y = np.ascontiguousarray(edges[:, 1])
-    goes_down = y[following] > y
+    goes_down = y.take(following) > y
     goes_down |= following == OPEN
     comes_up = np.ones(y.size + 1, bool)
-    comes_up[following[goes_down]] = False
+    comes_up[following.compress(goes_down)] = False
     tops = np.flatnonzero(goes_down & comes_up[:-1])
     keys = keys_of(edges.take(tops, axis=0), num_columns)
     # Edges of one side are in order by themselves, which a stable sort makes use of.

@@ -113,9 +113,9 @@ def _place_edges(
     edges = np.empty((num_frontier + pairs.begin.size, 4), np.int32)
     edges[:num_frontier] = (0, -1, 0, -1)
     placed = edges[num_frontier:]
-    placed[:, 0] = corners.x[pairs.begin]
-    placed[:, 2] = corners.x[pairs.end]
-    placed[:, 1] = placed[:, 3] = corners.line[pairs.begin] + np.int32(first_line)
+    placed[:, 0] = corners.x.take(pairs.begin)
+    placed[:, 2] = corners.x.take(pairs.end)
+    placed[:, 1] = placed[:, 3] = corners.line.take(pairs.begin) + np.int32(first_line)
     return edges
 
 
@@ -186,7 +186,7 @@ def _split_closed(
     if not is_split.any():
         return order
     is_moved = np.repeat(is_split, order.counts)
-    moved = order.nodes[is_moved]
+    moved = order.nodes.compress(is_moved)
     number = np.empty(of_node.size, np.intp)
     number[moved] = np.arange(moved.size)
     bounds = np.append(0, np.cumsum(order.counts[is_split]))
@@ -196,4 +196,4 @@ def _split_closed(
     ).order()
     counts = order.counts[~is_split]
     starts = np.concatenate([np.cumsum(counts) - counts, rings.starts + int(counts.sum())])
-    return Order(np.concatenate([order.nodes[~is_moved], moved[rings.nodes]]), starts)
+    return Order(np.concatenate([order.nodes.compress(~is_moved), moved.take(rings.nodes)]), starts)

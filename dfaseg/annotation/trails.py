@@ -109,10 +109,9 @@ def park_chains(chains: Chains, above: Trails, spool: Spool) -> Trails:
         Trails of all chains; those of rings of this strip are empty.
     """
     order, num_frontier = chains.order, chains.num_frontier
-    spans = ~chains.is_ring
     chain = np.repeat(np.arange(len(order)), order.counts)
-    is_kept = spans[chain]
-    node, chain = order.nodes[is_kept], chain[is_kept]
+    is_kept = np.repeat(~chains.is_ring, order.counts)
+    node, chain = order.nodes.compress(is_kept), chain.compress(is_kept)
     is_old = node < num_frontier
     new_edges = spool.append(_mark_edges(chains, node[~is_old]))
 
@@ -159,7 +158,7 @@ def _mark_edges(chains: Chains, nodes: Places) -> NDArray[np.int32]:
     marks = np.zeros(len(chains.edges), np.int32)
     for touched, mark in zip(chains.touching, _MARKS, strict=True):
         marks[touched] |= mark
-    edges[:, 3] |= marks[nodes]
+    edges[:, 3] |= marks.take(nodes)
     return edges
 
 
