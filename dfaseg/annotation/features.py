@@ -143,10 +143,33 @@ def simplify(polygon: RegionPolygon, tolerance_px: float) -> RegionPolygon:
     """
     exact = shapely.Polygon(polygon.exterior, list(polygon.holes))
     simple = exact.simplify(tolerance_px, preserve_topology=True)
-    if not isinstance(simple, shapely.Polygon) or simple.is_empty or not simple.is_valid:
+    if not isinstance(simple, shapely.Polygon) or simple.is_empty:
         return polygon
     exterior, *holes = (
-        np.asarray(ring.coords)[:-1].astype(np.int32)
-        for ring in (simple.exterior, *simple.interiors)
+        _keep_beginning(ring, np.asarray(few.coords)[:-1].astype(np.int32), tolerance_px)
+        for ring, few in zip(
+            (polygon.exterior, *polygon.holes), (simple.exterior, *simple.interiors), strict=True
+        )
     )
+    if not shapely.Polygon(exterior, holes).is_valid:
+        return polygon
     return dataclasses.replace(polygon, exterior=exterior, holes=tuple(holes))
+
+
+def _keep_beginning(
+    exact: NDArray[np.int32], simple: NDArray[np.int32], tolerance_px: float
+) -> NDArray[np.int32]:
+    """Return a simple ring with the vertex where the exact one begins, if it is needed there.
+
+    GEOS leaves this vertex out by itself once all is simplified, and looks only at how far it lies
+    from the new side, not at the vertices beside it, which may lie up to twice as far.
+    """
+    keys = [ring.astype(np.int64) @ np.array([1 << 32, 1]) for ring in (exact, simple)]
+    kept = np.flatnonzero(np.isin(*keys))
+    if kept[0] == 0:
+        return simple
+    passed = np.concatenate([exact[kept[-1] :], exact[: kept[0] + 1]])
+    side = shapely.LineString(passed[[0, -1]])
+    if shapely.distance(shapely.points(passed), side).max() <= tolerance_px:
+        return simple
+    return np.asarray(exact[np.concatenate([[0], kept])], np.int32)

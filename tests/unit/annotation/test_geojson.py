@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import shapely
@@ -108,6 +109,28 @@ def test_simplified_outlines_are_valid_and_shorter(tmp_path: Path) -> None:
     assert shapely.from_geojson(json.dumps(after["geometry"])).is_valid
     assert after["properties"] == before["properties"]
     assert after["id"] == before["id"]
+
+
+def test_simplified_outlines_keep_to_the_tolerance(tmp_path: Path) -> None:
+    """No corner of the mask lies further than that from the simple outline, wherever it begins."""
+    noise = np.random.default_rng(0).normal(size=(300, 300, 3))
+    mask = cv2.GaussianBlur(noise, (0, 0), 3).argmax(axis=2).astype(np.uint8)
+    exact, simple = (
+        [shapely.from_geojson(json.dumps(feature["geometry"])) for feature in file["features"]]
+        for file in (
+            load(tmp_path / "a", mask, frame=MaskFrame(1, 1)),
+            load(tmp_path / "b", mask, frame=MaskFrame(1, 1), simplify_px=4.0),
+        )
+    )
+    assert all(region.is_valid for region in simple)
+    for region, simplified in zip(exact, simple, strict=True):
+        for before, after in zip(_rings(region), _rings(simplified), strict=True):
+            corners = shapely.points(before.coords)
+            assert shapely.distance(corners, after).max() <= 4.0
+
+
+def _rings(polygon: shapely.Polygon) -> list[shapely.LinearRing]:
+    return [polygon.exterior, *polygon.interiors]
 
 
 def test_metadata_stands_at_the_top(tmp_path: Path) -> None:
