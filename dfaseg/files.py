@@ -16,6 +16,9 @@ from dfaseg.errors import OutputError
 LOCK_FILE = "lock"
 """Name in a hidden folder."""
 
+MAX_STEM_BYTES = 220
+"""Longest name of a slide or mask: disks allow 255, of which we put up to 35 around it."""
+
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK})
 """Said by network disks that were mounted without locks."""
 _REMEDIES = {
@@ -32,6 +35,20 @@ def explain(error: OSError) -> str:
     problem = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{problem}; {remedy}" if remedy else problem
+
+
+def refuse_long_stem(stem: str) -> None:
+    """Make sure that files can be named after a slide or mask, before any work is done.
+
+    Raises:
+        OutputError: The name has too many bytes.
+    """
+    num_bytes = len(os.fsencode(stem))
+    if num_bytes > MAX_STEM_BYTES:
+        raise OutputError(
+            f"output '{stem}': is too long a name to put endings to it ({num_bytes} bytes, at most"
+            f" {MAX_STEM_BYTES}); choose a shorter one, of a slide by the column id of a .csv list"
+        )
 
 
 @contextmanager

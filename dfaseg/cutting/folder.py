@@ -11,7 +11,7 @@ from typing import Any
 
 from dfaseg.cutting.slide_files import RECORD_ENDING, move_files, remove_slide_files
 from dfaseg.errors import OutputError, OutputExistsError
-from dfaseg.files import explain, locked, write_json
+from dfaseg.files import explain, locked, refuse_long_stem, write_json
 
 SHARED_FOLDERS = ("patches", "images", "masks")
 """Folders in which slides share a place; no slide may be called like them."""
@@ -39,6 +39,7 @@ class SlideFolder:
                 f"slide id '{self.slide_id}': stands for a folder of the results; give the slide"
                 " another id in the column id of a .csv list"
             )
+        refuse_long_stem(self.slide_id)
 
     @property
     def final(self) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from dfaseg.errors import ConfigError
+from dfaseg.files import refuse_long_stem
 from dfaseg.slide.origin import Origin
 from dfaseg.storage.store_path import Place
 
@@ -68,6 +69,7 @@ class PredictSpec:
     def __post_init__(self) -> None:
         if self.out.suffix != ".zarr":
             raise ConfigError(f"output '{self.out}': the mask's name must end in .zarr")
+        refuse_long_stem(self.out.name.removesuffix(".zarr"))
         if self.geojson is not None and not self.geojson.name.endswith(
             (".geojson", ".json", ".geojson.gz", ".json.gz")
         ):

@@ -134,6 +134,25 @@ def test_broken_slide_stops_no_other(tmp_path: Path, slides: Path) -> None:
     assert (counts_of(again)["finished before"], counts_of(again)["failed"]) == (3, 1)
 
 
+def test_slide_of_too_long_a_name_stops_no_other(tmp_path: Path, slides: Path) -> None:
+    """The system refuses even to look for its files; it is one line and no mistake of ours."""
+    table = tmp_path / "slides.csv"
+    first, second = sorted(slides.glob("*.tif"))[:2]
+    table.write_text(f"path,id\n{first},{'y' * 250}\n{second},b\n", encoding="utf-8")
+
+    result = run(table, "--out", tmp_path / "out")
+
+    assert result.exit_code == 3
+    assert counts_of(result) == {
+        "done": 1,
+        "finished before": 0,
+        "in work elsewhere": 0,
+        "failed": 1,
+    }
+    assert "choose a shorter one" in result.output
+    assert "please report it" not in result.output
+
+
 def test_first_failure_ends_the_run_where_that_is_asked_for(tmp_path: Path, slides: Path) -> None:
     """With the error as its own."""
     broken = tmp_path / "broken.svs"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfaseg.cutting.folder import SlideFolder
+from dfaseg.errors import OutputError
 
 EARLIER = {
     "a/a.tiles.csv": "old",
@@ -102,3 +103,9 @@ def _publish_until(folder: SlideFolder, num_steps: int, patched: pytest.MonkeyPa
     except KeyboardInterrupt:
         return True
     return False
+
+
+def test_name_without_room_for_endings_is_refused(tmp_path: Path) -> None:
+    """It fails this slide, in one line, and not all of them."""
+    with pytest.raises(OutputError, match=r"too long a name .* at most 220"):
+        SlideFolder(tmp_path, "y" * 221)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfaseg.errors import ConfigError
+from dfaseg.errors import ConfigError, OutputError
 from dfaseg.inference.spec import PredictSpec
 
 
@@ -25,6 +25,13 @@ def test_impossible_settings_are_refused(change, message):
 
     with pytest.raises(ConfigError, match=message):
         PredictSpec(**settings)
+
+
+@pytest.mark.parametrize("stem", ["y" * 221, "ü" * 111])
+def test_names_without_room_for_endings_are_refused(stem):
+    """The table of areas could not be written once all was done, or not even looked for."""
+    with pytest.raises(OutputError, match=r"too long a name .* at most 220"):
+        PredictSpec(slide="a", out=Path(f"{stem}.zarr"))
 
 
 @pytest.mark.parametrize("name", ["a.geojson", "a.json", "a.geojson.gz", "a.json.gz"])
