@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dfaseg.cli.options import (
     FiniteRange,
@@ -20,8 +21,11 @@ _FOR_PREDICTIONS = {
     "--ignore": "ignored",
     "--background": "background",
     "--level0-scale": "level0_scale",
+    "--truth-origin": "truth_origin",
 }
 """Options, and what they are called here, that mean something with --truth only."""
+_FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
+"""The same, of those that mean nothing where scores that are there are compared."""
 
 
 @click.command("eval", short_help="Score predictions, a model or whole runs against the truth.")
@@ -158,9 +162,24 @@ def _check_form(inputs: tuple[Path, ...], truth: Path | None, options: dict[str,
 
 def _check_needless(truth: Path | None, options: dict[str, Any]) -> None:
     """Refuse options that would have no effect."""
-    needless = [option for option, name in _FOR_PREDICTIONS.items() if options[name]]
-    if truth is None and needless:
-        raise click.UsageError(f"{needless[0]} is for predictions; leave it out or give --truth.")
+    if truth is not None:
+        return
+    for option, name in _FOR_PREDICTIONS.items():
+        if _is_given(name):
+            raise click.UsageError(f"{option} is for predictions; leave it out or give --truth.")
+    if options["model"] is None:
+        for option, name in _FOR_SCORING.items():
+            if _is_given(name):
+                raise click.UsageError(
+                    f"{option} has no effect on runs, which are compared by the scores that they"
+                    " have; leave it out."
+                )
+
+
+def _is_given(name: str) -> bool:
+    """Tell whether an option stands in the command, were it with the value that it has anyway."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP}
 
 
 def _report_predictions(

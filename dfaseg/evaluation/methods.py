@@ -83,15 +83,16 @@ def group_runs(runs: Sequence[Run]) -> tuple[Method, ...]:
 
 
 def find_method(methods: Sequence[Method], wanted: str) -> Method:
-    """Return the method of that name, or that has a run in a folder of that name.
+    """Return the method of that name, or that has a run in that folder, or in one of that name.
 
     Raises:
         ConfigError: There is none, or there are folders of that name with runs of several.
     """
     by_name = [method for method in methods if method.name == wanted]
-    found = by_name or [
-        method for method in methods if wanted in {run.path.name for run in method.runs}
-    ]
+    folder = Path(wanted).resolve()
+    by_folder = [one for one in methods if folder in {run.path.resolve() for run in one.runs}]
+    by_folder_name = [one for one in methods if wanted in {run.path.name for run in one.runs}]
+    found = by_name or by_folder or by_folder_name
     if len(found) == 1:
         return found[0]
     names = "; ".join(f"'{method.name}'" for method in methods)
@@ -101,7 +102,7 @@ def find_method(methods: Sequence[Method], wanted: str) -> Method:
             f" of {names}"
         )
     raise ConfigError(
-        f"reference '{wanted}': no such method; give one of {names}, or the name of a run's folder"
+        f"reference '{wanted}': no such method; give one of {names}, or the folder of a run"
     )
 
 

@@ -145,6 +145,12 @@ def test_what_is_no_form_of_the_command_is_refused(run_eval: Callable[..., Resul
         needless = run_eval("--model", "m", "--dataset", "ebhi", "--out", "scores", option, "2")
         assert needless.exit_code == 2
         assert f"{option} is for predictions" in needless.output
+    needless = run_eval("a", "b", "--truth-origin", "4", "4", "--out", "scores")
+    assert "--truth-origin is for predictions" in needless.output
+    for option in ("--tolerance", "--objects"):
+        needless = run_eval("a", "b", "--out", "scores", option, "5")
+        assert needless.exit_code == 2
+        assert f"{option} has no effect on runs" in needless.output
 
 
 @pytest.mark.parametrize("name", ["p.png", "mask.zarr"])

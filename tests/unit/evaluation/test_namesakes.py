@@ -119,3 +119,10 @@ def test_folder_name_of_several_methods_is_no_reference() -> None:
     assert find_method(methods, "b") is methods[1]
     with pytest.raises(ConfigError, match="runs of several methods lie in folders of that name"):
         find_method(methods, "eval")
+
+
+def test_reference_may_be_the_folder_of_a_run() -> None:
+    """As the shell completes it; it tells runs apart whose folders have one name."""
+    methods = group_runs([of_masks("a/eval", "a/out/s.png"), of_masks("b/eval", "b/out/s.png")])
+
+    assert find_method(methods, "./b/eval/") is methods[1]

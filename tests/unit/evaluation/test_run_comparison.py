@@ -76,7 +76,9 @@ def test_method_is_found_by_its_name_or_a_run() -> None:
                           for seed in (0, 1)])  # fmt: skip
 
     assert find_method(methods, "none") is find_method(methods, "none-1") is methods[1]
-    with pytest.raises(ConfigError, match="no such method; give one of 'dfa'; 'none', or the name"):
+    with pytest.raises(
+        ConfigError, match="no such method; give one of 'dfa'; 'none', or the folder"
+    ):
         find_method(methods, "cold")
 
 
