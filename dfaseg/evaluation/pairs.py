@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfaseg.annotation.geojson import is_own_geojson
 from dfaseg.datasets.folder_table import SEPARATOR
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.drawn_truth import is_drawing_path
@@ -19,6 +20,7 @@ _DOUBLE_SUFFIXES = (
     *(".ome.tif", ".ome.tiff", ".ome.zarr"),
 )
 _NAMES_SHOWN = 5
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def find_pairs(predictions: Sequence[Path], truth: Path) -> Pairing:
             )
         ((name, mask),) = masks.items()
         return Pairing((Pair(name, mask, truth),), ())
-    truths = _by_id(_expand(truth, lambda path: is_mask_path(path) or is_drawing_path(path)))
+    found = _expand(truth, lambda path: is_mask_path(path) or is_drawing_path(path))
+    truths = _by_id([path for path in found if not _is_beside_its_mask(path)])
     partners = {name: _partner(name, mask, truths) for name, mask in masks.items()}
     missing = [name for name, partner in partners.items() if partner is None]
     if missing:
@@ -126,6 +129,14 @@ def _expand(path: Path, is_wanted: Callable[[Path], bool]) -> list[Path]:
     if not found:
         raise EvaluationError(f"folder '{path}': holds no masks or annotations")
     return found
+
+
+def _is_beside_its_mask(path: Path) -> bool:
+    """Tell whether a file has the polygons of a mask beside it, as ``predict`` writes both."""
+    if not is_drawing_path(path) or not path.with_name(file_stem(path) + STORE_SUFFIX).is_dir():
+        return False
+    with path.open("rb") as file:
+        return is_own_geojson(file.read(_HEAD_BYTES))
 
 
 def _by_id(paths: Iterable[Path]) -> dict[str, Path]:

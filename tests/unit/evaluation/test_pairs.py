@@ -6,6 +6,7 @@ import pytest
 
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.pairs import Pair, file_stem, find_pairs
+from tests.evaluating import blotches, write_polygons, write_store
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -66,6 +67,19 @@ def test_two_files_of_one_slide_are_refused(tmp_path: Path, is_truth: bool) -> N
     one, two = touch(tmp_path / "1", "a.png"), touch(tmp_path / "2", "a.png", "a.tif")
     with pytest.raises(EvaluationError, match=r"slide 'a': .*a\.png' and .*a\.tif' are both of it"):
         find_pairs([one if is_truth else two], two if is_truth else one)
+
+
+def test_polygons_of_a_mask_beside_it_are_no_second_truth(tmp_path: Path) -> None:
+    """So results of ``predict`` can be the truth; what people drew beside a mask is one."""
+    masks = touch(tmp_path / "p", "a.png")
+    truths = touch(tmp_path / "t", "a.overlay.png", "a.run.json", "a.areas.csv")
+    write_store(truths / "a.zarr", blotches(), slide_id="a")
+    polygons = write_polygons(truths / "a.geojson", blotches())
+
+    assert find_pairs([masks], truths).pairs[0].truth.name == "a.zarr"
+    polygons.write_text('{"type":"FeatureCollection","features":[]}', encoding="utf-8")
+    with pytest.raises(EvaluationError, match=r"a\.geojson' and .*a\.zarr' are both of it"):
+        find_pairs([masks], truths)
 
 
 @pytest.mark.parametrize(
