@@ -6,12 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.cutting.encoding import encode_patch, write_bytes
 from dfaseg.cutting.job import CutPlan
 from dfaseg.cutting.places import TilePlaces
+from dfaseg.figures.lettering import font_for
 from dfaseg.tiler.survey import Survey
 
 MAX_SIDE_PX = 1600
@@ -107,11 +108,12 @@ def _page(picture: NDArray[np.uint8], places: TilePlaces, cut: CutPlan, mpp: flo
     page.paste(Image.fromarray(picture), (MARGIN_PX, MARGIN_PX))
     draw = ImageDraw.Draw(page)
     top = height + MARGIN_PX + 12
-    font, small = ImageFont.load_default(FONT_PX), ImageFont.load_default(FONT_PX - 4)
     tiles = "1 tile" if len(places) == 1 else f"{len(places)} tiles"
     # Pillow's own font has no µ.
     words = f"{tiles} of {cut.grid.patch_px} px at {cut.plan.mpp:.3g} um/px"
-    draw.text((MARGIN_PX, top), places.slide_id, fill=INK, font=font)
+    name = places.slide_id
+    draw.text((MARGIN_PX, top), name, fill=INK, font=font_for(name, FONT_PX))
+    small = font_for(words, FONT_PX - 4)
     draw.text((MARGIN_PX, top + 26), words, fill=TILE_COLOUR, font=small)
     x = MARGIN_PX + draw.textlength(words, font=small) + 24
     draw.text((x, top + 26), "outline: tissue", fill=TISSUE_COLOUR, font=small)
@@ -121,10 +123,9 @@ def _page(picture: NDArray[np.uint8], places: TilePlaces, cut: CutPlan, mpp: flo
 
 def _with_classes(page: Image.Image, classes: ClassMap) -> Image.Image:
     """Add lines that name the colours of the classes below a page."""
-    font = ImageFont.load_default(FONT_PX - 4)
     places, x, y = [], MARGIN_PX, page.height - MARGIN_PX + 4
     for entry in classes:
-        width = 26 + int(font.getlength(entry.name)) + 22
+        width = 26 + int(font_for(entry.name, FONT_PX - 4).getlength(entry.name)) + 22
         if x + width > page.width - MARGIN_PX and x > MARGIN_PX:
             x, y = MARGIN_PX, y + LINE_PX
         places.append((x, y))
@@ -134,6 +135,7 @@ def _with_classes(page: Image.Image, classes: ClassMap) -> Image.Image:
     draw = ImageDraw.Draw(longer)
     for (left, top), entry in zip(places, classes, strict=True):
         draw.rectangle((left, top + 1, left + 16, top + 17), fill=entry.colour, outline=INK)
+        font = font_for(entry.name, FONT_PX - 4)
         draw.text((left + 24, top), entry.name, fill=INK, font=font)
     return longer
 
@@ -146,5 +148,4 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, top: int, mpp: float)
     left = right - max(1, round(length_um / mpp))
     draw.rectangle((left, top, right, top + 5), fill=INK)
     text = f"{length_um / 1000:g} mm"
-    font = ImageFont.load_default(FONT_PX - 4)
-    draw.text((right, top + 12), text, fill=INK, font=font, anchor="ra")
+    draw.text((right, top + 12), text, fill=INK, font=font_for(text, FONT_PX - 4), anchor="ra")

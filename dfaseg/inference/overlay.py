@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
+from dfaseg.figures.lettering import font_for
 from dfaseg.files import write_aside
 from dfaseg.inference.overlay_gaps import hatched
 
@@ -131,10 +132,10 @@ def _page(picture: NDArray[np.uint8], mpp: float, legend: Legend) -> Image.Image
 
 def _draw_legend(draw: ImageDraw.ImageDraw, left: int, legend: Legend) -> int:
     """Write title, subtitle and one line per class; return where the legend ends."""
-    font, small = ImageFont.load_default(FONT_PX), ImageFont.load_default(FONT_PX - 4)
+    title, subtitle = _shortened(legend.title, 28), _shortened(legend.subtitle, 38)
     top = MARGIN_PX
-    draw.text((left, top), _shortened(legend.title, 28), fill=INK, font=font)
-    draw.text((left, top + 28), _shortened(legend.subtitle, 38), fill=FAINT_INK, font=small)
+    draw.text((left, top), title, fill=INK, font=font_for(title, FONT_PX))
+    draw.text((left, top + 28), subtitle, fill=FAINT_INK, font=font_for(subtitle, FONT_PX - 4))
     top += 68
     for entry in legend.classes:
         draw.rectangle(_swatch(left, top), fill=entry.colour, outline=FAINT_INK)
@@ -163,9 +164,9 @@ def _swatch(left: int, top: int) -> tuple[int, int, int, int]:
 def _draw_line(draw: ImageDraw.ImageDraw, place: tuple[int, int], name: str, value: str) -> None:
     """Write a name beside its box, and a value at the right edge of the legend."""
     left, top = place
-    font = ImageFont.load_default(FONT_PX)
-    draw.text((left + 32, top), _shortened(name, 22), fill=INK, font=font)
-    draw.text((left + LEGEND_WIDTH_PX, top), value, fill=FAINT_INK, font=font, anchor="ra")
+    name, right = _shortened(name, 22), left + LEGEND_WIDTH_PX
+    draw.text((left + 32, top), name, fill=INK, font=font_for(name, FONT_PX))
+    draw.text((right, top), value, fill=FAINT_INK, font=font_for(value, FONT_PX), anchor="ra")
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) -> None:
@@ -175,7 +176,7 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) 
     draw.rectangle((left, top, left + length_px, top + 5), fill=INK)
     # In mm throughout: Pillow's own font has no µ.
     text = f"{length_um / 1000:g} mm"
-    draw.text((left, top + 12), text, fill=INK, font=ImageFont.load_default(FONT_PX - 4))
+    draw.text((left, top + 12), text, fill=INK, font=font_for(text, FONT_PX - 4))
 
 
 def _round_length(limit_um: float) -> float:
