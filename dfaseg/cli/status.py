@@ -38,6 +38,8 @@ def status(folder: "Place") -> None:
         click.echo(f"{word:<17}  {len(found.of(word)):>6}")
     if partly:
         click.echo(f"partly unreadable  {len(partly):>6}")
+    if not found.slides:
+        click.echo("no slide was begun here; give the --out of dfaseg predict or dfaseg train")
     if found.seconds:
         speed = found.tiles / found.seconds
         click.echo(f"{found.tiles} patches in {found.seconds:.0f} s of work ({speed:.1f} per s)")

@@ -86,6 +86,7 @@ def evaluate_predictions(
     """
     given = None if spec.class_map_path is None else read_class_map(spec.class_map_path)
     pairing = find_pairs(spec.predictions, spec.truth)
+    _check_drawing(spec, pairing)
     check_ignored(spec.ignored, _class_names(given, pairing))
     classes = given
     cases: list[CaseResult] = []
@@ -114,6 +115,16 @@ def evaluate_predictions(
             " other slides, or --ignore leaves nothing"
         )
     return result
+
+
+def _check_drawing(spec: PredictionsSpec, pairing: Pairing) -> None:
+    """Refuse settings for polygons where there are none."""
+    is_drawn = any(is_drawing_path(pair.truth) for pair in pairing.pairs)
+    if spec.drawing != Drawing() and not is_drawn:
+        raise EvaluationError(
+            f"truth '{spec.truth}': holds masks and no polygons, which --background, --truth-origin"
+            " and --level0-scale are for; leave them out"
+        )
 
 
 def _measure(

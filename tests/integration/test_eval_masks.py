@@ -131,6 +131,18 @@ def test_origin_and_scale_of_polygons_can_be_given(tmp_path: Path) -> None:
     assert result.facts["pairs"]["p"]["left_out_px"] == 0
 
 
+@pytest.mark.parametrize(
+    "drawing", [Drawing("stroma"), Drawing(None, (9.0, 9.0)), Drawing(level0_scale=7.0)]
+)
+def test_settings_for_polygons_are_refused_with_masks(tmp_path: Path, drawing: Drawing) -> None:
+    """They would change nothing."""
+    prediction = write_store(tmp_path / "p.zarr", MASK)
+    truth = write_store(tmp_path / "t.zarr", MASK)
+
+    with pytest.raises(EvaluationError, match=r"t\.zarr': holds masks and no polygons"):
+        evaluate(prediction, truth, drawing=drawing)
+
+
 def test_polygons_that_state_their_origin_lie_there(tmp_path: Path) -> None:
     """Whatever the option says, which is for those that do not; another slide's are refused."""
     mask = np.zeros((20, 30), np.uint8)

@@ -457,6 +457,14 @@ def test_slide_of_a_silent_machine_is_taken_after_a_time(tmp_path: Path, slides:
     assert (s1.outcome, s1.reason[-8:]) == (Outcome.ELSEWHERE, "on node7")
 
 
+def test_status_of_a_folder_without_results_says_so(tmp_path: Path) -> None:
+    """Noughts alone would look like a run that has not come far."""
+    result = CliRunner().invoke(cli, ["status", str(tmp_path)])
+
+    assert result.exit_code == 0, result.output
+    assert "no slide was begun here; give the --out of" in result.output
+
+
 def test_status_says_how_a_folder_stands(tmp_path: Path, slides: Path) -> None:
     """Done, in work and failed; nothing is written."""
     (tmp_path / "broken.svs").touch()
