@@ -2,36 +2,23 @@
 
 import dataclasses
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from hashlib import sha1
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from dfaseg.annotation.coordinates import VertexText
+from dfaseg.annotation.named_ids import ID_LENGTH, NameDigests, format_ids
 from dfaseg.annotation.regions import RegionPolygon
 from dfaseg.annotation.ring_blocks import RingBlock, cut_rings
 from dfaseg.classmap import ClassMap
 
-ID_NAMESPACE = uuid.UUID("6f1f2c7e-3a0b-5d0e-9a58-2c4b8c1d7e90")
-"""Namespace of the ids of features, which are UUIDs of version 5."""
-
 _ENDS_KEPT = 1 << 12
 """Most regions are specks, so the same few areas come again and again."""
 
-_DIGEST_BYTES = 20
-_UUID_FIELDS = ((0, 0, 8), (9, 8, 12), (15, 13, 16), (20, 17, 20), (24, 20, 32))
-"""Where hexadecimal digits of the hash stand in a UUID: place, first digit, end."""
-_VARIANT_AT, _VARIANT_DIGIT = 19, 16
-_VARIANT = np.zeros(256, np.uint8)
-"""First digit of a UUID's fourth group, by the digit that the hash has there."""
-_VARIANT[list(b"0123456789abcdef")] = list(b"89ab" * 4)
-
 _BEGIN = b',\n{"type":"Feature","id":"'
-_BLANK_ID = b"........-....-5...-....-............"
 _GEOMETRY = b'","geometry":{"type":"Polygon","coordinates":['
 
 
@@ -43,20 +30,15 @@ class RegionDigests:
     """
 
     def __init__(self, identity: str) -> None:
-        self._hash = sha1(ID_NAMESPACE.bytes + f"{identity}/".encode(), usedforsecurity=False)
+        self._digests = NameDigests(f"{identity}/")
 
     def __call__(
         self, class_index: NDArray[np.uint8], first_pixel: NDArray[np.int64]
     ) -> list[bytes]:
         """Return the digests of regions: classes ``(n,)``, columns and rows ``(n, 2)``."""
         numbers = np.column_stack([class_index, first_pixel]).reshape(-1).tolist()
-        digests = []
         # One format for all names takes a third of the time of one each.
-        for name in (b"%d/%d/%d\n" * len(class_index) % tuple(numbers)).splitlines():
-            named = self._hash.copy()
-            named.update(name)
-            digests.append(named.digest())
-        return digests
+        return self._digests((b"%d/%d/%d\n" * len(class_index) % tuple(numbers)).splitlines())
 
 
 class FeatureText:
@@ -93,14 +75,9 @@ class FeatureText:
             first_pixel: Column and row of their first pixels, ``(n, 2)``.
         """
         digests = self._digests(class_index, first_pixel)
-        digits = np.frombuffer(b"".join(digests).hex().encode(), np.uint8)
-        digits = digits.reshape(-1, 2 * _DIGEST_BYTES)
-        blank = np.frombuffer(_BEGIN + _BLANK_ID + _GEOMETRY, np.uint8)
+        blank = np.frombuffer(_BEGIN + bytes(ID_LENGTH) + _GEOMETRY, np.uint8)
         texts = np.tile(blank, (len(digests), 1))
-        ids = texts[:, len(_BEGIN) :]
-        for place, first, end in _UUID_FIELDS:
-            ids[:, place : place + end - first] = digits[:, first:end]
-        ids[:, _VARIANT_AT] = _VARIANT[digits[:, _VARIANT_DIGIT]]
+        texts[:, len(_BEGIN) : len(_BEGIN) + ID_LENGTH] = format_ids(digests)
         found: list[bytes] = texts.reshape(-1).view(f"S{blank.size}").tolist()
         return found
 

@@ -12,8 +12,8 @@ import pytest
 import shapely
 
 from dfaseg.annotation import MaskFrame, compress_geojson, rasterize, read_annotations
-from dfaseg.annotation.features import ID_NAMESPACE
 from dfaseg.annotation.geojson import GeoJsonWriter
+from dfaseg.annotation.named_ids import ID_NAMESPACE
 from dfaseg.errors import ConfigError, OutputError
 from tests.outlines import CLASSES, parse_mask, spec, write_geojson
 
