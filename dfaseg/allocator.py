@@ -1,5 +1,6 @@
 """Settings of the C library's allocator, which only glibc has, and of Python's own collector."""
 
+import atexit
 import ctypes
 import gc
 import sys
@@ -14,8 +15,13 @@ at Python's own 700 the searches through them take a fifth of the time until a r
 
 
 def collect_rarely() -> None:
-    """Search for cycles of objects less often than Python does by itself."""
+    """Search for cycles of objects less often than Python does by itself, and not while it ends.
+
+    At its end Python searches all that is left, several times: a million objects of libraries, half
+    a second, for memory that the system takes back at once.
+    """
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
+    atexit.register(gc.freeze)
 
 
 def keep_freed_memory() -> None:

@@ -19,7 +19,6 @@ from dfaseg.model.network import Network
 from dfaseg.provenance import recipe_hash, software_record
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.areas import AreaTable
-from dfaseg.stitcher.mask_reader import open_mask
 from dfaseg.tiler.unreadable import Reasons
 
 if TYPE_CHECKING:
@@ -85,17 +84,25 @@ def write_pictures_and_areas(
     network: Network,
     job: Job,
     areas: AreaTable,
+    labels: NDArray[np.uint8],
     unreadable: Reasons,
     paths: OutputPaths,
 ) -> None:
     """Write the overlay picture and the table of areas.
 
+    Args:
+        info: Facts about the slide.
+        network: What segmented it.
+        job: What was planned.
+        areas: Pixels per class.
+        labels: The mask, about as coarse as the overview.
+        unreadable: Native tiles that could not be decoded.
+        paths: Where to write.
+
     Raises:
         OutputError: A file cannot be written.
     """
     areas.write_csv(paths.made(paths.areas))
-    reader = open_mask(paths.made(paths.mask))
-    level = min(job.tissue.factor.bit_length() - 1, reader.num_levels - 1)
     legend = Legend(
         title=info.slide_id,
         subtitle=f"model {network.card.name}",
@@ -106,7 +113,7 @@ def write_pictures_and_areas(
     save_overlay(
         paths.made(paths.overlay),
         job.overview,
-        reader.read(level),
+        labels,
         job.plan.mpp * job.tissue.factor,
         legend,
         _unreadable_pixels(info, job, unreadable),

@@ -191,8 +191,9 @@ class PredictRun:
         """
         info, network, job, paths = self._slide.info, self._network, self._job, self._paths
         assert self._findings is not None
-        areas = self._findings.by_name["areas"]
-        write_pictures_and_areas(info, network, job, areas, self._unreadable, paths)
+        found = self._findings.by_name
+        areas = found["areas"]
+        write_pictures_and_areas(info, network, job, areas, found["mask"], self._unreadable, paths)
         if paths.polygons.suffix == ".gz":
             compress_geojson(paths.polygons_text, paths.made(paths.polygons))
         result = PredictResult(
@@ -200,7 +201,7 @@ class PredictRun:
             places=self._workshop.outputs,
             areas=areas,
             num_tiles=job.num_tiles,
-            num_polygons=self._findings.by_name["polygons"],
+            num_polygons=found["polygons"],
             num_unreadable=len(self._unreadable),
             note=job.tissue.note,
             seconds=time.monotonic() - started,

@@ -23,6 +23,9 @@ three: decode alone by the clock, the network and the copy of all decoded pixels
 by the device's own. One more run, with its kernels recorded, says how much of the loop the device
 was busy.
 
+With --repeat all this is done so many times in turn, and the medians are reported as well: on a
+machine that others use a part may be slow by chance.
+
 With --sizes slides are drawn (see ``make_slide``) that are so many times as tall as --base, or as
 large in area with --grow both, and a table says how seconds and memory grow.
 """
@@ -41,7 +44,7 @@ from tests.benchmark.predict_limits import (
     measure_full_decode,
     measure_network,
 )
-from tests.benchmark.predict_report import report, report_growth
+from tests.benchmark.predict_report import medians, report, report_growth
 from tests.benchmark.predict_whole import measure_busy, measure_whole
 from tests.benchmark.processes import Figures, measure_apart, this_python
 
@@ -91,8 +94,10 @@ def _measure(slide: str, arguments: argparse.Namespace) -> Iterator[dict[str, An
     with closing(open_any_slide(spec_of(arguments, Path("unused.zarr")))) as opened:
         level = opened.info.levels[0]
     print(f"{slide}: {level.width} x {level.height} px, {cores} cores", flush=True)
+    rounds = []
     for _ in range(arguments.repeat):
         measured = {name: _apart(name, arguments) for name in MEASURES}
+        rounds.append(measured)
         print(report(measured, cores), flush=True)
         settings = {name: getattr(arguments, name) for name in _SETTINGS}
         yield {
@@ -103,6 +108,9 @@ def _measure(slide: str, arguments: argparse.Namespace) -> Iterator[dict[str, An
             "settings": settings,
             "measured": measured,
         }
+    if arguments.repeat > 1:
+        print(f"\nmedians of {arguments.repeat} rounds")
+        print(report(medians(rounds), cores), flush=True)
 
 
 def _slides(arguments: argparse.Namespace, scratch: Path) -> Iterator[str]:

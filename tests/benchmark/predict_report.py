@@ -1,11 +1,21 @@
 """What the figures of a run and of its parts say, for a person."""
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from tests.benchmark.processes import Figures
 
 Measured = dict[str, Figures]
 """Figures by measure; those of copies and kernels are empty without a GPU."""
+
+
+def medians(rounds: Sequence[Measured]) -> Measured:
+    """Return the median of each figure: on a shared machine a part may be slow by chance."""
+    return {
+        name: {figure: median(each[name][figure] for each in rounds) for figure in figures}
+        for name, figures in rounds[0].items()
+    }
 
 
 def report(measured: Measured, cores: int) -> str:

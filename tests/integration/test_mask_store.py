@@ -16,6 +16,7 @@ from dfaseg import files
 from dfaseg.classmap import ClassMap, TissueClass
 from dfaseg.errors import OutputError, OutputExistsError
 from dfaseg.geometry import Rect
+from dfaseg.inference.results.consumers import MaskResult
 from dfaseg.stitcher import shards
 from dfaseg.stitcher.mask_reader import open_mask, read_mask
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
@@ -239,3 +240,19 @@ def test_shards_hold_many_chunks(tmp_path: Path) -> None:
     assert array.shards == (shards.SHARD_PX, shards.SHARD_PX)
     assert array.chunks == (shards.CHUNK_PX, shards.CHUNK_PX)
     assert len(content(tmp_path / "mask.zarr" / "labels" / "tissue" / "0" / "c")) == 4
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1, 0), (2, 1), (4, 2), (2**20, -1)])
+def test_who_writes_a_mask_returns_it_as_coarse_as_the_overview(
+    tmp_path: Path, factor: int, level: int
+) -> None:
+    """The overlay is drawn from that level, or the coarsest, without a look into the store."""
+    path, mask = tmp_path / "mask.zarr", some_mask()
+    result = MaskResult(path, SPEC, Overview(some_overview().pixels, factor), RECORD)
+    result.begin()
+    result.write_rows(mask)
+
+    found = result.finish()
+
+    levels = [read_mask(path, number) for number in range(SPEC.num_levels)]
+    np.testing.assert_array_equal(found, levels[level])

@@ -66,6 +66,29 @@ def test_results_are_those_of_threads(tmp_path, monkeypatch, settings) -> None:
     assert there["peak_memory_bytes"] > here["peak_memory_bytes"] + 20e6
 
 
+NEEDS_NO_ZARR = """
+import pathlib, sys
+from dfaseg.inference import pipeline
+from dfaseg.inference.results import process
+from dfaseg.inference.spec import PredictSpec
+process._PAYS_FROM_PX, process.available_cores = 0, lambda: 2
+pipeline.predict_slide(PredictSpec(slide=sys.argv[1], out=pathlib.Path(sys.argv[2])))
+print("zarr" in sys.modules)
+"""
+
+
+def test_a_run_whose_results_are_made_apart_never_loads_zarr(tmp_path) -> None:
+    """It would do so at its very end, for the overlay alone, while nothing else is at work."""
+    slide = slide_in(tmp_path)
+
+    printed = subprocess.check_output(
+        [sys.executable, "-c", NEEDS_NO_ZARR, str(slide), str(tmp_path / "m.zarr")], text=True
+    )
+
+    assert (tmp_path / "m.overlay.png").exists()
+    assert printed.split()[-1] == "False"
+
+
 def test_stopped_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch) -> None:
     """Stopped apart, continued in threads, stopped again and continued apart."""
     slide = slide_in(tmp_path)

@@ -35,3 +35,13 @@ def test_threads_share_arenas() -> None:
     )
 
     assert shared <= 2 < own
+
+
+def test_the_end_searches_for_no_cycles() -> None:
+    """What is left when the interpreter ends is exempt from Python's last searches."""
+    at_exit = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()))"
+    script = f"{at_exit}; from dfaseg.allocator import collect_rarely; collect_rarely()"
+
+    frozen = subprocess.check_output([sys.executable, "-c", script], text=True)
+
+    assert int(frozen) > 0

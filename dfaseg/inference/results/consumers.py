@@ -14,6 +14,7 @@ from dfaseg.classmap import ClassMap
 from dfaseg.inference.state import SavedState, State, joined, part_of
 from dfaseg.inference.worker import Worker
 from dfaseg.stitcher.areas import AreaCounter, AreaTable
+from dfaseg.stitcher.mask_reader import open_mask
 from dfaseg.stitcher.mask_store import MaskWriter, Overview
 from dfaseg.stitcher.ome import MaskSpec
 
@@ -66,8 +67,10 @@ class MaskResult:
     def __init__(
         self, path: Path, spec: MaskSpec, overview: Overview, attributes: Mapping[str, Any]
     ) -> None:
+        self._path = path
         self._writer = MaskWriter(path, spec)
         self._overview: Overview | None = overview
+        self._like_overview = min(overview.factor.bit_length(), spec.num_levels) - 1
         self._attributes = attributes
 
     def begin(self) -> None:
@@ -80,9 +83,15 @@ class MaskResult:
         """Write rows; whole shards go to disk."""
         self._writer.write_rows(mask_rows)
 
-    def finish(self) -> None:
-        """Write the last shards and the run record."""
+    def finish(self) -> NDArray[np.uint8]:
+        """Write the last shards and the run record.
+
+        Returns:
+            The level that is as coarse as the overview, or the coarsest: whoever draws it need
+            not load what reads a store.
+        """
         self._writer.finish(self._attributes)
+        return open_mask(self._path).read(self._like_overview)
 
     def state(self) -> State:
         """Flush the shards that are not whole yet."""

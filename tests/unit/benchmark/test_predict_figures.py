@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmark.predict_report import Measured, report, report_growth
+from tests.benchmark.predict_report import Measured, medians, report, report_growth
 from tests.benchmark.predict_whole import busy_figures, covered_seconds, spans_of
 
 
@@ -70,6 +70,15 @@ def test_spans_are_read_from_a_profile(tmp_path: Path) -> None:
         "kernel_window_seconds": 2.5,
         "kernels": 2.0,
     }
+
+
+def test_medians_are_taken_figure_by_figure() -> None:
+    """Of three rounds, one with a slow network and one with a slow run, neither counts."""
+    usual = _measured()
+    slow_network = _measured(network=usual["network"] | {"core_seconds": 60.0})
+    slow_run = _measured(whole=usual["whole"] | {"seconds": 50.0})
+
+    assert medians([slow_network, usual, slow_run]) == usual
 
 
 def test_ratio_on_a_cpu_is_to_the_sum_over_the_cores() -> None:
