@@ -34,13 +34,17 @@ def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOve
     Raises:
         ReadError: Not one tile can be decoded.
     """
-    picture = np.full((plan.height, plan.width, 3), WHITE, np.uint8)
+    picture = np.empty((plan.height, plan.width, 3), np.uint8)
+    end = 0
     is_unreadable = np.zeros(picture.shape[:2], bool)
     with ThreadPoolExecutor(num_workers, thread_name_prefix="overview") as executor:
         reader = RowReader(slide, plan, executor, num_workers=num_workers)
         for strip in reader.strips():
             rows = picture[strip.y : strip.y + len(strip.pixels)]
             rows[:, : strip.pixels.shape[1]] = strip.pixels[: len(rows), : plan.width]
+            rows[:, strip.pixels.shape[1] :] = WHITE
+            end = strip.y + len(rows)
+    picture[end:] = WHITE
     level = slide.info.levels[plan.level]
     unreadable = reader.take_unreadable()
     for col, row in unreadable:

@@ -31,7 +31,7 @@ MAX_HOLE_UM2 = 250_000.0
 MARGIN_UM = 24.0
 """Tissue is grown by this much (µm), so that its faint rim is analysed as well."""
 VALUES_AT_ONCE = 2**16
-"""Pixels whose values are counted at a time: what is made of them stays in the core's cache."""
+"""Pixels that are looked at or counted at a time: what is made of them stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +93,60 @@ def find_tissue(overview: NDArray[np.uint8], mpp: float, factor: int) -> TissueM
         mpp: Its resolution in µm per pixel.
         factor: Mask pixels per overview pixel, passed on to the result.
     """
-    # Channel by channel: NumPy is slow along an axis of three.
-    red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(overview))
-    brightest = np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
-    darkest = np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8)
-    if float((brightest > DARK).mean()) < MIN_BRIGHT_SHARE:
-        nothing = np.zeros(brightest.shape, bool)
+    seen = _looked_at(overview)
+    if seen.bright_share < MIN_BRIGHT_SHARE:
+        nothing = np.zeros(seen.saturation.shape, bool)
         return TissueMask(nothing, factor, "mostly black: a fluorescence image, not stained tissue")
-    saturation = _smoothed_saturation(brightest, darkest)
-    excluded = _not_tissue((red, green, blue), brightest, mpp)
-    del red, green, blue, brightest, darkest  # a third of the memory that is needed below
+    saturation = np.asarray(cv2.medianBlur(seen.saturation, 3), np.uint8)  # noise of single pixels
+    excluded = _wide_only(seen.is_dark_or_ink, mpp)
+    del seen
     threshold = _saturation_threshold(saturation, excluded)
     mask = _clean((saturation > threshold) & ~excluded, mpp) & ~excluded
     note = "" if mask.any() else "no stained tissue, only glass, ink or black"
     return TissueMask(mask, factor, note)
 
 
-def _smoothed_saturation(
-    brightest: NDArray[np.uint8], darkest: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Saturation of the HSV model, 0-255, with the noise of single pixels taken out."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the colour of each pixel by itself says.
+
+    Attributes:
+        saturation: Of the HSV model, 0-255, shape ``(h, w)``.
+        is_dark_or_ink: Pixels too dark or too pure in colour for stained tissue.
+        bright_share: Share of pixels that are brighter than ``DARK``.
+    """
+
+    saturation: NDArray[np.uint8]
+    is_dark_or_ink: NDArray[np.bool_]
+    bright_share: float
+
+
+def _looked_at(overview: NDArray[np.uint8]) -> _Seen:
+    """Look at each pixel, some rows at a time: what is made of them stays in the core's cache."""
+    height, width = overview.shape[:2]
+    saturation = np.empty((height, width), np.uint8)
+    is_dark_or_ink = np.empty((height, width), bool)
+    num_bright, step = 0, max(1, VALUES_AT_ONCE // width)
+    for first in range(0, height, step):
+        rows = slice(first, first + step)
+        # Channel by channel: NumPy is slow along an axis of three.
+        channels = [np.asarray(channel, np.uint8) for channel in cv2.split(overview[rows])]
+        brightest, darkest = (
+            np.asarray(extreme(extreme(channels[0], channels[1]), channels[2]), np.uint8)
+            for extreme in (cv2.max, cv2.min)
+        )
+        saturation[rows] = _saturation(brightest, darkest)
+        is_dark = brightest <= DARK
+        num_bright += is_dark.size - int(np.count_nonzero(is_dark))
+        is_dark_or_ink[rows] = is_dark | _is_ink(channels)
+    return _Seen(saturation, is_dark_or_ink, num_bright / saturation.size)
+
+
+def _saturation(brightest: NDArray[np.uint8], darkest: NDArray[np.uint8]) -> NDArray[np.uint16]:
     saturation = (brightest - darkest).astype(np.uint16)
     saturation *= 255
     saturation //= np.maximum(brightest, 1)
-    return np.asarray(cv2.medianBlur(saturation.astype(np.uint8), 3), np.uint8)
+    return saturation
 
 
 def _saturation_threshold(saturation: NDArray[np.uint8], excluded: NDArray[np.bool_]) -> float:
@@ -151,20 +181,22 @@ def _count_values(values: NDArray[np.uint8]) -> NDArray[np.int64]:
     return counts
 
 
-def _not_tissue(
-    channels: Sequence[NDArray[np.uint8]], brightest: NDArray[np.uint8], mpp: float
-) -> NDArray[np.bool_]:
-    """Tell which pixels are black or ink, and their blurred rim.
+def _is_ink(channels: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Tell which pixels are ink.
 
     Stained tissue is pink to violet (H&E) or brown to blue (DAB and haematoxylin) and never pure
     in colour; marker ink is. Each rule names the channel that ink leaves bright.
     """
     red, green, blue = channels
     excess = cv2.subtract  # of the first over the second: 0 where there is none
-    excluded = brightest <= DARK
-    excluded |= (excess(green, red) > 20) & (excess(blue, green) < 10)
-    excluded |= (excess(blue, red) > 60) & (excess(green, red) > 10)
-    excluded |= (excess(red, green) > 120) & (excess(red, blue) > 90)
+    is_ink: NDArray[np.bool_] = (excess(green, red) > 20) & (excess(blue, green) < 10)
+    is_ink |= (excess(blue, red) > 60) & (excess(green, red) > 10)
+    is_ink |= (excess(red, green) > 120) & (excess(red, blue) > 90)
+    return is_ink
+
+
+def _wide_only(excluded: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
+    """Keep what is wide enough for a stroke or a border, with its blurred rim."""
     wide = _morph(excluded, cv2.MORPH_OPEN, MIN_INK_UM / mpp)
     return _morph(wide, cv2.MORPH_DILATE, 2 * MARGIN_UM / mpp)
 
