@@ -8,6 +8,7 @@ import click
 
 from dfaseg.cli import options
 from dfaseg.errors import ConfigError
+from dfaseg.wording import counted
 
 if TYPE_CHECKING:
     from dfaseg.cli.predict_many import ManyOptions
@@ -215,9 +216,9 @@ def _show(result: "PredictResult") -> None:
     names = ("mask", "polygons", "overlay", "areas", "record")
     for name, place in zip(names, map(_relative, result.places.finals), strict=True):
         click.echo(f"{name:<8}  {place}")
-    log.info(
-        "%d patches, %d polygons in %.1f s", result.num_tiles, result.num_polygons, result.seconds
-    )
+    patches = counted(result.num_tiles, "patch", "patches")
+    polygons = counted(result.num_polygons, "polygon")
+    log.info("%s, %s in %.1f s", patches, polygons, result.seconds)
 
 
 def _relative(place: "Place") -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dfaseg.cli import options
+from dfaseg.wording import counted
 
 if TYPE_CHECKING:
     from dfaseg.storage.store_path import Place
@@ -42,7 +43,8 @@ def status(folder: "Place") -> None:
         click.echo("no slide was begun here; give the --out of dfaseg predict or dfaseg train")
     if found.seconds:
         speed = found.tiles / found.seconds
-        click.echo(f"{found.tiles} patches in {found.seconds:.0f} s of work ({speed:.1f} per s)")
+        patches = counted(found.tiles, "patch", "patches")
+        click.echo(f"{patches} in {found.seconds:.0f} s of work ({speed:.1f} per s)")
     listed = [*(slide for word in _LISTED for slide in found.of(word)), *partly]
     if not listed:
         return

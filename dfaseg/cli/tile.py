@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from dfaseg.cli import options
+from dfaseg.wording import counted
 
 if TYPE_CHECKING:
     from dfaseg.cutting.dataset_files import DatasetSummary
@@ -268,7 +269,7 @@ def _remarks(record: "SlideRecord") -> str:
     remarks = [] if record.is_new else ["was there"]
     remarks += [record.note] if record.note else []
     if record.num_unreadable:
-        tiles = "1 tile" if record.num_unreadable == 1 else f"{record.num_unreadable} tiles"
+        tiles = counted(record.num_unreadable, "tile")
         remarks.append(f"{tiles} left out that cannot be decoded")
     if record.num_unlabelled:
         remarks.append(f"{record.num_unlabelled} without labels left out")

@@ -14,6 +14,7 @@ from dfaseg.cutting.job import CutPlan
 from dfaseg.cutting.places import TilePlaces
 from dfaseg.figures.lettering import font_for
 from dfaseg.tiler.survey import Survey
+from dfaseg.wording import counted
 
 MAX_SIDE_PX = 1600
 """Longer side of the picture of the slide."""
@@ -108,9 +109,8 @@ def _page(picture: NDArray[np.uint8], places: TilePlaces, cut: CutPlan, mpp: flo
     page.paste(Image.fromarray(picture), (MARGIN_PX, MARGIN_PX))
     draw = ImageDraw.Draw(page)
     top = height + MARGIN_PX + 12
-    tiles = "1 tile" if len(places) == 1 else f"{len(places)} tiles"
-    # Pillow's own font has no µ.
-    words = f"{tiles} of {cut.grid.patch_px} px at {cut.plan.mpp:.3g} um/px"
+    tiles = counted(len(places), "tile")
+    words = f"{tiles} of {cut.grid.patch_px} px at {cut.plan.mpp:.3g} µm/px"
     name = places.slide_id
     draw.text((MARGIN_PX, top), name, fill=INK, font=font_for(name, FONT_PX))
     small = font_for(words, FONT_PX - 4)

@@ -14,6 +14,7 @@ from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.figures.lettering import font_for
 from dfaseg.files import write_aside
 from dfaseg.inference.overlay_gaps import hatched
+from dfaseg.wording import counted
 
 MAX_SIDE_PX = 1600
 """Longer side of the picture of the slide."""
@@ -153,7 +154,7 @@ def _draw_unreadable(
     paper = np.full((SWATCH_PX, SWATCH_PX, 3), 255, np.uint8)
     page.paste(Image.fromarray(hatched(paper, np.ones(paper.shape[:2], bool))), box[:2])
     draw.rectangle(box, outline=FAINT_INK)
-    _draw_line(draw, place, "not readable", "1 tile" if num_tiles == 1 else f"{num_tiles} tiles")
+    _draw_line(draw, place, "not readable", counted(num_tiles, "tile"))
 
 
 def _swatch(left: int, top: int) -> tuple[int, int, int, int]:
@@ -174,7 +175,7 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) 
     length_um = _round_length(mpp * LEGEND_WIDTH_PX / 2)
     length_px = max(1, round(length_um / mpp))
     draw.rectangle((left, top, left + length_px, top + 5), fill=INK)
-    # In mm throughout: Pillow's own font has no µ.
+    # In mm throughout, like the areas.
     text = f"{length_um / 1000:g} mm"
     draw.text((left, top + 12), text, fill=INK, font=font_for(text, FONT_PX - 4))
 

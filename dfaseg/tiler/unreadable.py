@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dfaseg.geometry import Rect
 from dfaseg.slide.slide import Level
 from dfaseg.tiler.plan import ReadPlan
+from dfaseg.wording import counted
 
 Reasons = Mapping[tuple[int, int], str]
 """Why each native tile ``(column, row)`` could not be decoded."""
@@ -12,8 +13,7 @@ Reasons = Mapping[tuple[int, int], str]
 
 def unreadable_words(count: int) -> str:
     """Say to people how many native tiles could not be decoded."""
-    tiles = "1 tile" if count == 1 else f"{count} tiles"
-    return f"{tiles} could not be decoded"
+    return f"{counted(count, 'tile')} could not be decoded"
 
 
 class UnreadableTiles:

@@ -1,13 +1,15 @@
 """Write a pyramidal slide of any size for benchmarks, in seconds.
 
     python -m tests.benchmark.make_slide OUT.tif [--width PX] [--height PX] [--tissue SHARE]
+        [--source SLIDE]
 
-The slide is laid out of blocks cut from the sample slide that the package draws, each encoded once,
-in islands on glass. Levels have downsamples 1, 4 and 16.
+The slide is laid out of blocks cut from the sample slide that the package draws, or from a small
+one that is given, each encoded once, in islands on glass. Levels have downsamples 1, 4 and 16.
 """
 
 import argparse
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -16,7 +18,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from dfaseg.slide import open_slide
 from dfaseg.slide.sample import make_sample_image
+from tests.factories import read_level
 
 TILE_PX = 256
 FACTOR = 4
@@ -27,9 +31,8 @@ GLASS = 243
 NUM_BLOCKS = 24
 
 
-def cut_blocks(rng: np.random.Generator) -> NDArray[np.uint8]:
+def cut_blocks(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return blocks ``(n, BLOCK_PX, BLOCK_PX, 3)``: glass first, then turned pieces of tissue."""
-    picture = make_sample_image()
     blocks = [np.full((BLOCK_PX, BLOCK_PX, 3), GLASS, np.uint8)]
     while len(blocks) <= NUM_BLOCKS:
         x = rng.integers(0, picture.shape[1] - BLOCK_PX)
@@ -76,10 +79,12 @@ def level_tiles(
             yield cache[key]
 
 
-def write_slide(path: Path, width: int, height: int, tissue: float, seed: int = 0) -> None:
-    """Write a slide with three levels."""
-    rng = np.random.default_rng(seed)
-    blocks = cut_blocks(rng)
+def write_slide(
+    path: Path, width: int, height: int, tissue: float, source: str | None = None
+) -> None:
+    """Write a slide with three levels, of the tissue of a source or of the sample slide."""
+    rng = np.random.default_rng(0)
+    blocks = cut_blocks(_picture_of(source) if source else make_sample_image(), rng)
     layout = lay_out(-(-height // BLOCK_PX), -(-width // BLOCK_PX), tissue, rng)
     with tifffile.TiffWriter(path, bigtiff=True) as writer:
         for level in range(3):
@@ -104,6 +109,11 @@ def write_slide(path: Path, width: int, height: int, tissue: float, seed: int = 
             )
 
 
+def _picture_of(source: str) -> NDArray[np.uint8]:
+    with closing(open_slide(source)) as slide:
+        return read_level(slide)
+
+
 def main() -> None:
     """Parse and write."""
     parser = argparse.ArgumentParser(
@@ -113,8 +123,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16384)
     parser.add_argument("--height", type=int, default=16384)
     parser.add_argument("--tissue", type=float, default=0.3)
+    parser.add_argument(
+        "--source", help="slide whose tissue is shown; a few thousand px, 0.5 µm/px"
+    )
     arguments = parser.parse_args()
-    write_slide(arguments.out, arguments.width, arguments.height, arguments.tissue)
+    write_slide(
+        arguments.out, arguments.width, arguments.height, arguments.tissue, arguments.source
+    )
     print(f"{arguments.out}: {arguments.width} x {arguments.height} px, {MPP} µm/px")
 
 
