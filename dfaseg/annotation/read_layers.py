@@ -6,10 +6,12 @@ points ``V``. Rectangles and ellipses are given by corners of their box. A regio
 ``NegativeROA="1"`` is cut out of the others of its layer.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from dfaseg.annotation.curves import ellipse_in, rectangle_in
 from dfaseg.annotation.shape_collector import Ring, ShapeCollector, check_places
@@ -116,8 +118,12 @@ def _holes_of(layer: Layer) -> dict[int, list[Ring]]:
     holes = [hole for hole in layer.holes if len(hole) >= 3]
     if not holes:
         return found
-    tree = shapely.STRtree(shapely.make_valid([shapely.Polygon(ring) for _, ring in areas]))
-    shapes = shapely.make_valid([shapely.Polygon(hole) for hole in holes])
-    for hole, area in tree.query(shapes, predicate="intersects").T.tolist():
+    tree = shapely.STRtree(_enclosed(ring for _, ring in areas))
+    for hole, area in tree.query(_enclosed(holes), predicate="intersects").T.tolist():
         found.setdefault(areas[area][0], []).append(holes[hole])
     return found
+
+
+def _enclosed(rings: Iterable[Ring]) -> list[BaseGeometry]:
+    """Return all that outlines enclose, also where they do so twice."""
+    return list(shapely.make_valid([shapely.Polygon(ring) for ring in rings], method="structure"))

@@ -36,8 +36,14 @@ def repair(
     drawn = Polygon(exterior, wide_holes)
     if drawn.is_valid and len(wide_holes) == len(holes):
         return [AnnotatedPolygon(class_name, exterior, tuple(wide_holes))], False
-    valid = shapely.make_valid(drawn, method="structure", keep_collapsed=False)
+    # Apart, because a hole that lies beside the outline would be made a shape.
+    cut_out = shapely.union_all([_make_valid(hole) for hole in wide_holes])
+    valid = shapely.difference(_make_valid(exterior), cut_out)
     return [_from_shapely(class_name, part) for part in _polygons(valid)], True
+
+
+def _make_valid(ring: NDArray[np.float64]) -> BaseGeometry:
+    return shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=False)
 
 
 def _polygons(geometry: BaseGeometry) -> list[Polygon]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapely.geometry import Polygon
 
 from dfaseg.annotation import read_annotations
 from dfaseg.errors import AnnotationError
@@ -115,6 +116,17 @@ def test_loops_are_repaired_and_counted(tmp_path: Path) -> None:
     found = read_annotations(tmp_path / "a")
 
     assert (len(found.polygons), found.num_repaired) == (2, 1)
+
+
+def test_hole_beside_its_outline_is_no_shape(tmp_path: Path) -> None:
+    """Nobody drew anything there."""
+    rings = [SQUARE, HOLE, [[x + 9, y] for x, y in SQUARE]]
+    (tmp_path / "a").write_text(json.dumps([feature({"type": "Polygon", "coordinates": rings})]))
+
+    found = read_annotations(tmp_path / "a")
+
+    assert found.num_repaired == 1
+    assert [Polygon(one.exterior).bounds for one in found.polygons] == [(0, 0, 4, 4)]
 
 
 def test_polygons_of_dfaseg_return_to_the_slide(tmp_path: Path) -> None:

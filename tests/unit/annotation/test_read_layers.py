@@ -102,6 +102,18 @@ def test_negative_region_across_the_border_is_cut_off(tmp_path: Path) -> None:
     assert found.skipped == {"negative region outside all others of its layer": 1}
 
 
+def test_negative_region_is_cut_out_where_the_pen_went_round_twice(tmp_path: Path) -> None:
+    """What is enclosed twice is no less enclosed."""
+    inner = ((2, 2), (6, 2), (6, 6), (2, 6))
+    outline = (*SQUARE, SQUARE[0], *inner, inner[0])
+    hole = halo(ring=((3, 3), (5, 3), (5, 5), (3, 5)), NegativeROA="1")
+
+    found = read(tmp_path, layer(halo(ring=outline), hole, Name="a"))
+
+    assert areas(found) == [60]
+    assert found.skipped == {}
+
+
 def test_what_has_no_area_is_counted(tmp_path: Path) -> None:
     """Arrows, rulers, pins, points and open lines."""
     found = read(
