@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,11 +132,14 @@ def _find_files(path: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
 def _match(folder: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
     """Give each slide the file of the folder that is named after it."""
     ids = _ids_of_names(sources)
+    slides = {os.path.realpath(source.path) for source in sources}
     found: dict[str, Path] = {}
     strangers = []
     for path in sorted(folder.iterdir()):
         name = _stem(path)
         if name is None or path.name.startswith("."):
+            continue
+        if os.path.realpath(path) in slides:  # a TIFF, with its annotations beside it
             continue
         if name not in ids:
             strangers.append(path.name)

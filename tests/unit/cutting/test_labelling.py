@@ -51,6 +51,17 @@ def test_two_files_of_one_slide_are_refused(tmp_path: Path) -> None:
         _find(tmp_path)
 
 
+def test_slide_beside_its_annotations_is_not_its_mask(tmp_path: Path) -> None:
+    """TIFFs are slides as well as masks."""
+    (tmp_path / "a.tiff").touch()
+    slides = (SlideInput("a", str(tmp_path / "a.tiff")),)
+
+    with pytest.raises(ConfigError, match="no file in it is named after a slide"):
+        _find(tmp_path, slides)
+    write_annotations(tmp_path / "a.geojson", [("Tumor", SQUARE)])
+    assert _find(tmp_path, slides) == {"a": "a.geojson"}
+
+
 def test_file_name_of_two_slides_is_refused(tmp_path: Path) -> None:
     """Nobody can say which one is meant; their ids say it."""
     slides = (SlideInput("X1", "/a/s1.tiff"), SlideInput("X3", "/b/s1.tiff"))
