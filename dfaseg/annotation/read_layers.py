@@ -3,14 +3,16 @@
 A layer (``Annotation``) holds regions of one class in pixels of the finest level. ImageScope
 numbers the kinds of regions and calls their points ``Vertex``; Halo names the kinds and calls the
 points ``V``. Rectangles and ellipses are given by corners of their box. A region with
-``NegativeROA="1"`` is cut out of the others of its layer.
+``NegativeROA="1"`` is cut out of the others of its layer, but for islands in it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from dfaseg.annotation.curves import ellipse_in, rectangle_in
@@ -112,16 +114,28 @@ def _colour(annotation: Element) -> str:
 
 
 def _holes_of(layer: Layer) -> dict[int, list[Ring]]:
-    """Return the negative regions that meet each of the others, by its number."""
+    """Return the negative regions that meet each of the others, by its number.
+
+    What lies within one that cuts into something else is an island, and stays.
+    """
     found: dict[int, list[Ring]] = {}
     areas = [(number, ring) for number, (_, ring) in enumerate(layer.areas) if len(ring) >= 3]
     holes = [hole for hole in layer.holes if len(hole) >= 3]
     if not holes:
         return found
     tree = shapely.STRtree(_enclosed(ring for _, ring in areas))
-    for hole, area in tree.query(_enclosed(holes), predicate="intersects").T.tolist():
-        found.setdefault(areas[area][0], []).append(holes[hole])
+    shapes = _enclosed(holes)
+    met = _pairs(tree.query(shapes, predicate="intersects"))
+    islands = set(_pairs(tree.query(shapes, predicate="covers")))
+    cutting = {hole for hole, area in met if (hole, area) not in islands}
+    for hole, area in met:
+        if hole not in cutting or (hole, area) not in islands:
+            found.setdefault(areas[area][0], []).append(holes[hole])
     return found
+
+
+def _pairs(found: NDArray[np.intp]) -> list[tuple[int, int]]:
+    return [(hole, area) for hole, area in found.T.tolist()]
 
 
 def _enclosed(rings: Iterable[Ring]) -> list[BaseGeometry]:

@@ -102,6 +102,17 @@ def test_negative_region_across_the_border_is_cut_off(tmp_path: Path) -> None:
     assert found.skipped == {"negative region outside all others of its layer": 1}
 
 
+def test_island_in_a_negative_region_stays(tmp_path: Path) -> None:
+    """Who draws it there wants it; what covers nothing else takes it away."""
+    hole = halo(ring=((1, 1), (7, 1), (7, 7), (1, 7)), NegativeROA="1")
+    island = halo(ring=((3, 3), (5, 3), (5, 5), (3, 5)))
+
+    found = read(tmp_path, layer(halo(), hole, island, Name="a"), layer(hole, island, Name="b"))
+
+    assert [one.class_name for one in found.polygons] == ["a", "a"]
+    assert areas(found) == [28, 4]
+
+
 def test_negative_region_is_cut_out_where_the_pen_went_round_twice(tmp_path: Path) -> None:
     """What is enclosed twice is no less enclosed."""
     inner = ((2, 2), (6, 2), (6, 6), (2, 6))
