@@ -3,6 +3,7 @@
 import difflib
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,9 +155,11 @@ def refuse_unknown_keys(content: Mapping[str, Any], path: Path) -> None:
 def comparable_name(class_name: str) -> str:
     """Return a class name in the form in which names are compared.
 
-    Lower case, single spaces in place of ``_`` and ``-``, and "gray" for "grey".
+    Lower case, single spaces in place of ``_`` and ``-``, "gray" for "grey", and accents part of
+    their letters, from which some systems write them apart.
     """
-    words = class_name.casefold().replace("_", " ").replace("-", " ").split()
+    composed = unicodedata.normalize("NFC", class_name)
+    words = composed.casefold().replace("_", " ").replace("-", " ").split()
     return " ".join("gray" if word == "grey" else word for word in words)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,16 +162,19 @@ def _match(folder: Path, sources: Sequence[SlideInput]) -> dict[str, Path]:
 
 
 def _ids_of_names(sources: Sequence[SlideInput]) -> dict[str, list[str]]:
-    """Return the slides that each name of a file may mean: the one of this id, or all so called."""
-    ids: dict[str, list[str]] = {}
+    """Return the slides that each name of a file may mean: those of this id, or all so called."""
+    by_file: dict[str, list[str]] = {}
+    by_id: dict[str, list[str]] = {}
     for source in sources:
-        ids.setdefault(_file_name(source), []).append(source.id)
-    return ids | {source.id: [source.id] for source in sources}
+        by_file.setdefault(_composed(_file_name(source)), []).append(source.id)
+        by_id.setdefault(_composed(source.id), []).append(source.id)
+    return by_file | by_id
 
 
 def _only_id(path: Path, name: str, ids: Sequence[str]) -> str:
     if len(ids) > 1:
-        names = [f"'{slide_id}{path.name[len(name) :]}'" for slide_id in ids]
+        ending = _composed(path.name)[len(name) :]
+        names = [f"'{slide_id}{ending}'" for slide_id in ids]
         raise AnnotationError(
             f"annotations '{path}': {len(ids)} slides are files called '{name}'; name it after the"
             f" id of its slide: {' or '.join(names[:_MAX_NAMED])}"
@@ -200,7 +204,12 @@ def _stem(path: Path) -> str | None:
     lower = path.name.lower()
     ending = next((one for one in _ENDINGS if lower.endswith(one)), None)
     is_whole = path.is_file() or ending == STORE_SUFFIX
-    return path.name[: -len(ending)] if ending and is_whole else None
+    return _composed(path.name[: -len(ending)]) if ending and is_whole else None
+
+
+def _composed(name: str) -> str:
+    """Return a name with accents as part of their letters; files from a Mac have them apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _file_name(source: SlideInput) -> str:

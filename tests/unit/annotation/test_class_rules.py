@@ -23,7 +23,7 @@ colour = "#00ff00"
 index = 1
 name = "Tumor"
 colour = "#ff0000"
-names = ["Tumour", "tumor_grey zone"]
+names = ["Tumour", "tumor_grey zone", "Gef\u00e4\u00df"]
 codes = [1, 19]
 """
 
@@ -31,7 +31,7 @@ codes = [1, 19]
 def read(folder: Path, text: str = RULES) -> ClassRules:
     """Write rules and read them back."""
     path = folder / "classes.toml"
-    path.write_text(text)
+    path.write_text(text, "utf-8")
     return read_class_rules(path)
 
 
@@ -42,11 +42,12 @@ def read(folder: Path, text: str = RULES) -> ClassRules:
         ("STROMA ", 0),
         ("tumour", 1),
         ("Tumor gray-zone", 1),
+        ("gefa\u0308\u00df", 1),
         ("artefact", IGNORE_INDEX),
     ],
 )
 def test_names_and_their_spellings_have_an_index(tmp_path: Path, name: str, index: int) -> None:
-    """Case, hyphens and the two kinds of English make no difference."""
+    """Case, hyphens, both kinds of English and of accents make no difference."""
     assert read(tmp_path).index_of(name) == index
 
 

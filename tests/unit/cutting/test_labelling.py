@@ -51,6 +51,14 @@ def test_two_files_of_one_slide_are_refused(tmp_path: Path) -> None:
         _find(tmp_path)
 
 
+def test_accents_are_written_in_two_ways(tmp_path: Path) -> None:
+    """Files that were on a Mac have them apart from their letters; both look the same."""
+    write_annotations(tmp_path / "pru\u0308fung.geojson", [("Tumor", SQUARE)])
+    slides = (SlideInput("pr\u00fcfung", "/slides/pr\u00fcfung.svs"),)
+
+    assert _find(tmp_path, slides) == {"pr\u00fcfung": "pru\u0308fung.geojson"}
+
+
 def test_slide_beside_its_annotations_is_not_its_mask(tmp_path: Path) -> None:
     """TIFFs are slides as well as masks."""
     (tmp_path / "a.tiff").touch()
