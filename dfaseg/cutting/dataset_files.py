@@ -69,7 +69,13 @@ def write_dataset(
         test_share=labels.test_share,
         seed=labels.seed,
     )
-    if pairs and not splits:
+    if not pairs:
+        log.warning(
+            "data set '%s': no tile holds a label, so that there is nothing to learn from; what is"
+            " drawn is ignored, lies beside the tissue, or is smaller than a pixel",
+            spec.out,
+        )
+    elif not splits:
         log.warning(
             "data set '%s': %d cases, but at least %d are needed to hold some out for validation"
             " and test; add slides, or pass --group-by tile to part the tiles of one slide",

@@ -166,6 +166,20 @@ def test_too_few_slides_are_said_to_be_too_few(tmp_path: Path) -> None:
     assert "Tiles of one slide" in read_folder(out).info.limits
 
 
+def test_data_set_without_labels_is_warned_of(tmp_path: Path) -> None:
+    """All that is drawn may be ignored; training would only say that there are no pictures."""
+    slide_file(tmp_path, "s0")
+    path = write_annotations(tmp_path / "s0.geojson", [("Fold", box(100, 50, 300, 200))])
+    rules = 'ignore = ["Fold"]' + CLASS_MAP.replace('background = "Stroma"', "")
+    (tmp_path / "map.toml").write_text(rules, "utf-8")
+
+    out, result = _cut(tmp_path, path, "--class-map", tmp_path / "map.toml")
+
+    assert result.exit_code == 0, result.output
+    assert _manifest(out) == []
+    assert "no tile holds a label" in result.stderr
+
+
 def test_slides_can_be_added(tmp_path: Path) -> None:
     """The manifest always names all slides of the folder."""
     drawn, out = _slides(tmp_path, 4), tmp_path / "out"
