@@ -75,7 +75,7 @@ def tile_slide(
         if folder.check(cut.recipe, overwrite=spec.overwrite):
             finished = SlideRecord.read(folder.record, is_new=False)
             if not _is_outdated(finished, slide, cut):
-                return finished
+                return _regrouped(finished, source)
             if not spec.overwrite:
                 raise OutputExistsError(
                     f"output '{folder.final}': cut when tiles of the slide could not be decoded,"
@@ -97,6 +97,20 @@ def _is_outdated(finished: SlideRecord, slide: Slide, cut: CutPlan) -> bool:
     """Tell whether a slide was repaired since it was cut."""
     failed = finished.content["unreadable_native_tiles"]
     return is_repaired(slide, cut.plan, [(tile["column"], tile["row"]) for tile in failed])
+
+
+def _regrouped(finished: SlideRecord, source: SlideInput) -> SlideRecord:
+    """Note the patient of a finished slide where a list says another one, or the first one, now.
+
+    Nothing is cut by it, and slides of one patient would lie in training and test.
+
+    Raises:
+        OutputError: The record cannot be written.
+    """
+    if source.group in {None, finished.group}:
+        return finished
+    write_json(finished.path, {**finished.content, "group": source.group})
+    return SlideRecord.read(finished.path, is_new=False)
 
 
 def _open(source: SlideInput, spec: TileSpec) -> Slide:

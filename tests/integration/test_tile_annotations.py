@@ -143,6 +143,27 @@ def test_patients_are_not_parted(tmp_path: Path) -> None:
     assert len(splits) == 3
 
 
+@pytest.mark.parametrize("group_by", ["auto", "patient"])
+def test_patients_of_finished_slides_may_be_named_later(tmp_path: Path, group_by: str) -> None:
+    """What a list says now counts, without cutting anything again; elsewhere it stays known."""
+    drawn = _slides(tmp_path, 6)
+    out, _ = _cut(tmp_path, drawn)
+    cut = {path: path.stat().st_mtime_ns for path in (out / "images").iterdir()}
+    lines = [f"s{index}.tiff,p{index // 2}" for index in range(6)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,patient", *lines]), "utf-8")
+
+    options = ("--out", out, "--annotations", drawn, "--group-by", group_by)
+    listed = run_tile(tmp_path / "list.csv", *options)
+    named = run_tile(tmp_path / "s0.tiff", *options)
+
+    for result in (listed, named):
+        assert result.exit_code == 0, result.output
+    assert {(line["slide"], line["case"]) for line in _manifest(out)} == {
+        (f"s{index}", f"p{index // 2}") for index in range(6)
+    }
+    assert {path: path.stat().st_mtime_ns for path in (out / "images").iterdir()} == cut
+
+
 def test_patient_must_be_known_where_asked_for(tmp_path: Path) -> None:
     """The message says how to name them."""
     _, result = _cut(tmp_path, _slides(tmp_path, 1), "--group-by", "patient")
