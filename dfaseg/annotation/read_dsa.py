@@ -63,15 +63,19 @@ def add_element(
 
 def end_annotation(collector: ShapeCollector, annotation: Mapping[str, Any]) -> None:
     """Name the shapes of an annotation that have no name of their own after it."""
-    collector.note_facts(facts_of(annotation))
+    note_facts(collector, annotation)
     name = annotation.get("name")
     collector.rename(_NAMELESS, name.strip() if isinstance(name, str) else "")
 
 
-def facts_of(annotation: Mapping[str, Any]) -> Any:
-    """Return what dfaseg wrote about an annotation of its own; None for others."""
+def note_facts(collector: ShapeCollector, annotation: Mapping[str, Any]) -> None:
+    """Note what dfaseg wrote about an annotation of its own.
+
+    HistomicsUI keeps that while people change shapes and add others, which may cross themselves.
+    """
     attributes = annotation.get("attributes")
-    return attributes.get("dfaseg") if isinstance(attributes, dict) else None
+    collector.note_facts(attributes.get("dfaseg") if isinstance(attributes, dict) else None)
+    collector.are_valid = False
 
 
 def _class_name(element: Mapping[str, Any]) -> str:

@@ -25,12 +25,14 @@ def read_json(file: IO[bytes]) -> Annotations:
     names: set[str] = set()
     number = 0
     for kind, value, members in JsonStream(file).events():
-        if kind and number == 0:
-            collector.note_facts(members.get("dfaseg") or read_dsa.facts_of(members))
         if kind == "features":
+            if number == 0:
+                collector.note_facts(members.get("dfaseg"))
             _add_feature(collector, value, number)
             number += 1
         elif kind == "elements":
+            if number == 0:
+                read_dsa.note_facts(collector, members)
             read_dsa.add_element(collector, value, number, members)
             number += 1
         else:

@@ -129,6 +129,19 @@ def test_crossing_outline_is_repaired_and_counted(tmp_path: Path) -> None:
     assert found.num_repaired == 1
 
 
+def test_shapes_that_were_added_to_polygons_of_dfaseg_are_repaired(tmp_path: Path) -> None:
+    """The server keeps what the annotation says of itself."""
+    eight = polyline([[0, 0, 0], [4, 4, 0], [4, 0, 0], [0, 4, 0]])
+    attributes = {"dfaseg": {"simplify_px": 0.0, "origin": [10, 0]}}
+    annotation = {"name": "a", "attributes": attributes, "elements": [polyline(SQUARE), eight]}
+    (tmp_path / "a.json").write_text(json.dumps([{"annotation": annotation}]))
+
+    found = read_annotations(tmp_path / "a.json")
+
+    assert areas(found) == [16, 4, 4]
+    assert (found.num_repaired, found.origin) == (1, (10, 0))
+
+
 def test_loop_of_the_pen_is_no_hole(tmp_path: Path) -> None:
     """Where an outline runs over itself, both sides belong to the shape."""
     outline = [[0, 0], [10, 0], [10, 10], [4, 10], [4, 4], [8, 4], [8, 6], [2, 6], [2, 10], [0, 10]]
