@@ -62,13 +62,12 @@ def _parse_rules(content: Mapping[str, Any], class_map: ClassMap) -> ClassRules:
     twice = sorted(regions & indices.keys())
     if twice:
         raise ClassMapError(f"name '{twice[0]}' means two things")
-    order = tuple(_class_index(indices, name, "order") for name in _names(content, "order"))
     background = content.get("background")
     return ClassRules(
         class_map,
         indices,
         regions,
-        order,
+        _order(indices, content),
         None if background is None else _class_index(indices, background, "background"),
         codes,
     )
@@ -96,10 +95,16 @@ def _codes(codes: object) -> list[int]:
     )
 
 
+def _order(indices: Mapping[str, int], content: Mapping[str, Any]) -> tuple[int, ...]:
+    order = tuple(_class_index(indices, name, "order") for name in _names(content, "order"))
+    if len(set(order)) < len(order):
+        raise ClassMapError("order names a class twice; name each once, from below to above")
+    return order
+
+
 def _class_index(indices: Mapping[str, int], name: object, key: str) -> int:
     index = indices.get(name_key(name)) if isinstance(name, str) else None
     if index is None or index == IGNORE_INDEX:
-        raise ClassMapError(
-            f"{key} says {name!r}, which is no class; known are {list_some([*indices])}"
-        )
+        known = [name for name, meaning in indices.items() if meaning != IGNORE_INDEX]
+        raise ClassMapError(f"{key} says {name!r}, which is no class; known are {list_some(known)}")
     return index

@@ -88,7 +88,12 @@ def test_unknown_names_are_listed_with_the_known_and_the_near(tmp_path: Path) ->
         ('["ROI"]', '["Stroma"]', "name 'stroma' means two things"),
         ('["ROI"]', "[1]", r"regions_of_interest is \[1\]; write a list of names"),
         ('= "Stroma"\nignore', '= "Fat"\nignore', "background says 'Fat', which is no class"),
-        ('order = ["Stroma"', 'order = ["Artefact"', "order says 'Artefact', which is no class"),
+        (
+            'order = ["Stroma"',
+            'order = ["Artefact"',
+            "order says 'Artefact', which is no class; known are stroma, tumor, .*zone, gefäss$",
+        ),
+        ('order = ["Stroma"', 'order = ["Tumour"', "order names a class twice"),
         ('"Tumour", ', "3, ", "names is .* write a list of names"),
     ],
 )
