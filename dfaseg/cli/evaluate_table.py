@@ -46,7 +46,7 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
         summary: Its scores.
         notes: What was not scored.
     """
-    console = Console()
+    console = _console()
     table = _table(result.title, "class")
     for name in _PER_CLASS.values():
         table.add_column(name, justify="right", no_wrap=True)
@@ -68,7 +68,7 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
 
 def show_comparison(comparison: "RunComparison") -> None:
     """Print methods, the best first, by class, and those that differ beyond chance."""
-    console = Console()
+    console = _console()
     console.print(_method_table(comparison))
     for table in _class_tables(comparison, console.width):
         console.print(table)
@@ -78,6 +78,11 @@ def show_comparison(comparison: "RunComparison") -> None:
         console.print(line, highlight=False)
     for note in comparison.cautions:
         console.print(note, highlight=False)
+
+
+def _console() -> Console:
+    """Return stdout, where names of classes and files stand as they are, brackets included."""
+    return Console(markup=False, emoji=False)
 
 
 def _table(title: str, first: str) -> Table:

@@ -34,7 +34,8 @@ def report_progress(name: str, unit: str = "patches") -> Iterator[Callable[[int,
         yield _plain_reporter(name, unit)
         return
     columns = (
-        TextColumn("[bold]{task.description}"),
+        # Names may hold brackets, which are no markup.
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=40),
         MofNCompleteColumn(),
         TextColumn(unit),

@@ -83,3 +83,18 @@ def test_scores_of_one_evaluation_are_one_line_per_class(
     assert max(map(len, lines)) <= 80
     (line,) = [line for line in lines if "Serrated adenoma" in line]
     assert line.count("0.97") >= 4
+
+
+def test_brackets_in_names_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of classes and files are words, whatever they mean to the library that prints them."""
+    names = ("tumour [g3]", "[bold]fat", "[/x] :heart:")
+    classes = ClassMap.from_records(
+        [{"index": i, "name": name, "colour": "#123456"} for i, name in enumerate(names)]
+    )
+    case = CaseResult("c", "c", np.diag([5, 6, 7]))
+    evaluation = EvalResult("slides [old]", classes, None, (case,), {})
+
+    show_evaluation(evaluation, summarise(evaluation), ("Of 'a [b]' nothing is known.",))
+
+    said = capsys.readouterr().out
+    assert all(text in said for text in (*names, "slides [old]", "'a [b]'"))
