@@ -63,8 +63,11 @@ def _surfaces(cases: Sequence[CaseResult], result: EvalResult, seed: int) -> lis
     # Images in which a class is not compared add nothing.
     near = np.nan_to_num([s.true_near_um + s.predicted_near_um for s in surfaces])
     length = np.nan_to_num([s.true_um + s.predicted_um for s in surfaces])
-    # What is not scored has no outline in the truth: one in the prediction would make it 0.
-    near[:, list(result.unscored)] = length[:, list(result.unscored)] = 0
+    # Of what is not scored, or is there and ends nowhere in sight, the truth has no outline: one in
+    # the prediction would make it 0.
+    unknown = (hidden > 0) & (np.nansum([s.true_um for s in surfaces], axis=0) == 0)
+    unknown[list(result.unscored)] = True
+    near[:, unknown] = length[:, unknown] = 0
     distances = np.stack([s.hausdorff95_um for s in surfaces])  # (n, k)
     defined = np.isfinite(distances)
     far = np.where(defined, distances, 0.0)

@@ -53,6 +53,22 @@ def test_outlines_are_pooled_and_distances_averaged() -> None:
     assert (nowhere.text, nowhere.spread) == ("–", "")
 
 
+def test_class_that_ends_nowhere_in_sight_is_not_compared() -> None:
+    """A stray outline in an image without the class says nothing of outlines that are not known."""
+    nan = np.array([np.nan, np.nan])
+    hidden = SurfaceScores(5.0, nan, nan, nan, nan, nan)
+    none = np.zeros(2)
+    stray = SurfaceScores(5.0, none, np.array([0.0, 30.0]), none, none, nan)
+
+    found = found_in(result_of({"surface": hidden}, {"surface": stray}, {"surface": stray}))
+    only_stray = found_in(result_of({"surface": stray}, {"surface": stray}))
+
+    dice = found["Surface Dice, gland"]
+    assert np.isnan(dice.estimate.value)
+    assert (dice.text, dice.spread) == ("not compared", "")
+    assert only_stray["Surface Dice, gland"].text == "0.000"
+
+
 def test_images_of_one_case_are_drawn_together() -> None:
     """Two images of one case leave nothing to draw, however they differ."""
     parts = {"surface": surface(50, 100, 4)}, {"surface": surface(300, 300, 8)}
