@@ -116,6 +116,10 @@ def _find_local(name: str) -> Path:
     for candidate in (named, named.with_name(f"{named.name}.safetensors")):
         if path.name == name and candidate.is_file():
             return candidate
+    if path.is_dir():
+        raise CheckpointError(
+            f"model '{name}': is a folder; give the file in it, model.safetensors of a training run"
+        )
     raise CheckpointError(
         f"model '{name}': neither a file nor a model in '{model_dir()}'; give a path, a URL with "
         f"#sha256=, hf://org/repo/file, or set {MODEL_DIR_VARIABLE} to the folder of your models"

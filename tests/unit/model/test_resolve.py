@@ -113,6 +113,12 @@ def test_unknown_name_says_where_it_looked(folder: Path, name: str) -> None:
     assert f"model '{name}': neither a file nor a model in '{folder}'" in str(caught.value)
 
 
+def test_folder_is_named_as_one(tmp_path: Path) -> None:
+    """Whoever gives the folder of a training run learns which file in it is meant."""
+    with pytest.raises(CheckpointError, match=r"is a folder; .* model\.safetensors"):
+        resolve_model(str(tmp_path))
+
+
 def test_model_folder_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without DFASEG_MODEL_DIR the user's cache folder is used."""
     monkeypatch.delenv("DFASEG_MODEL_DIR")
