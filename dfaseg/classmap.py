@@ -88,20 +88,6 @@ class ClassMap:
         ]
 
 
-def read_class_map(path: Path) -> ClassMap:
-    """Read a class map from a TOML file with tables ``[[class]]`` (index, name, colour).
-
-    What else the file may say is left to whoever needs it.
-
-    Raises:
-        ClassMapError: The file is missing, is not TOML, or holds an impossible table or a key that
-            nobody knows.
-    """
-    content = read_class_file(path)
-    refuse_unknown_keys(content, path)
-    return class_map_of(content, path)
-
-
 def read_class_file(path: Path) -> dict[str, Any]:
     """Read all keys of a class map's TOML file.
 

@@ -45,7 +45,8 @@ _FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
     "class_map_path",
     type=_PATH,
     metavar="FILE",
-    help="TOML file with the classes that are scored; names the codes of masks without names.",
+    help="TOML file with the classes that are scored, and what names in polygons and codes of"
+    " masks mean.",
 )
 @click.option(
     "--ignore",
@@ -57,7 +58,8 @@ _FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
 @click.option(
     "--background",
     metavar="NAME",
-    help="Class of what no polygon of the truth covers; not scored if not given.",
+    help="Class of what no polygon of the truth covers; that of the class map if not given, else"
+    " not scored.",
 )
 @click.option(
     "--truth-origin",

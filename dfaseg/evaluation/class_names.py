@@ -1,16 +1,21 @@
 """Which class of an evaluation is meant by a code or a name in a file."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.annotation import ClassRules
+from dfaseg.annotation.class_rules import name_key
 from dfaseg.classmap import IGNORE_INDEX, ClassMap, comparable_name
 from dfaseg.datasets.pictures import CodeTable
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.mask_files import MaskFile
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +25,41 @@ class ScoredClasses:
     Attributes:
         class_map: The classes.
         ignored: Names, as ``comparable_name`` returns them, of what the truth marks as not scored.
+        rules: What else the class map that the user gave says of names and codes, if one was given.
     """
 
     class_map: ClassMap
     ignored: frozenset[str] = frozenset()
+    rules: ClassRules | None = None
 
     @property
     def indices(self) -> Mapping[str, int]:
         """Class index, or 255, of each name in its comparable form."""
         known = {comparable_name(entry.name): entry.index for entry in self.class_map}
-        return known | dict.fromkeys(self.ignored, IGNORE_INDEX)
+        others = {} if self.rules is None else dict(self.rules.indices)
+        return others | known | dict.fromkeys(self.ignored, IGNORE_INDEX)
+
+    @property
+    def codes(self) -> dict[int, int]:
+        """Class index, or 255, of each code of a mask that does not name its classes."""
+        own = {entry.index: entry.index for entry in self.class_map}
+        stated = own if self.rules is None else self.rules.codes
+        scored = {
+            code: IGNORE_INDEX if index in self.unscored else index
+            for code, index in stated.items()
+        }
+        return {IGNORE_INDEX: IGNORE_INDEX} | scored
+
+    def in_prediction(self) -> "ScoredClasses":
+        """Return the classes for a prediction: what only the truth may leave out is unknown there.
+
+        Were it read as not analysed, mistakes would not count.
+        """
+        if self.rules is None:
+            return ScoredClasses(self.class_map)
+        indices, codes = _classes_among(self.rules.indices), _classes_among(self.rules.codes)
+        rules = replace(self.rules, indices=indices, codes=codes)
+        return ScoredClasses(self.class_map, rules=rules)
 
     @property
     def unscored(self) -> tuple[int, ...]:
@@ -68,7 +98,7 @@ class ScoredClasses:
             EvaluationError: A name is unknown.
         """
         indices, names = self.indices, list(names)
-        unknown = sorted({name for name in names if comparable_name(name) not in indices})
+        unknown = sorted({name for name in names if name_key(name) not in indices})
         if unknown:
             more = f" (and {len(unknown) - 1} others)" if len(unknown) > 1 else ""
             raise EvaluationError(
@@ -76,7 +106,7 @@ class ScoredClasses:
                 f" {', '.join(self.class_map.names)}; give a --class-map that has it"
                 + (f" or leave it out with --ignore '{unknown[0]}'" if is_truth else "")
             )
-        return [indices[comparable_name(name)] for name in names]
+        return [indices[name_key(name)] for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +116,7 @@ class MaskLabels:
     file: MaskFile
     table: CodeTable
     num_identical: int
-    """Number of classes where codes already are class indices, else 0."""
+    """So many codes from 0 on, and 255, are class indices already."""
 
     def read_rows(self, top: int, bottom: int) -> NDArray[np.uint8]:
         """Return class indices, 255 where not analysed, shape ``(bottom - top, width)``.
@@ -154,8 +184,8 @@ def choose_class_map(
 def read_as(scored: ScoredClasses, file: MaskFile, what: str, *, is_given: bool) -> MaskLabels:
     """Match the codes of a mask with the classes that are scored.
 
-    By name where the mask names its classes; else codes are class indices, if the user gave the
-    class map that says so.
+    By name where the mask names its classes; else by code, if the user gave the class map that
+    says what codes mean.
 
     Args:
         scored: The classes.
@@ -173,11 +203,21 @@ def read_as(scored: ScoredClasses, file: MaskFile, what: str, *, is_given: bool)
                 f"{what} '{file.path}': does not name its classes; give them with --class-map, in"
                 " the order of its codes"
             )
-        indices = [scored.indices[comparable_name(name)] for name in scored.class_map.names]
+        codes = scored.codes
         remedy = "correct the mask, or give a --class-map that has it"
     else:
         indices = scored.find(f"{what} '{file.path}'", own.names, is_truth=what == "truth")
+        codes = dict(enumerate(indices)) | {IGNORE_INDEX: IGNORE_INDEX}
         remedy = "it is none of the mask's own classes; write the mask again"
-    is_same = indices == list(range(len(indices)))
-    table = CodeTable(dict(enumerate(indices)) | {IGNORE_INDEX: IGNORE_INDEX}, remedy=remedy)
-    return MaskLabels(file, table, len(indices) if is_same else 0)
+    return MaskLabels(file, CodeTable(codes, remedy=remedy), _num_identical(codes))
+
+
+def _classes_among(meanings: Mapping[_Key, int]) -> dict[_Key, int]:
+    return {key: index for key, index in meanings.items() if index != IGNORE_INDEX}
+
+
+def _num_identical(codes: Mapping[int, int]) -> int:
+    """Return how many codes from 0 on mean themselves, 0 where 255 does not."""
+    if codes[IGNORE_INDEX] != IGNORE_INDEX:
+        return 0
+    return next(code for code in count() if codes.get(code) != code)

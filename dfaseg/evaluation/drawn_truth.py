@@ -13,6 +13,7 @@ from dfaseg.annotation import (
     check_slide,
     read_annotations,
 )
+from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
 from dfaseg.evaluation.class_names import ScoredClasses
@@ -97,16 +98,25 @@ def read_drawn_truth(
     what = f"truth '{path}'"
     if prediction.slide_id is not None:
         check_slide(what, annotations, prediction.slide_id)
-    scored.find(what, annotations.polygons.names, is_truth=True)
-    background = (
-        None if drawing.background is None
-        else scored.find("--background", [drawing.background])[0]
-    )  # fmt: skip
-    rules = ClassRules(scored.class_map, scored.indices, background=background)
+    rules = _rules(scored, drawing)
+    names = annotations.polygons.names
+    drawn = [name for name in names if not rules.is_region_of_interest(name)]
+    scored.find(what, drawn, is_truth=True)
     origin = drawing.origin if annotations.origin is None else (0.0, 0.0)
     labels = DrawnLabels(annotations.polygons, rules, _label_frame(frame, origin))
     check_place(what, labels, f"the prediction ({frame})")
     return DrawnTruth(labels, frame)
+
+
+def _rules(scored: ScoredClasses, drawing: Drawing) -> ClassRules:
+    """Return what names in polygons mean; the option for the background wins over the class map."""
+    given = scored.rules or ClassRules(scored.class_map, {})
+    background = given.background
+    if drawing.background is not None:
+        (background,) = scored.find("--background", [drawing.background])
+    elif background in scored.unscored:
+        background = IGNORE_INDEX
+    return dataclasses.replace(given, indices=scored.indices, background=background)
 
 
 def _label_frame(frame: Frame, origin: tuple[float, float]) -> LabelFrame:

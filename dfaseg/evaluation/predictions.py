@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dfaseg.classmap import ClassMap, comparable_name, read_class_map
+from dfaseg.annotation import ClassRules, read_class_rules
+from dfaseg.classmap import ClassMap, comparable_name
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.album import Album
 from dfaseg.evaluation.align import Alignment, Frame, align
@@ -84,16 +85,16 @@ def evaluate_predictions(
         EvaluationError: Files are missing, do not fit each other, or do not name their classes.
         DfasegError: A file cannot be read.
     """
-    given = None if spec.class_map_path is None else read_class_map(spec.class_map_path)
+    given = None if spec.class_map_path is None else read_class_rules(spec.class_map_path)
     pairing = find_pairs(spec.predictions, spec.truth)
     _check_drawing(spec, pairing)
     check_ignored(spec.ignored, _class_names(given, pairing))
-    classes = given
+    classes = None if given is None else given.class_map
     cases: list[CaseResult] = []
     coverage: dict[str, Any] = {}
     resolutions: set[float | None] = set()
     for pair in pairing.pairs:
-        with _opened(spec, pair, classes, is_given=given is not None) as scored:
+        with _opened(spec, pair, classes, given) as scored:
             classes = scored.classes
             case, coverage[pair.name] = _measure(scored, spec, progress, album)
             cases.append(case)
@@ -154,7 +155,7 @@ def _measure(
 
 @contextmanager
 def _opened(
-    spec: PredictionsSpec, pair: Pair, classes: ClassMap | None, *, is_given: bool
+    spec: PredictionsSpec, pair: Pair, classes: ClassMap | None, given: ClassRules | None
 ) -> Iterator[ScoredPair]:
     """Open both files of a pair and lay them over each other."""
     with ExitStack() as stack:
@@ -164,8 +165,8 @@ def _opened(
             truth = stack.enter_context(closing(open_mask_file(pair.truth)))
             _check_same_slide(prediction, truth)
         classes = choose_class_map(classes, prediction, truth)
-        mask = read_as(ScoredClasses(classes), prediction, "prediction", is_given=is_given)
-        scored = ScoredClasses(classes, _ignored(spec))
+        scored, is_given = ScoredClasses(classes, _ignored(spec), given), given is not None
+        mask = read_as(scored.in_prediction(), prediction, "prediction", is_given=is_given)
         if truth is None:
             drawn = read_drawn_truth(pair.truth, prediction, scored, spec.drawing)
             overlaid = OverlaidPair(drawn.labels, drawn.frame, mask, prediction.frame, Alignment())
@@ -182,10 +183,11 @@ def _ignored(spec: PredictionsSpec) -> frozenset[str]:
     return frozenset(map(comparable_name, spec.ignored))
 
 
-def _class_names(given: ClassMap | None, pairing: Pairing) -> Iterator[str]:
+def _class_names(given: ClassRules | None, pairing: Pairing) -> Iterator[str]:
     """Yield the names of all classes, those of files last: each has to be opened for them."""
     if given is not None:
-        yield from given.names
+        yield from given.class_map.names
+        yield from given.indices
     for pair in pairing.pairs:
         for path in (pair.prediction, pair.truth):
             is_drawing = is_drawing_path(path)

@@ -65,6 +65,87 @@ def test_mask_agrees_with_itself_in_every_form(tmp_path: Path, name: str) -> Non
     assert result.mpp == 0.5
 
 
+RULES = """
+background = "Stroma"
+ignore = ["Artefact", 9]
+regions_of_interest = ["ROI"]
+order = ["Stroma", "Tumour"]
+[[class]]
+index = 0
+name = "Stroma"
+colour = "#96c896"
+codes = [4]
+[[class]]
+index = 1
+name = "Tumour"
+colour = "#c80000"
+names = ["Cancer"]
+codes = [0, 300]
+"""
+
+
+def test_codes_mean_what_the_class_map_says(tmp_path: Path) -> None:
+    """They were taken for indices, so that a mask whose codes have another order was all wrong."""
+    class_map = tmp_path / "rules.toml"
+    class_map.write_text(RULES)
+    codes = np.array([[4, 4, 0, 300], [4, 0, 9, 255]], np.uint16)
+    predicted = np.array([[4, 0, 0, 0], [4, 4, 4, 4]], np.uint8)
+    tifffile.imwrite(tmp_path / "t.tif", codes, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "p.tif", predicted, photometric="minisblack")
+    paths = (tmp_path / "p.tif",), tmp_path / "t.tif"
+
+    result = evaluate_predictions(PredictionsSpec(*paths, class_map_path=class_map))
+    of_stroma = evaluate_predictions(
+        PredictionsSpec(*paths, class_map_path=class_map, ignored=("Tumour",))
+    )
+
+    assert result.confusion().tolist() == [[2, 1], [1, 2]]
+    assert of_stroma.confusion().tolist() == [[2, 1], [0, 0]]
+
+
+def test_ignored_code_is_unknown_in_a_prediction(tmp_path: Path) -> None:
+    """Mistakes would not count if it meant that nothing was analysed."""
+    class_map = tmp_path / "rules.toml"
+    class_map.write_text(RULES)
+    codes = np.array([[4, 0, 9]], np.uint8)
+    path = write_picture(tmp_path / "p.png", codes)
+
+    with pytest.raises(DatasetError, match="code 9 in 1 pixels is unknown"):
+        evaluate_predictions(PredictionsSpec((path,), path, class_map_path=class_map))
+
+
+def test_polygons_mean_what_the_class_map_says(tmp_path: Path) -> None:
+    """Other names, regions of interest, what is ignored, the order and the background."""
+    class_map = tmp_path / "rules.toml"
+    class_map.write_text(RULES)
+    shapes = [
+        ("ROI", (0, 0, 8, 8)), ("cancer", (0, 0, 4, 4)), ("stroma", (2, 0, 8, 4)),
+        ("artefact", (0, 4, 2, 8)),
+    ]  # fmt: skip
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[x, y], [right, y], [right, end], [x, end], [x, y]]],
+            },
+            "properties": {"classification": {"name": name}},
+        }
+        for name, (x, y, right, end) in shapes
+    ]
+    truth = tmp_path / "t.geojson"
+    truth.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    prediction = write_picture(tmp_path / "p.png", np.full((10, 10), 4, np.uint8))
+
+    result = evaluate_predictions(
+        PredictionsSpec(
+            (prediction,), truth, class_map_path=class_map, drawing=Drawing(level0_scale=1)
+        )
+    )
+
+    assert result.confusion().tolist() == [[64 - 16 - 8, 0], [16, 0]]
+
+
 def test_names_in_the_files_need_no_class_map(tmp_path: Path) -> None:
     """A store and polygons both name their classes."""
     prediction = write_store(tmp_path / "p.zarr", MASK)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dfaseg.classmap import FILE_KEYS, ClassMap, read_class_map
+from dfaseg.annotation import read_class_rules
+from dfaseg.classmap import FILE_KEYS, ClassMap
 from dfaseg.datasets import folder_facts
 from dfaseg.errors import ClassMapError
 
@@ -68,7 +69,7 @@ def test_file_is_read_in_order_of_index(tmp_path):
     path = tmp_path / "classes.toml"
     path.write_text(TOML, encoding="utf-8")
 
-    assert read_class_map(path).to_records() == RECORDS
+    assert read_class_rules(path).class_map.to_records() == RECORDS
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_broken_file_is_named(tmp_path, text, message):
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(ClassMapError, match=rf"class map '.*classes\.toml': .*{message}"):
-        read_class_map(path)
+        read_class_rules(path)
 
 
 def test_file_in_another_encoding_is_named(tmp_path):
@@ -114,7 +115,7 @@ def test_file_in_another_encoding_is_named(tmp_path):
     path.write_text(TOML, encoding="utf-16")
 
     with pytest.raises(ClassMapError, match=r"classes\.toml': not in UTF-8; save it as UTF-8"):
-        read_class_map(path)
+        read_class_rules(path)
 
 
 def test_facts_of_a_data_set_are_known():
@@ -125,4 +126,4 @@ def test_facts_of_a_data_set_are_known():
 def test_missing_file_is_named(tmp_path):
     """A path that leads nowhere is said."""
     with pytest.raises(ClassMapError, match=r"none\.toml': cannot be read"):
-        read_class_map(tmp_path / "none.toml")
+        read_class_rules(tmp_path / "none.toml")
