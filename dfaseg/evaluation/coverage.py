@@ -1,7 +1,9 @@
 """What must be said of pixels, classes and slides that no score counts."""
 
 import math
+from pathlib import Path
 
+from dfaseg.evaluation.mask_files import MASK_SUFFIXES
 from dfaseg.evaluation.objects import MAX_PIXELS
 from dfaseg.evaluation.results import EvalResult
 
@@ -14,6 +16,7 @@ def notes_on_coverage(result: EvalResult) -> tuple[str, ...]:
     """
     return (
         *_notes_on_classes(result),
+        *_notes_on_codes(result),
         *_notes_on_pixels(result),
         *_notes_on_outlines(result),
         *notes_on_objects(result),
@@ -52,6 +55,24 @@ def _notes_on_classes(result: EvalResult) -> list[str]:
             )
         notes.append(note)
     return notes
+
+
+def _notes_on_codes(result: EvalResult) -> list[str]:
+    """Say what 255 means where the truth may be masks of 0 and 255, which many programs write."""
+    pairs = result.facts["pairs"].values()
+    if not any(Path(pair["truth"]).suffix.lower() in MASK_SUFFIXES for pair in pairs):
+        return []
+    truth = result.confusion().sum(axis=1)
+    there = [
+        entry.name for entry in result.class_map
+        if truth[entry.index] or any(pair["left_out_by_class"][entry.name] for pair in pairs)
+    ]  # fmt: skip
+    if len(there) != 1 or len(result.class_map) == 1:
+        return []
+    return [
+        f"The truth holds no class but {there[0]}. The code 255 means that a pixel is not labelled;"
+        " where it is a class, say so with codes = [255] in the class map."
+    ]
 
 
 def _notes_on_pixels(result: EvalResult) -> list[str]:

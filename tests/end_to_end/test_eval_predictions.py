@@ -298,6 +298,29 @@ def test_unknown_code_asks_for_a_class_map(place: Path) -> None:
     assert "correct the mask, or give a --class-map that has it" in result.stderr
 
 
+def test_truth_of_black_and_white_is_not_taken_for_a_perfect_score(place: Path) -> None:
+    """White is 255, which means not labelled unless the class map says otherwise."""
+    write_picture(place / "t.png", np.where(MASK == 0, 0, 255).astype(np.uint8))
+    arguments = (
+        write_picture(place / "p.png", (MASK != 0).astype(np.uint8)), "--truth", place / "t.png",
+        "--class-map", place / "two.toml", "--out",
+    )  # fmt: skip
+    tables = "".join(
+        f'[[class]]\nindex = {index}\nname = "{name}"\ncolour = "#c80000"\n'
+        for index, name in enumerate(("other", "gland"))
+    )
+
+    (place / "two.toml").write_text(tables)
+    silent = run_eval(*arguments, place / "silent")
+    (place / "two.toml").write_text(f"{tables}codes = [1, 255]\n")
+    stated = run_eval(*arguments, place / "stated")
+
+    assert "The truth holds no class but other." in silent.stdout
+    assert "codes = [255]" in silent.stdout
+    assert "The truth holds no class but" not in stated.stdout
+    assert scores_of(place / "stated")["pooled"]["classes"]["gland"]["dice"] == 1
+
+
 def test_polygons_over_a_picture_need_its_scale(place: Path) -> None:
     """A picture does not say how many level-0 px one of its pixels spans."""
     truth = write_feature(place / "x.geojson", "tumour", SQUARE)
