@@ -15,6 +15,8 @@ from dfaseg.evaluation.stacks import mean_defined, stack_scores
 NUM_DRAWS = 10_000
 """Draws of a comparison: corrected for 55 pairs, p-values below 0.05 must still be possible."""
 
+_MAX_FLIPPED = 13
+"""Differences whose signs are all flipped in every way, as SciPy does where some are equal."""
 _SEED_STREAM = 1
 """Set apart from the draws of cases, so that seeds are drawn independently of them."""
 
@@ -192,7 +194,21 @@ def signed_ranks(differences: FloatArray) -> tuple[float, float]:
         return 1.0, 0.0
     ranks = stats.rankdata(np.abs(nonzero))
     in_favour = ranks[nonzero > 0].sum()
-    return float(stats.wilcoxon(nonzero).pvalue), float(2 * in_favour / ranks.sum() - 1)
+    return _signed_rank_p(nonzero, ranks), float(2 * in_favour / ranks.sum() - 1)
+
+
+def _signed_rank_p(differences: FloatArray, ranks: FloatArray) -> float:
+    """Return what ``stats.wilcoxon`` does, which ranks few cases anew for each way to flip them."""
+    if not 1 < len(differences) <= _MAX_FLIPPED:
+        return float(stats.wilcoxon(differences).pvalue)
+    flipped = stats.permutation_test(
+        (differences,),
+        lambda values, axis: np.sum(ranks * (values > 0), axis=axis),
+        permutation_type="samples",
+        n_resamples=np.inf,
+        vectorized=True,
+    )
+    return float(flipped.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> FloatArray:

@@ -104,6 +104,19 @@ def test_bootstrap_equals_all_draws_written_out() -> None:
     assert test.bootstrap_p == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.parametrize("num_cases", [1, 2, 5, 9, 13, 14])
+@pytest.mark.parametrize("has_ties", [False, True])
+def test_signed_ranks_give_the_p_value_of_scipy(num_cases: int, has_ties: bool) -> None:
+    """Few cases are flipped all at once, with the same result."""
+    differences = np.random.default_rng(num_cases).normal(0.3, 1, num_cases)
+    if has_ties:
+        differences = np.where(differences < 0, -0.5, np.round(differences) + 0.5)
+
+    found, _ = signed_ranks(differences)
+
+    assert found == pytest.approx(stats.wilcoxon(differences).pvalue, rel=1e-12)
+
+
 def test_wilcoxon_equals_that_worked_out_by_hand() -> None:
     """Five gains 1 to 5 of which 1 is a loss: rank sums 14 and 1; 4 of 32 sign patterns are as far.
 
