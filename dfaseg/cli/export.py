@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfaseg.cli import options
+from dfaseg.wording import counted
 
 if TYPE_CHECKING:
     from dfaseg.exporting.export import ExportResult
@@ -73,5 +74,5 @@ def _show(spec: "ExportSpec", result: "ExportResult") -> None:
     click.echo(f"{spec.chosen_format:<8}  {spec.out}")
     size = f"{result.num_bytes / 1e6:.1f} MB"
     if result.num_polygons is not None:
-        size = f"{result.num_polygons} polygons, {size}"
+        size = f"{counted(result.num_polygons, 'polygon')}, {size}"
     click.echo(f"dfaseg: {size}", err=True)

@@ -7,7 +7,8 @@ from dfaseg.evaluation.differences import LEVEL, can_find, smallest_rank_p
 from dfaseg.evaluation.methods import Method
 from dfaseg.evaluation.paired import NUM_DRAWS
 from dfaseg.evaluation.summary import FEW_CASES
-from dfaseg.evaluation.wording import count, named
+from dfaseg.evaluation.wording import named
+from dfaseg.wording import counted
 
 ENOUGH_SEEDS = 3
 """With fewer, runs rather than methods are compared."""
@@ -79,9 +80,9 @@ def _limits_of_tests(
     said, num_others = [], num_methods - 1
     if num_pairs and not can_find(num_cases, num_pairs):
         said.append(
-            f"With {count(num_cases, 'case')} the signed-rank test gives no p-value below"
-            f" {smallest_rank_p(num_cases):.2g}. Corrected for {count(num_pairs, 'pair')} none can"
-            f" be below {LEVEL}: that no pair counts as beyond chance shows nothing here."
+            f"With {counted(num_cases, 'case')} the signed-rank test gives no p-value below"
+            f" {smallest_rank_p(num_cases):.2g}. Corrected for {counted(num_pairs, 'pair')} none"
+            f" can be below {LEVEL}: that no pair counts as beyond chance shows nothing here."
         )
         if reference is None and num_methods > 2 and can_find(num_cases, num_others):
             said.append(

@@ -15,7 +15,7 @@ from dfaseg.evaluation.methods import Method, find_method, group_runs
 from dfaseg.evaluation.records import to_number, to_plain
 from dfaseg.evaluation.runs import Run
 from dfaseg.evaluation.same_pixels import require_same_pixels
-from dfaseg.evaluation.wording import count
+from dfaseg.wording import counted
 
 FORMAT = "dfaseg-comparison-1"
 
@@ -129,7 +129,7 @@ def _title(run: Run, num_methods: int) -> str:
     facts = run.result.facts
     data = facts.get("data_set") or facts.get("trained_on") or "the same cases"
     split = f", {facts['split']} split" if "split" in facts else ""
-    return f"{count(num_methods, 'method')} on {data}{split}"
+    return f"{counted(num_methods, 'method')} on {data}{split}"
 
 
 def _row(method: Method, summary: MethodSummary) -> Row:

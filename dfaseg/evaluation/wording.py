@@ -3,6 +3,7 @@
 import math
 
 from dfaseg.evaluation.estimate import Estimate
+from dfaseg.wording import counted
 
 ABSENT = "–"
 """Stands where a score is not defined."""
@@ -42,13 +43,8 @@ def named(name: str) -> str:
     return f"“{name}”" if ", " in name else name
 
 
-def count(amount: int, noun: str) -> str:
-    """Return a number of things, e.g. "1 case", "20 cases"."""
-    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
-
-
 def pixels(amount: int) -> str:
     """Return a number of pixels as a person would say it."""
     if amount >= 1_000_000:
         return f"{amount / 1_000_000:,.1f} million pixels"
-    return count(amount, "pixel")
+    return counted(amount, "pixel")

@@ -6,7 +6,7 @@ from dfaseg.wording import counted
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0, "0 tiles"), (1, "1 tile"), (2, "2 tiles"), (11, "11 tiles")]
+    ("number", "words"), [(0, "0 tiles"), (1, "1 tile"), (2, "2 tiles"), (3000, "3,000 tiles")]
 )
 def test_only_one_is_singular(number: int, words: str) -> None:
     """None and many are called the same."""

@@ -22,7 +22,8 @@ from dfaseg.evaluation.report.page import (
 )
 from dfaseg.evaluation.report.pair_section import pair_section, reference_section
 from dfaseg.evaluation.run_comparison import Row, RunComparison
-from dfaseg.evaluation.wording import count, named, number
+from dfaseg.evaluation.wording import named, number
+from dfaseg.wording import counted
 
 _BEST_COLOUR, _OTHER_COLOUR = "#2a8c93", "#a9c9cc"
 _MOST_NAMES = 4
@@ -42,7 +43,7 @@ def comparison_page(comparison: RunComparison) -> str:
         _run_section(comparison),
     ]
     num_runs = sum(len(entry.method.runs) for entry in comparison.rows)
-    subtitle = f"{count(num_runs, 'run')}, {count(comparison.num_cases, 'case')} each"
+    subtitle = f"{counted(num_runs, 'run')}, {counted(comparison.num_cases, 'case')} each"
     kept = [part for part in sections if part is not None]
     return write_page("Comparison", comparison.title, subtitle, kept)
 
@@ -71,7 +72,7 @@ def _sentences(comparison: RunComparison) -> list[str]:
     best = comparison.rows[0]
     said = [
         f"{named(best.method.name)} has the highest macro Dice: {_mean_and_spread(best)},"
-        f" over {count(len(best.method.runs), 'run')}."
+        f" over {counted(len(best.method.runs), 'run')}."
     ]
     rivals = [entry for entry in comparison.differences if _is_of(entry, best)]
     surely = [entry for entry in rivals if entry.is_beyond_chance]
@@ -89,8 +90,8 @@ def _sentences(comparison: RunComparison) -> list[str]:
         said.append(f" These cases cannot tell it from {_listed(equal)}.")
     elif equal:
         said.append(
-            f" With {count(comparison.num_cases, 'case')} and"
-            f" {count(len(comparison.differences), 'pair')} no difference could count as beyond"
+            f" With {counted(comparison.num_cases, 'case')} and"
+            f" {counted(len(comparison.differences), 'pair')} no difference could count as beyond"
             " chance, whatever the methods are worth."
         )
     return [*said, *_against_reference(comparison)]

@@ -25,8 +25,9 @@ from dfaseg.evaluation.report.reliability import reliability_section
 from dfaseg.evaluation.results import EvalResult
 from dfaseg.evaluation.sampath_compat import CAVEAT
 from dfaseg.evaluation.summary import FEW_CASES, Summary
-from dfaseg.evaluation.wording import count, interval, number, percent, pixels
+from dfaseg.evaluation.wording import interval, number, percent, pixels
 from dfaseg.figures.case_pictures import PanelCase, draw_pictures
+from dfaseg.wording import counted
 
 _KEY_FIGURES = {
     "macro_dice": "Macro Dice",
@@ -67,7 +68,7 @@ def evaluation_page(result: EvalResult, summary: Summary, shown: Sequence[PanelC
         section("Notes", "", notes_list(summary.notes)),
         _fact_section(result),
     ]
-    subtitle = f"{count(len(result.by_case()), 'case')}, {count(len(result.cases), 'image')}"
+    subtitle = f"{counted(len(result.by_case()), 'case')}, {counted(len(result.cases), 'image')}"
     if result.mpp is not None:
         subtitle += f", scored at {result.mpp:g} µm per pixel"
     kept = [part for part in sections if part is not None]
@@ -110,7 +111,7 @@ def _sentences(result: EvalResult, summary: Summary) -> list[str]:
         said.append(_say_weakest(result, counts, int(np.nanargmin(dice)), float(np.nanmin(dice))))
     if len(result.by_case()) < FEW_CASES:
         said.append(
-            f" With {count(len(result.by_case()), 'case')} only, all of this is a rough guide."
+            f" With {counted(len(result.by_case()), 'case')} only, all of this is a rough guide."
         )
     return said
 

@@ -8,7 +8,8 @@ from dfaseg.evaluation.records import to_number
 from dfaseg.evaluation.report.markup import Markup, element, row, table
 from dfaseg.evaluation.report.page import number_cell, section
 from dfaseg.evaluation.run_comparison import RunComparison
-from dfaseg.evaluation.wording import ABSENT, count, interval, named, p_value, signed
+from dfaseg.evaluation.wording import ABSENT, interval, named, p_value, signed
+from dfaseg.wording import counted
 
 _MOST_LISTED = 15
 """Pairs that are listed one below the other; more of them are laid out as a square."""
@@ -19,10 +20,11 @@ def reference_section(comparison: RunComparison) -> Markup | None:
     if not comparison.gains:
         return None
     reference = named(str(comparison.reference))
+    comparisons = counted(len(comparison.gains), "comparison")
     return section(
         f"Against {reference}",
         f"Macro Dice of each method minus that of {reference} on the same cases, with"
-        f" 95 % intervals; p-values are corrected for these {len(comparison.gains)} comparisons."
+        f" 95 % intervals; p-values are corrected for {comparisons}."
         f" Tinted: both are below {LEVEL}.",
         _table(comparison.gains, with_second=False),
     )
@@ -35,7 +37,7 @@ def pair_section(comparison: RunComparison) -> Markup | None:
         return None
     hint = (
         "Differences of macro Dice on the same cases; p-values are corrected for"
-        f" {count(len(pairs), 'pair')}. Tinted: both, bootstrap and Wilcoxon, are below {LEVEL}."
+        f" {counted(len(pairs), 'pair')}. Tinted: both, bootstrap and Wilcoxon, are below {LEVEL}."
     )
     listed = _table(pairs, with_second=True)
     if len(pairs) <= _MOST_LISTED:

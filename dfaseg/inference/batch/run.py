@@ -38,6 +38,7 @@ from dfaseg.sharing.part import part_of
 from dfaseg.sharing.shared_files import LoneFiles, SharedFiles
 from dfaseg.slide.inputs import SlideInput
 from dfaseg.slide.staging import IsWanted
+from dfaseg.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -233,9 +234,10 @@ class _Batch:
             bytes=result.num_bytes,
             peak_memory_bytes=result.peak_memory_bytes,
         )
+        patches = counted(result.num_tiles, "patch", "patches")
         log.info(
-            "slide '%s': %d patches in %.1f s (%d of %d)",
-            slide.id, result.num_tiles, result.seconds, place, self._count,
+            "slide '%s': %s in %.1f s (%d of %d)",
+            slide.id, patches, result.seconds, place, self._count,
         )  # fmt: skip
         return SlideOutcome(slide, Outcome.DONE, result.note, result.num_unreadable)
 

@@ -295,7 +295,7 @@ def test_many_methods_are_laid_out_as_a_square(tmp_path: Path) -> None:
     text = check((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "All 21 pairs with intervals and effect sizes" in text
     assert "Against none" in text
-    assert "corrected for these 6 comparisons" in " ".join(text.split())
+    assert "corrected for 6 comparisons" in " ".join(text.split())
 
 
 def test_relations_of_the_bias_are_in_every_file(tmp_path: Path) -> None:
