@@ -77,13 +77,12 @@ def _find_pairs(root: Path) -> list[_Pair]:
     parted = [split for split in SPLITS if (root / split).is_dir()]
     if not parted:
         return _pairs_of(root, root, "")
-    if len(parted) < len(SPLITS):
-        absent = next(split for split in SPLITS if split not in parted)
+    if len(parted) < len(SPLITS) and (root / "images").is_dir():
         raise DatasetError(
-            f"data set '{root}': has the folder '{parted[0]}' but no folder '{absent}'; add it, or"
-            " put all into images and masks and name the splits in manifest.csv"
+            f"data set '{root}': has the folders 'images' and '{parted[0]}'; put all images into"
+            " train, val and test, or all into images and name the splits in manifest.csv"
         )
-    return [pair for split in SPLITS for pair in _pairs_of(root, root / split, split)]
+    return [pair for split in parted for pair in _pairs_of(root, root / split, split)]
 
 
 def _pairs_of(root: Path, folder: Path, split: str) -> list[_Pair]:
@@ -139,14 +138,10 @@ def _split(
     if not all(chosen.values()):
         by_case = _choose_splits(root, [example.case for example in examples.values()])
         chosen = {pair: by_case[example.case] for pair, example in examples.items()}
-    splits = {
+    return {
         split: tuple(example for pair, example in examples.items() if chosen[pair] == split)
         for split in SPLITS
     }
-    for split, members in splits.items():
-        if not members:
-            raise DatasetError(f"data set '{root}': no image in the split '{split}'")
-    return splits
 
 
 def _choose_splits(root: Path, cases: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from dfaseg.datasets.dataset import Dataset
 from dfaseg.datasets.readers import read_dataset
 from dfaseg.datasets.resample import at_mpp
-from dfaseg.errors import ConfigError
+from dfaseg.errors import ConfigError, DatasetError
 from dfaseg.model.checkpoint import hash_file
 from dfaseg.model.device import own_device
 from dfaseg.model.resolve import resolve_model
@@ -100,6 +100,7 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     spec = replace(spec, network=_with_whole_paths(spec.network, request))
     root = request.root or _recorded_root(tables)
     data = read_dataset(spec.dataset, root)
+    _require_images(data)
     if spec.mpp:
         data = at_mpp(data, spec.mpp)
     if request.baseline is not None:
@@ -116,6 +117,17 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     if root is not None:
         facts["root"] = str(root.resolve())
     return PreparedTraining(spec, data, request, world, facts)
+
+
+def _require_images(data: Dataset) -> None:
+    """Refuse a data set that is made for testing only."""
+    splits = {"train": data.train, "val": data.val, "test": data.test}
+    empty = [split for split, examples in splits.items() if not examples]
+    if empty:
+        raise DatasetError(
+            f"data set '{data.info.name}': no image in the split '{empty[0]}'; training needs some"
+            " in each of train, val and test"
+        )
 
 
 def _identified(teaching: TeachingSpec, *, is_named_anew: bool) -> TeachingSpec:

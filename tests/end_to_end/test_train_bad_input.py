@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from dfaseg.cli.main import cli
+from tests.datasets_trees import write_folder_tree, write_pair
 from tests.labelled import write_ebhi_tree
 
 QUICK = ("--preset", "tiny", "--epochs", "1", "--batch-size", "2", "--device", "cpu", "--no-plots")
@@ -92,6 +93,19 @@ def test_impossible_setting_is_one_line(
 ) -> None:
     """What is wrong and what to do; no folder is made."""
     _assert_one_line(_train(tree, tmp_path / "run", *options), *parts)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_for_testing_only_are_one_line(tmp_path: Path) -> None:
+    """They can be scored, but nothing can be learned from them."""
+    root = tmp_path / "data"
+    write_folder_tree(root, [])
+    write_pair(root / "test", "only")
+
+    options = ["--dataset", "folder", "--root", str(root), "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(cli, ["train", *options])
+
+    _assert_one_line(result, "no image in the split 'train'", "each of train, val and test")
     assert not (tmp_path / "run").exists()
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tomli_w
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from dfaseg.cli.main import cli
 from dfaseg.datasets import readers
@@ -45,6 +47,29 @@ def write_model(folder: Path, seed: int, bias: str) -> Path:
         seed=seed,
         limits="A model for tests, not for diagnosis.",
     )
+
+
+def test_model_is_scored_on_images_for_testing_only(
+    tmp_path: Path, run_eval: Callable[..., Result]
+) -> None:
+    """Those of another hospital need no images to train with beside them."""
+    info, example = few_images().info, few_images().test[0].read()
+    model, root = write_model(tmp_path / "run", 0, "dfa"), tmp_path / "data"
+    for name, pixels in (("images", example.image), ("masks", example.label)):
+        (root / "test" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(root / "test" / name / "only.png")
+    (root / "classes.toml").write_text(
+        tomli_w.dumps({"mpp": info.mpp, "class": info.class_map.to_records()})
+    )
+
+    said = run_eval(
+        "--model", model, "--dataset", "folder", "--root", root, "--out", "scores",
+    )  # fmt: skip
+
+    assert said.exit_code == 0, said.output
+    record = json.loads(Path("scores/scores.json").read_text(encoding="utf-8"))
+    pixels_of_truth = int((example.label != 255).sum())
+    assert int(EvalResult.from_record(record).confusion().sum()) == pixels_of_truth
 
 
 def test_model_is_scored_on_every_image_of_a_split(

@@ -185,7 +185,6 @@ def test_key_that_means_nothing_is_told(tmp_path: Path, caplog: pytest.LogCaptur
         ("name,split\na,val\nb,\n", "some images have a split and some have none"),
         ("name\na\nb\nc\nd\n", r"names images that are not there \(1, the first is 'd'\)"),
         ("name\na\n", r"does not name all images \(2, the first is 'b'\)"),
-        ("name,split\na,train\nb,train\nc,val\n", "no image in the split 'test'"),
         (
             "name,split,case\na,train,p\nb,val,q\nc,test,p\n",
             "case 'p': lies in the splits train and test",
@@ -261,13 +260,32 @@ def test_mask_without_image_is_told(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert "1 masks have no image, the first is 'extra'" in caplog.text
 
 
-def test_absent_split_folder_is_named(tmp_path: Path) -> None:
-    """Three folders or none."""
+def test_folder_of_a_single_split_is_read(tmp_path: Path) -> None:
+    """Images of another hospital are for testing only, and may be few."""
     write_folder_tree(tmp_path, [])
-    for split in ("train", "test"):
-        write_pair(tmp_path / split, f"{split}-1")
+    write_pair(tmp_path / "test", "only")
 
-    with pytest.raises(DatasetError, match="no folder 'val'"):
+    data = read_folder(tmp_path)
+
+    assert [len(split) for split in (data.train, data.val, data.test)] == [0, 0, 1]
+
+
+def test_table_may_name_a_single_split(tmp_path: Path) -> None:
+    """The same by a table."""
+    write_folder_tree(tmp_path, ["a", "b"])
+    (tmp_path / "manifest.csv").write_text("name,split\na,test\nb,test\n", encoding="utf-8")
+
+    data = read_folder(tmp_path)
+
+    assert [len(split) for split in (data.train, data.val, data.test)] == [0, 0, 2]
+
+
+def test_images_beside_a_split_are_refused(tmp_path: Path) -> None:
+    """Nobody could tell whether they are meant to be left out."""
+    write_folder_tree(tmp_path, ["a"])
+    write_pair(tmp_path / "test", "b")
+
+    with pytest.raises(DatasetError, match="has the folders 'images' and 'test'"):
         read_folder(tmp_path)
 
 
