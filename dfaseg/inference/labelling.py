@@ -13,6 +13,12 @@ from dfaseg.inference.state import SavedState, State
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
 
+RELEASES_AHEAD = 1
+"""Releases that may be under way before the next one waits, on a host. Each takes up to 25 MB, with
+its labels, and the network has two batches to work on meanwhile."""
+RELEASES_AHEAD_ON_DEVICE = 4
+"""The same on a device, which is done with its batches before a wide slide's rows are labelled."""
+
 
 class MaskRows(NamedTuple):
     """Finished rows of the mask.
@@ -27,7 +33,13 @@ class MaskRows(NamedTuple):
 
 
 class Labeller(Protocol):
-    """Turns released rows into mask rows, in order."""
+    """Turns released rows into mask rows, in order.
+
+    Attributes:
+        releases_ahead: Releases that may be under way before the next one waits.
+    """
+
+    releases_ahead: int
 
     def begin(self, rows: ReleasedRows) -> Callable[[], MaskRows]:
         """Begin with the next rows; the function that is returned waits for what they finish.
@@ -55,6 +67,8 @@ class HostLabeller:
     Args:
         upsampler: Makes mask rows of logits.
     """
+
+    releases_ahead = RELEASES_AHEAD
 
     def __init__(self, upsampler: LabelUpsampler) -> None:
         self._upsampler = upsampler
@@ -84,6 +98,8 @@ class DeviceLabeller:
     Args:
         labels: Makes mask rows of logits.
     """
+
+    releases_ahead = RELEASES_AHEAD_ON_DEVICE
 
     def __init__(self, labels: DeviceLabels) -> None:
         self._labels = labels

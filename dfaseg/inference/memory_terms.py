@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dfaseg.geometry import TileGrid
+from dfaseg.inference.labelling import RELEASES_AHEAD, RELEASES_AHEAD_ON_DEVICE
 from dfaseg.inference.results.process import num_processes
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import SlideInfo
@@ -19,8 +20,8 @@ _FLOAT = 4
 _BATCHES_AT_WORK = 5
 """One that is cut, two in the network, one that is stitched, one that is about to be let go."""
 _RELEASED_CELLS = 1 << 19
-_RELEASES_AT_WORK = 6
-"""Finished rows of the band on their way to the files: four that wait, one at work, one made."""
+_RELEASES_AT_WORK = 2
+"""Finished rows of the band besides those under way: one made, one about to be let go."""
 _TILE_COPIES = 3
 """Of a native tile while a thread decodes it: bytes as stored, as decoded, as RGB."""
 _OVERVIEW_BYTES_PER_PX = 24
@@ -70,6 +71,8 @@ def estimate_terms(
     patch_logits = channels * (grid.patch_px // stride) ** 2 * _FLOAT
     width_cells = -(-max(plan.width, grid.num_cols * grid.stride_px + grid.patch_px) // stride)
     band = channels * -(-(grid.patch_px + grid.stride_px) // stride) * width_cells * _FLOAT
+    on_device = network.device.type == "cuda"
+    num_releases = _RELEASES_AT_WORK + (RELEASES_AHEAD_ON_DEVICE if on_device else RELEASES_AHEAD)
     released = min(grid.stride_px // stride * width_cells, max(_RELEASED_CELLS, width_cells))
     tile = info.levels[plan.level]
     strip_rows = -(-tile.tile_height // plan.scale_y.numerator) * plan.scale_y.denominator
@@ -83,13 +86,13 @@ def estimate_terms(
         "logits": _BATCHES_AT_WORK * workload.batch_size * patch_logits,
         # Saving a state takes two copies of what is open.
         "band": 3 * band,
-        "released rows": _RELEASES_AT_WORK * released * (channels * _FLOAT + stride**2),
+        "released rows": num_releases * released * (channels * _FLOAT + stride**2),
         "mask": plan.width * (2 * CHUNK_PX + 2 * SHARD_PX // _POOL_SHRINKS),
         "outlines": plan.width * _OUTLINE_BYTES_PER_PX,
         "picture": info.levels[0].width * info.levels[0].height * 4 * (info.reader in _IN_MEMORY),
         "overview": plan.width * plan.height // factor**2 * _OVERVIEW_BYTES_PER_PX,
         "results": _RESULTS_PROCESS_BYTES
-        * num_processes(grid.width * grid.height, beside_gpu=network.device.type == "cuda"),
+        * num_processes(grid.width * grid.height, beside_gpu=on_device),
         "fixed": _FIXED_BYTES,
     }
 

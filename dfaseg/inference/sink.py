@@ -16,10 +16,6 @@ from dfaseg.inference.worker import Worker
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.tiler.tissue import TissueMask
 
-ROWS_AHEAD = 4
-"""Releases that wait for their labels, of at most some 16 MB each: a wide slide gives several per
-row of tiles, and the network should not wait for them."""
-
 
 class ResultSink:
     """Turns blended logits into mask rows and hands them to the results.
@@ -36,7 +32,7 @@ class ResultSink:
         self._labeller = labeller
         self._tissue = tissue
         self._results = results
-        self._labels = Worker("labels", ROWS_AHEAD)
+        self._labels = Worker("labels", labeller.releases_ahead)
 
     def __enter__(self) -> Self:
         return self
