@@ -18,6 +18,7 @@ from dfaseg.cutting.record import SlideRecord
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.splits import MIN_CASES, split_cases
 from dfaseg.files import remove_file
+from dfaseg.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,10 @@ def write_dataset(
         )
     elif not splits:
         log.warning(
-            "data set '%s': %d cases, but at least %d are needed to hold some out for validation"
+            "data set '%s': %s, but at least %d are needed to hold some out for validation"
             " and test; add slides, or pass --group-by tile to part the tiles of one slide",
             spec.out,
-            len(set(cases)),
+            counted(len(set(cases)), "case"),
             MIN_CASES,
         )
     chosen = [splits.get(case, "") for case in cases]

@@ -15,6 +15,7 @@ from dfaseg.datasets.folder_table import SPLITS, FolderTable, read_folder_table
 from dfaseg.datasets.holdout import hold_out
 from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES, PairReader
 from dfaseg.errors import DatasetError
+from dfaseg.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -147,9 +148,10 @@ def _split(
 def _choose_splits(root: Path, cases: list[str]) -> dict[str, str]:
     """Return the split of each case; ``cases`` holds one entry per image."""
     if len(set(cases)) < len(SPLITS):
+        known = counted(len(set(cases)), "case")
         raise DatasetError(
-            f"data set '{root}': {len(set(cases))} cases, but at least 3 are needed to hold some"
-            " out for validation and test; add cases, or name the splits in manifest.csv"
+            f"data set '{root}': {known}, but at least 3 are needed to hold some out for validation"
+            " and test; add cases, or name the splits in manifest.csv"
         )
     test = hold_out(((case, "") for case in cases), HELD_OUT_SHARE)
     rest = [(case, "") for case in cases if case not in test]
