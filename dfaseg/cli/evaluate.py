@@ -38,7 +38,8 @@ _FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
     type=_PATH,
     metavar="FILE|DIR",
     help="What is true: a mask (mask.zarr, PNG, TIFF) or polygons (QuPath's GeoJSON, JSON of the"
-    " Digital Slide Archive, XML of ASAP); a folder of them for several predictions.",
+    " Digital Slide Archive, XML of ASAP, ImageScope or Halo); a folder of them for several"
+    " predictions.",
 )
 @click.option(
     "--class-map",

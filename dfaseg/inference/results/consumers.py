@@ -70,7 +70,7 @@ class MaskResult:
         self._path = path
         self._writer = MaskWriter(path, spec)
         self._overview: Overview | None = overview
-        self._like_overview = min(overview.factor.bit_length(), spec.num_levels) - 1
+        self._overview_level = min(overview.factor.bit_length(), spec.num_levels) - 1
         self._attributes = attributes
 
     def begin(self) -> None:
@@ -91,7 +91,7 @@ class MaskResult:
             not load what reads a store.
         """
         self._writer.finish(self._attributes)
-        return open_mask(self._path).read(self._like_overview)
+        return open_mask(self._path).read(self._overview_level)
 
     def state(self) -> State:
         """Flush the shards that are not whole yet."""
