@@ -45,10 +45,20 @@ def bound_arenas(cores: int) -> None:
     _set({_M_ARENA_MAX: max(2, cores)})
 
 
+def give_back_freed_memory() -> None:
+    """Give what is free back to the system, after something large that will not come again."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)
+
+
 def _set(values: dict[int, int]) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "gnu_get_libc_version"):
+    if (library := _glibc()) is not None:
         for parameter, value in values.items():
             library.mallopt(parameter, value)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None

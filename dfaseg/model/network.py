@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.mapped_memory import mapped_array
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
 from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import load_checkpoint
@@ -106,18 +108,27 @@ class Network:
             return self._start_on_gpu(self.gpu, patches)
         num_patches, height, width, _ = patches.shape
         size = self.chunk_size(height, width) or num_patches
-        chunks = torch.split(patches, size)
+        firsts = range(0, num_patches, size)
+
+        def run_chunk(first: int) -> None:
+            chunk = patches[first : first + size]
+            answer = self.run.filled_up(chunk, size)
+            self._check_shape(answer, height, width)
+            logits[first : first + len(chunk)] = answer
+
+        pending = []
         with self._explained(patches):
+            logits = self._room_for_logits(num_patches, height, width)
             if self.streams is None:
-                results = [self.run.filled_up(chunk, size) for chunk in chunks]
+                for first in firsts:
+                    run_chunk(first)
             else:
-                pending = self.streams.submit(lambda chunk: self.run.filled_up(chunk, size), chunks)
+                pending = self.streams.submit(run_chunk, firsts)
 
         def finish() -> Tensor:
             with self._explained(patches):
-                done = results if self.streams is None else [part.result() for part in pending]
-                logits = done[0] if len(done) == 1 else torch.cat(done)
-            self._check_shape(logits, height, width)
+                for part in pending:
+                    part.result()
             self._check_finite(_finite_patches(logits))
             return logits
 
@@ -185,8 +196,18 @@ class Network:
                 f"{width} x {height} px; use a smaller --batch-size or --patch-size"
             ) from error
 
+    def _logit_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return classes, height and width of the logits of a patch of a height and width (px)."""
+        return len(self.card.classes), height // self.logit_stride, width // self.logit_stride
+
+    def _room_for_logits(self, num_patches: int, height: int, width: int) -> Tensor:
+        shape = (num_patches, *self._logit_shape(height, width))
+        if self.device.type == "cpu":
+            return torch.from_numpy(mapped_array(shape, np.float32))
+        return torch.empty(shape, device=self.device)
+
     def _check_shape(self, logits: Tensor, height: int, width: int) -> None:
-        wanted = (len(self.card.classes), height // self.logit_stride, width // self.logit_stride)
+        wanted = self._logit_shape(height, width)
         if tuple(logits.shape[1:]) != wanted:
             raise CheckpointError(
                 f"model '{self.card.name}': answers {tuple(logits.shape[1:])} to a patch of "

@@ -14,6 +14,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from dfaseg.allocator import give_back_freed_memory
+
 WORTH_PASSES = 128
 """Forward passes, done or to come, of one shape for which a trace is made. It takes as long as a
 dozen, during which others wait for Python, and makes each a fifth shorter."""
@@ -97,6 +99,9 @@ class TracedForward:
             # The first calls of a trace optimise it.
             answers = [_as_recorded(traced, example) for _ in range(3)]
             is_same = torch.equal(answers[-1], logits)
+        # Recording holds on to all feature maps at once, which nothing will do again.
+        del answers, example
+        give_back_freed_memory()
         return partial(_as_recorded, traced) if is_same else self._network
 
 

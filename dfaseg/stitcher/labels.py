@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.mapped_memory import mapped_array
 from dfaseg.stitcher.cell_progress import CellProgress
 
 Logits = NDArray[np.float32]
@@ -100,7 +101,9 @@ class LabelUpsampler:
         last = cells.rows(-1, num_rows)
         self._last = _CellRows(last.logits.copy(), last.covered.copy())
         num_lines = num_rows + self._progress.is_complete
-        labels = np.empty((num_lines * stride, (self._progress.width_cells + 1) * stride), np.uint8)
+        labels = mapped_array(
+            (num_lines * stride, (self._progress.width_cells + 1) * stride), np.uint8
+        )
         self._label_squares(above.followed_by(cells.rows(0, 1)), labels[:stride])
         slab = max(1, _SLAB_CELLS // self._progress.width_cells)
         for first in range(0, num_rows - 1, slab):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.geometry import Rect, Tile, TileGrid
+from dfaseg.mapped_memory import mapped_array
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.handover import made_ahead
 from dfaseg.tiler.plan import ReadPlan
@@ -136,4 +137,4 @@ class PatchStream:
 
     def _empty_batch(self) -> NDArray[np.uint8]:
         side = self._rows.grid.patch_px
-        return np.empty((self._batch_size, side, side, 3), np.uint8)
+        return mapped_array((self._batch_size, side, side, 3), np.uint8)

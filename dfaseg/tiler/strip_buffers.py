@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.mapped_memory import mapped_array
 from dfaseg.slide.slide import Level
 from dfaseg.tiler.plan import ReadPlan
 
@@ -106,7 +107,7 @@ class StripBuffers:
     def result_rows(self, source_rows: int) -> NDArray[np.uint8]:
         """Return room for the result of a number of level rows."""
         rows = source_rows // self._period * self._scale_y.denominator
-        return np.empty((rows, self._result_width, 3), np.uint8)
+        return mapped_array((rows, self._result_width, 3), np.uint8)
 
     def blocks(self, needed_cols: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
         """Yield the blocks of columns that needed tiles touch: source and result columns."""
@@ -127,7 +128,7 @@ class StripBuffers:
 
     def _buffer(self) -> NDArray[np.uint8]:
         """Return memory for a strip; what fills the slide's last periods is never decoded into."""
-        buffer = np.empty(self._shape, np.uint8)
+        buffer = mapped_array(self._shape, np.uint8)
         buffer[:, self._level.width :] = WHITE
         buffer[self._head + self._level.tile_height :] = WHITE
         return buffer

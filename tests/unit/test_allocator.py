@@ -1,5 +1,6 @@
 """Allocator settings: what threads free is shared, and a step's memory stays."""
 
+import mmap
 import subprocess
 import sys
 
@@ -35,6 +36,37 @@ def test_threads_share_arenas() -> None:
     )
 
     assert shared <= 2 < own
+
+
+RELEASE = """
+import ctypes
+from pathlib import Path
+from dfaseg import allocator
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
+allocator.keep_freed_memory()
+places = [library.malloc(100_000) for _ in range(1000)]
+for place in places:
+    ctypes.memset(place, 1, 100_000)
+for place in places[:-1]:  # the last one keeps the heap from becoming shorter
+    library.free(place)
+before = resident()
+allocator.give_back_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux what is resident")
+def test_freed_memory_is_given_back() -> None:
+    """A hundred megabytes that were freed one by one go back to the system."""
+    num_pages = int(subprocess.check_output([sys.executable, "-c", RELEASE], text=True))
+
+    assert num_pages * mmap.PAGESIZE > 80_000_000
 
 
 def test_the_end_searches_for_no_cycles() -> None:
