@@ -97,6 +97,7 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
     """
     tables = _gather_tables(request)
     spec = parse_spec(tables)
+    _require_teachers(spec.teaching, request)
     spec = replace(spec, network=_with_whole_paths(spec.network, request))
     root = request.root or _recorded_root(tables)
     data = read_dataset(spec.dataset, root)
@@ -127,6 +128,18 @@ def _require_images(data: Dataset) -> None:
         raise DatasetError(
             f"data set '{data.info.name}': no image in the split '{empty[0]}'; training needs some"
             " in each of train, val and test"
+        )
+
+
+def _require_teachers(teaching: TeachingSpec, request: TrainRequest) -> None:
+    """Refuse to be told how much teachers count where there are none.
+
+    Only of what was asked for: a recorded file states each setting, with teachers or without.
+    """
+    if "teaching.share" in request.settings and not teaching.teachers:
+        raise ConfigError(
+            "--teacher-share has no effect without teachers; name them with --teacher, or leave"
+            " it out"
         )
 
 

@@ -508,6 +508,19 @@ def test_command_takes_teachers(tmp_path: Path) -> None:
         assert "loss teachers" in (run / "log.csv").read_text()
 
 
+def test_share_without_teachers_is_refused(tmp_path: Path) -> None:
+    """It had no effect: the run learned from labels alone and said nothing."""
+    command = ["train", "--dataset", "synthetic", "--out", str(tmp_path / "run")]
+
+    result = CliRunner().invoke(cli, [*command, "--teacher-share", "0.8"])
+
+    assert result.exit_code == 1
+    assert "--teacher-share has no effect without teachers; name them with --teacher" in (
+        result.stderr
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_run_goes_on_with_the_teachers_it_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
