@@ -491,6 +491,18 @@ def test_status_says_how_a_folder_stands(tmp_path: Path, slides: Path) -> None:
     assert "does not exist; give the --out" in missing.stderr
 
 
+def test_status_counts_the_time_of_every_attempt(tmp_path: Path) -> None:
+    """A slide that went on has all its patches, so the time before it was stopped counts."""
+    events = EventLog(tmp_path / "run.jsonl", Owner.of_this_process())
+    events.add("stopped", "a", seconds=30.0)
+    events.add("failed", "b", seconds=5.0)
+    events.add("done", "a", seconds=10.0, tiles=80)
+
+    result = CliRunner().invoke(cli, ["status", str(tmp_path)])
+
+    assert "80 patches in 40 s of work (2.0 per s)" in result.stdout
+
+
 @pytest.mark.slow
 def test_two_processes_share_the_slides_of_a_folder(tmp_path: Path, slides: Path) -> None:
     """Neither does what the other does or has done."""

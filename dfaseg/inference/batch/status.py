@@ -1,7 +1,8 @@
 """What an output folder says of its slides: finished, in work, interrupted, failed."""
 
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,8 @@ class FolderStatus:
     Attributes:
         slides: By id.
         tiles: Patches of all slides that were done.
-        seconds: Time that they took, added up over processes.
+        seconds: Time that they took, added up over processes and attempts. One that was killed has
+            left none.
     """
 
     slides: tuple[SlideStatus, ...]
@@ -84,8 +86,19 @@ def read_status(folder: Place) -> FolderStatus:
     return FolderStatus(
         slides=tuple(sorted(slides, key=lambda slide: slide.slide_id)),
         tiles=sum(int(event.get("tiles", 0)) for event in done),
-        seconds=sum(float(event.get("seconds", 0)) for event in done),
+        seconds=_seconds_of_done(events),
     )
+
+
+def _seconds_of_done(events: Iterable[Mapping[str, Any]]) -> float:
+    """Return the time of all slides that were done, with that of attempts before the last."""
+    spent: defaultdict[str, float] = defaultdict(float)
+    total = 0.0
+    for event in events:
+        spent[event["id"]] += float(event.get("seconds", 0))
+        if event["event"] == DONE:
+            total += spent.pop(event["id"])
+    return total
 
 
 def _finished_in(folder: Place) -> set[str]:
