@@ -62,11 +62,12 @@ def stop_on_signals(after: str = "this row of patches") -> Iterator[threading.Ev
     stop = threading.Event()
 
     def request(signum: int, _frame: FrameType | None) -> None:
-        if stop.is_set() and signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        if not stop.is_set():
-            click.echo(f"dfaseg: stopping after {after}", err=True)
-        stop.set()
+        if stop.is_set():
+            if signum == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        stop.set()  # first, for another signal may come while this one is told
+        click.echo(f"dfaseg: stopping after {after}", err=True)
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
