@@ -9,13 +9,13 @@ from click.core import ParameterSource
 from dfaseg.cli.options import (
     FiniteRange,
     device_option,
+    local_path,
     overwrite_option,
     precision_option,
     workers_option,
 )
 from dfaseg.cli.train_options import DATASETS
 
-_PATH = click.Path(path_type=Path)
 _FOR_PREDICTIONS = {
     "--class-map": "class_map_path",
     "--ignore": "ignored",
@@ -29,13 +29,17 @@ _FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
 
 
 @click.command("eval", short_help="Score predictions, a model or whole runs against the truth.")
-@click.argument("inputs", nargs=-1, type=_PATH, metavar="[PREDICTION|RUN]...")
+@click.argument("inputs", nargs=-1, type=local_path, metavar="[PREDICTION|RUN]...")
 @click.option(
-    "--out", required=True, type=_PATH, metavar="DIR", help="Folder of the scores and the report."
+    "--out",
+    required=True,
+    type=local_path,
+    metavar="DIR",
+    help="Folder of the scores and the report.",
 )
 @click.option(
     "--truth",
-    type=_PATH,
+    type=local_path,
     metavar="FILE|DIR",
     help="What is true: a mask (mask.zarr, PNG, TIFF) or polygons (QuPath's GeoJSON, JSON of the"
     " Digital Slide Archive, XML of ASAP, ImageScope or Halo); a folder of them for several"
@@ -44,7 +48,7 @@ _FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
 @click.option(
     "--class-map",
     "class_map_path",
-    type=_PATH,
+    type=local_path,
     metavar="FILE",
     help="TOML file with the classes that are scored, and what names in polygons and codes of"
     " masks mean.",
@@ -96,7 +100,7 @@ _FOR_SCORING = {"--tolerance": "tolerance_um", "--objects": "object_class"}
     help="Model that is scored on a data set's split; 'default' is the built-in one.",
 )
 @click.option("--dataset", type=click.Choice(DATASETS), help="Data set for --model.")
-@click.option("--root", type=_PATH, metavar="DIR", help="Folder of the data set.")
+@click.option("--root", type=local_path, metavar="DIR", help="Folder of the data set.")
 @click.option(
     "--split",
     type=click.Choice(["val", "test"]),

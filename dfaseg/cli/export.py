@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("mask", type=options.mask_path, metavar="MASK.zarr")
+@click.argument("mask", type=options.local_path, metavar="MASK.zarr")
 @click.option(
     "--out",
     required=True,
-    type=options.mask_path,
+    type=options.local_path,
     metavar="FILE",
     help="The file to write; its ending tells the format.",
 )

@@ -99,5 +99,23 @@ class PlaceType(click.ParamType[Place]):
         return parse_place(value) if isinstance(value, str) else value
 
 
-mask_path = click.Path(path_type=Path)
+class LocalPath(click.Path):
+    """A path on this machine. A URL would be taken for a folder named after its protocol."""
+
+    def __init__(self, **checks: bool) -> None:
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse one value."""
+        if "://" in str(value):
+            self.fail(
+                f"'{value}' is not on this machine; give a path here, and copy what lies "
+                "elsewhere first",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+local_path = LocalPath()
 place = PlaceType()

@@ -119,7 +119,7 @@ log = logging.getLogger(__name__)
 @options.overwrite_option
 @click.option(
     "--scratch",
-    type=options.mask_path,
+    type=options.local_path,
     metavar="DIR",
     help="Folder on a local disk, such as $TMPDIR of a job: slides are copied there before they "
     "are read, and results are made there.",

@@ -25,7 +25,7 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 @click.option(
     "--out",
     required=True,
-    type=options.mask_path,
+    type=options.local_path,
     metavar="DIR",
     help="Folder of the results; one folder per slide in it.",
 )
@@ -110,14 +110,14 @@ _ABOUT_ANNOTATIONS = ("class_map", "group_by", "val_share", "test_share", "seed"
 )
 @click.option(
     "--annotations",
-    type=options.mask_path,
+    type=options.local_path,
     metavar="FILE|DIR",
     help="What people drew: makes images and label masks that dfaseg train reads. A folder holds "
     "one file per slide, named after it.",
 )
 @click.option(
     "--class-map",
-    type=options.mask_path,
+    type=options.local_path,
     metavar="TOML",
     help="Which names in annotations are which classes; the names themselves if not given.",
 )

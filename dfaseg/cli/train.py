@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfaseg.cli.options import device_option, workers_option
+from dfaseg.cli.options import LocalPath, device_option, local_path, workers_option
 from dfaseg.cli.train_options import DATASETS, given_settings, setting_options
 
 if TYPE_CHECKING:
@@ -27,22 +27,20 @@ _REQUEST = ("root", "config_path", "baseline", "device", "workers", "draws")
 )
 @click.option(
     "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=LocalPath(exists=True, file_okay=False),
     help="Folder of the data set.",
 )
-@click.option(
-    "--out", "run_dir", type=click.Path(path_type=Path), required=True, help="Folder of the run."
-)
+@click.option("--out", "run_dir", type=local_path, required=True, help="Folder of the run.")
 @click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=LocalPath(exists=True, dir_okay=False),
     help="TOML file with settings, such as the config.toml of another run; options override it.",
 )
 @setting_options
 @click.option(
     "--baseline",
-    type=click.Path(path_type=Path, exists=True),
+    type=LocalPath(exists=True),
     help="Earlier run of the same classes: its Dice is the prior of --bias hcfa, and delta is"
     " plotted against it.",
 )

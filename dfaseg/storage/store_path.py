@@ -74,7 +74,8 @@ def parse_place(text: str) -> Place:
     if not separator:
         return Path(text)
     key = key.strip("/")
-    if protocol in {"http", "https"} or not key:
+    # What is written to fsspec's "memory" ends with this process.
+    if protocol in {"http", "https", "memory"} or not key:
         raise ConfigError(
             f"output '{text}': cannot be written to; give a path or an address in an object store, "
             "e.g. s3://bucket/results"

@@ -32,7 +32,7 @@ def test_place_is_a_path_or_in_a_store(text: str, place: object) -> None:
     assert parse_place(text) == place
 
 
-@pytest.mark.parametrize("text", ["s3://", "https://host/a", "http://host/a.zarr"])
+@pytest.mark.parametrize("text", ["s3://", "https://host/a", "http://host/a.zarr", "memory://a/b"])
 def test_what_cannot_be_written_to_is_refused(text: str) -> None:
     """Before any work."""
     with pytest.raises(ConfigError, match="cannot be written to"):

@@ -1,0 +1,41 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from dfaseg.cli.main import cli
+from dfaseg.cli.options import local_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tile", "sample", "--out", "s3://bucket/tiles"],
+        ["train", "--dataset", "synthetic", "--out", "s3://bucket/run"],
+        ["eval", "s3://bucket/mask.zarr", "--truth", "truth.geojson", "--out", "scores"],
+        ["export", "mask.zarr", "--out", "s3://bucket/mask.geojson"],
+        ["predict", "sample", "--out", "mask.zarr", "--scratch", "s3://bucket/scratch"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_address_is_no_path_on_this_machine(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results went to a folder named ``s3:``, and nobody was told."""
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(cli, arguments)
+
+    assert result.exit_code == 2
+    assert "is not on this machine; give a path here" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_path_with_a_colon_is_a_path() -> None:
+    """Disks may have such names."""
+    context = click.Context(click.Command("any"))
+
+    assert local_path.convert("a:/b", None, context) == Path("a:/b")
