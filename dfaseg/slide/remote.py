@@ -92,7 +92,9 @@ def open_remote(identity: Identity, mpp: float | None) -> Slide:
         source = RemoteSource(identity)
         return _open_on_bytes(source, identity, mpp)
     except FileNotFoundError as error:
-        raise SlideError(identity.name, f"no such file '{identity.location}'") from error
+        raise SlideError(
+            identity.name, f"no such file '{identity.location}'; check the address"
+        ) from error
     except OSError as error:
         raise SlideError(
             identity.name,

@@ -64,16 +64,17 @@ def as_os_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        # fsspec calls a file missing, too, whose server does not answer.
-        if isinstance(error.__cause__, aiohttp.ClientConnectionError):
-            raise OSError(str(error.__cause__)) from error.__cause__
-        raise
+        # fsspec calls a file missing, too, whose server does not answer, or refuses it.
+        cause = error.__cause__
+        if cause is None or _is_missing(cause):
+            raise
+        raise OSError(_words(cause)) from cause
     except OSError:
         raise
     except Exception as error:
         # Wide, because each of fsspec's file systems is a plug-in with errors of its own: a missing
         # package, missing credentials, an HTTP status, ...
-        raise OSError(str(error) or type(error).__name__) from error
+        raise OSError(_words(error)) from error
 
 
 def is_passing(error: BaseException) -> bool:
@@ -93,6 +94,19 @@ def is_taken(error: BaseException) -> bool:
         isinstance(link, FileExistsError) or _status(link) == HTTPStatus.PRECONDITION_FAILED
         for link in _links(error)
     )
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{error.status} {error.message}"
+    return str(error) or type(error).__name__
+
+
+def _is_missing(cause: BaseException) -> bool:
+    """Tell whether a file is what is missing, and not an answer or the permission to read it."""
+    if isinstance(cause, aiohttp.ClientResponseError):
+        return cause.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+    return not isinstance(cause, aiohttp.ClientConnectionError)
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:

@@ -4,9 +4,11 @@ import errno
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from dfaseg.storage import network_errors
-from dfaseg.storage.network_errors import is_passing, is_taken, persistently
+from dfaseg.storage.network_errors import as_os_errors, is_passing, is_taken, persistently
 
 
 class ClientError(Exception):
@@ -93,3 +95,22 @@ def test_object_that_is_there_is_told_by_kind_or_status() -> None:
 def raise_(error: Exception) -> None:
     """Raise where only an expression can stand."""
     raise error
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "told"),
+    [(404, FileNotFoundError, "a.svs"), (403, OSError, "403 Forbidden")],
+    ids=["missing", "forbidden"],
+)
+def test_web_file_is_missing_only_where_the_server_says_so(
+    status: int, kind: type[OSError], told: str
+) -> None:
+    """Fsspec says so of every file that it does not get."""
+    request = aiohttp.RequestInfo(URL("http://host/a.svs"), "GET", CIMultiDictProxy(CIMultiDict()))
+    error = FileNotFoundError("http://host/a.svs")
+    error.__cause__ = aiohttp.ClientResponseError(request, (), status=status, message="Forbidden")
+
+    with pytest.raises(OSError, match=told) as caught, as_os_errors():
+        raise error
+
+    assert type(caught.value) is kind
