@@ -36,12 +36,14 @@ class ObjectStore:
         misbehave: Asked before each request.
         ignores_conditions: Whether conditional writes are taken for plain ones.
         requests: Method and path of every request so far.
+        asked_first: Paths of requests that waited to be told that they may send their content.
     """
 
     url: str = ""
     misbehave: Misbehave = _behave
     ignores_conditions: bool = False
     requests: list[tuple[str, str]] = field(default_factory=list)
+    asked_first: list[str] = field(default_factory=list)
 
     @property
     def bucket(self) -> str:
@@ -98,6 +100,8 @@ class _Faulty:
         if environ.get("HTTP_HOST", "").startswith("localhost"):
             return self.application(environ, start_response)
         self.store.requests.append((method, path))
+        if "HTTP_EXPECT" in environ:
+            self.store.asked_first.append(path)
         if self.store.ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         fault = self.store.misbehave(method, path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -55,7 +56,25 @@ def file_system(url: str) -> tuple[Any, str]:
     files, path = persistently(lambda: fsspec.core.url_to_fs(url, **options))
     if options is _S3_OPTIONS:
         files.retries = 1
+        files.session = _s3_session()
     return files, str(path)
+
+
+@cache
+def _s3_session() -> Any:
+    """Return a session that does not ask whether an object may be sent before it is sent.
+
+    For the answer to that there is no limit of time: a server that gives none would be waited for
+    for ever, and no signal could end it.
+    """
+    from aiobotocore.session import get_session  # noqa: PLC0415 - there where s3fs is
+
+    def send_at_once(params: Mapping[str, Any], **_facts: Any) -> None:
+        params["headers"].pop("Expect", None)
+
+    session = get_session()
+    session.register("before-call.s3", send_at_once)
+    return session
 
 
 def object_facts(place: StorePath) -> ObjectFacts | None:

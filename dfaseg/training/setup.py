@@ -18,6 +18,7 @@ from dfaseg.training.losses.frequency import logit_shift
 from dfaseg.training.optimiser import build_optimiser
 from dfaseg.training.spec import TrainSpec
 from dfaseg.training.state import Progress, TrainState
+from dfaseg.wording import counted
 
 
 def build_state(
@@ -119,6 +120,7 @@ def check_patch(spec: TrainSpec, network: DfaSegmenter, patch_px: int, processes
         )
     if spec.batch_size % (spec.accumulate * processes):
         raise ConfigError(
-            f"batch of {spec.batch_size} patches: cannot be shared by {processes} processes in"
-            f" {spec.accumulate} parts each; change --batch-size"
+            f"batch of {counted(spec.batch_size, 'patch', 'patches')}: cannot be shared by"
+            f" {counted(processes, 'process', 'processes')} in {counted(spec.accumulate, 'part')}"
+            " each; change --batch-size"
         )

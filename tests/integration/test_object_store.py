@@ -19,6 +19,7 @@ from dfaseg.inference.batch.claims import Claim, Claims, Held
 from dfaseg.inference.batch.events import read_events
 from dfaseg.inference.batch.spec import claims_in
 from dfaseg.storage import network_errors
+from dfaseg.storage.objects import create_object, write_object
 from dfaseg.storage.store_path import StorePath
 from tests.factories import tissue_like_image, write_tiff_slide
 from tests.model_files import write_tiny_model
@@ -375,6 +376,17 @@ def test_store_that_does_not_answer_is_named(store: ObjectStore, slides: Path) -
     assert result.exit_code == 1
     (line,) = [line for line in result.stderr.splitlines() if "error" in line]
     assert line.startswith("dfaseg: error: object 's3://bucket/results/.dfaseg/claims/trial-")
+
+
+def test_no_answer_is_waited_for_without_limit(store: ObjectStore) -> None:
+    """A read has its time-out; to the question whether content may be sent there is none."""
+    place = StorePath(f"{store.bucket}/a")
+
+    assert create_object(place, b"content")
+    write_object(place, b"other content")
+
+    assert ("PUT", "/bucket/a") in store.requests
+    assert not store.asked_first
 
 
 def test_missing_bucket_is_named(store: ObjectStore, slides: Path) -> None:

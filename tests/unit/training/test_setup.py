@@ -90,5 +90,7 @@ def test_patch_that_does_not_fit_is_refused() -> None:
 
 def test_batch_that_cannot_be_shared_is_refused() -> None:
     """Every process takes an equal share."""
-    with pytest.raises(ConfigError, match=r"batch of 24 patches.*5 processes.*--batch-size"):
+    with pytest.raises(
+        ConfigError, match=r"batch of 24 patches.*5 processes in 1 part each; change"
+    ):
         check_patch(SPEC, _state(SPEC).network, 64, processes=5)
