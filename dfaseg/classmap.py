@@ -187,5 +187,8 @@ def _parse_class(record: Mapping[str, Any]) -> TissueClass:
         raise ClassMapError(
             f"class '{record['name']}': index {record['index']!r} is not a whole number"
         )
+    name = str(record["name"])
+    if not name.strip() or len(name.splitlines()) > 1:
+        raise ClassMapError(f"class {record['index']}: name {name!r} must be one line of text")
     rgb = (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
-    return TissueClass(record["index"], str(record["name"]), rgb)
+    return TissueClass(record["index"], name, rgb)

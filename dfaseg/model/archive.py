@@ -42,7 +42,7 @@ def sniff_kind(path: Path) -> ModelKind:
         return ModelKind.SAFETENSORS
     if _is_pickle(head):
         return ModelKind.PICKLE
-    return ModelKind.ONNX if path.suffix == ".onnx" else ModelKind.UNKNOWN
+    return ModelKind.ONNX if path.suffix.lower() == ".onnx" else ModelKind.UNKNOWN
 
 
 def refuse_pickle(path: Path, kind: ModelKind) -> None:

@@ -13,7 +13,12 @@ from typing import Any, Self
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import CheckpointError, ClassMapError, ConfigError
-from dfaseg.model.card_parse import FOREIGN_DEFAULTS, parse_fields, refuse_newer
+from dfaseg.model.card_parse import (
+    FOREIGN_DEFAULTS,
+    parse_fields,
+    refuse_newer,
+    refuse_unknown_keys,
+)
 from dfaseg.model.card_parts import (
     COARSEST_MPP_FACTOR,
     FORMAT_VERSION,
@@ -137,10 +142,11 @@ class ModelCard:
         Only name, class, mpp, patch_px and normalisation must be there.
 
         Raises:
-            CheckpointError: The file is missing, is not TOML, lacks a key or holds a wrong value.
+            CheckpointError: The file is missing, is not TOML, lacks a key, has one that nobody
+                knows or holds a wrong value.
         """
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise CheckpointError(
                 f"model card '{path}': cannot be read ({error.strerror}); a network that was not "
@@ -148,8 +154,15 @@ class ModelCard:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"model card '{path}': not valid TOML ({error})") from error
-        table["classes"] = table.pop("class", None)  # the table [[class]] of TOML
-        return cls._from_record(FOREIGN_DEFAULTS | table, path)
+        if "class" not in table:
+            raise CheckpointError(
+                f"model card '{path}': needs one table [[class]] with index, name and colour per "
+                "class"
+            )
+        record = {key: value for key, value in table.items() if key != "class"}
+        card = cls._from_record(FOREIGN_DEFAULTS | record | {"classes": table["class"]}, path)
+        refuse_unknown_keys(table, path)
+        return card
 
     @classmethod
     def _from_record(cls, record: Any, source: Path) -> Self:

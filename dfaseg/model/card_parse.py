@@ -1,6 +1,9 @@
 """From a parsed card, JSON or TOML, to the values of a ``ModelCard``."""
 
+import difflib
+from collections.abc import Mapping, Set
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from dfaseg.classmap import ClassMap
@@ -32,6 +35,15 @@ FOREIGN_DEFAULTS: dict[str, Any] = {
     "seed": None,
 }
 """What a person need not write beside a network that was not made here."""
+
+_FOREIGN_KEYS = FOREIGN_DEFAULTS.keys() | {"name", "mpp", "patch_px", "normalisation", "class"}
+_KEYS_OF_TABLES = {
+    "normalisation": {field.name for field in fields(Normalisation)},
+    "training_data": {field.name for field in fields(TrainingData)},
+    "bias": {field.name for field in fields(BiasRecord)},
+    "class": {"index", "name", "colour"},
+}
+"""What the tables of a person's card may say; ``architecture`` and ``metrics`` are free."""
 
 
 def refuse_newer(table: CardTable) -> None:
@@ -80,6 +92,31 @@ def parse_fields(table: CardTable) -> dict[str, Any]:
         "seed": table.optional("seed", table.integer),
         "format_version": table.integer("format_version"),
     }
+
+
+def refuse_unknown_keys(record: Mapping[str, Any], source: Path) -> None:
+    """Refuse keys of a person's card that mean nothing; a misspelt key would be as good as none.
+
+    Raises:
+        CheckpointError: There is one.
+    """
+    tables = [("", record, _FOREIGN_KEYS)]
+    for name, known in _KEYS_OF_TABLES.items():
+        content = record.get(name, {})
+        parts = content if isinstance(content, list) else [content]
+        tables += [(name, part, known) for part in parts]
+    for name, table, known in tables:
+        for key in table.keys() - known:
+            raise CheckpointError(f"model card '{source}': {_describe_unknown(key, name, known)}")
+
+
+def _describe_unknown(key: str, table: str, known: Set[str]) -> str:
+    where = f"key '{key}'" + (f" of table '{table}'" if table else "")
+    if key in _FOREIGN_KEYS:
+        return f"{where}: it belongs above the first table; move it there"
+    near = difflib.get_close_matches(key.lower(), sorted(known), n=1)
+    hint = f" (is '{near[0]}' meant?)" if near else ""
+    return f"{where} is unknown{hint}; correct or remove it"
 
 
 def _parse_bias(table: CardTable) -> BiasRecord:

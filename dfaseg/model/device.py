@@ -70,6 +70,13 @@ def own_device(name: str) -> str:
     return f"cuda:{local_rank}"
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; on the CPU torch says so in words only."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory")
+    )
+
+
 def resolve_precision(name: str, device: torch.device) -> Precision:
     """Return the number format a user asked for, or with ``auto`` the device's fastest safe one.
 

@@ -15,12 +15,12 @@ They run in float32, the precision they were exported in.
 import hashlib
 import importlib
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.export.passes import move_to_device_pass
@@ -29,24 +29,22 @@ from dfaseg.errors import CheckpointError, ConfigError
 from dfaseg.model.archive import ModelKind
 from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import hash_file
+from dfaseg.model.device import is_out_of_memory
 from dfaseg.model.exported_guard import refuse_code
+from dfaseg.model.foreign_problems import (
+    LOADING_FAILURES,
+    cannot_run,
+    damaged,
+    no_tensor,
+    only_input,
+)
+from dfaseg.wording import counted
 
 Forward = Callable[[Tensor], Tensor]
 """Normalised patches ``(n, 3, h, w)`` to logits ``(n, k, h / stride, w / stride)``."""
 
 FOREIGN_KINDS = frozenset({ModelKind.TORCHSCRIPT, ModelKind.EXPORTED, ModelKind.ONNX})
 
-_LOADING_FAILURES = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    OSError,
-    zipfile.BadZipFile,
-)
-"""What torch's loaders are seen to raise for damaged files; onnxruntime's have their own types."""
 _BATCH_WITHIN_BOUNDS = 4
 """Patches at once for a network whose batch size is bounded above."""
 
@@ -102,8 +100,8 @@ def _load_torchscript(path: Path, device: torch.device) -> tuple[Forward, int | 
         with warnings.catch_warnings():  # torch discourages writing TorchScript; this only reads
             warnings.simplefilter("ignore")
             module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
-    except _LOADING_FAILURES as error:
-        raise _damaged(path, error) from error
+    except LOADING_FAILURES as error:
+        raise damaged(path, error) from error
     module.eval()
     return _picking_logits(path, module), None
 
@@ -112,17 +110,17 @@ def _load_exported(path: Path, device: torch.device) -> tuple[Forward, int | Non
     try:
         refuse_code(path)
         program = torch.export.load(path)
-        fixed_batch = _exported_batch(program)
+        name = only_input(path, program.graph_signature.user_inputs)
+        fixed_batch = _exported_batch(program, name)
         if device.type != "cpu":
             program = move_to_device_pass(program, str(device))
         return _picking_logits(path, program.module()), fixed_batch
-    except _LOADING_FAILURES as error:
-        raise _damaged(path, error) from error
+    except LOADING_FAILURES as error:
+        raise damaged(path, error) from error
 
 
-def _exported_batch(program: torch.export.ExportedProgram) -> int | None:
+def _exported_batch(program: torch.export.ExportedProgram, name: Any) -> int | None:
     """Return a batch size the program accepts; None if it accepts any."""
-    [name] = program.graph_signature.user_inputs
     [node] = [node for node in program.graph.nodes if node.name == name]
     size = node.meta["val"].shape[0]
     if isinstance(size, int):
@@ -148,14 +146,16 @@ def _load_onnx(path: Path, device: torch.device) -> tuple[Forward, int | None]:
             str(path), _onnx_options(runtime), providers=_onnx_providers(runtime, path, device)
         )
     except failure as error:
-        raise _damaged(path, error) from error
-    source = session.get_inputs()[0]
+        raise damaged(path, error) from error
+    source = only_input(path, session.get_inputs())
 
     def forward(images: Tensor) -> Tensor:
         try:
             outputs = session.run(None, {source.name: images.contiguous().cpu().numpy()})
         except failure as error:
-            raise _cannot_run(path, images, error) from error
+            raise cannot_run(path, images, error) from error
+        if not isinstance(outputs[0], np.ndarray):
+            raise no_tensor(path)
         return torch.from_numpy(outputs[0]).to(images.device)
 
     batch = source.shape[0]
@@ -185,17 +185,17 @@ def _onnx_failure(runtime: Any) -> tuple[type[Exception], ...]:
     state = runtime.capi.onnxruntime_pybind11_state
     kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
     own = [kind for kind in kinds if issubclass(kind, Exception)]
-    return (*own, *_LOADING_FAILURES)
+    return (*own, *LOADING_FAILURES)
 
 
 def _picking_logits(path: Path, module: Callable[[Tensor], Any]) -> Forward:
     def forward(images: Tensor) -> Tensor:
         try:
             return _pick_logits(path, module(images))
-        except torch.OutOfMemoryError:
-            raise  # the network is fine, the batch too large
-        except _LOADING_FAILURES as error:
-            raise _cannot_run(path, images, error) from error
+        except LOADING_FAILURES as error:
+            if is_out_of_memory(error):
+                raise  # the network is fine, the batch too large
+            raise cannot_run(path, images, error) from error
 
     return forward
 
@@ -207,9 +207,7 @@ def _pick_logits(path: Path, output: Any) -> Tensor:
     elif isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, Tensor):
-        raise CheckpointError(
-            f"model '{path}': returns no tensor; export it to return its logits (n, k, h, w)"
-        )
+        raise no_tensor(path)
     return output
 
 
@@ -218,18 +216,23 @@ def _try_out(
 ) -> int:
     """Run a blank batch and return the logit stride, after checking the shape of the answer."""
     side = card.patch_px
-    with torch.inference_mode():
-        shape = tuple(forward(torch.zeros(batch, 3, side, side, device=device)).shape)
+    shape = _shape_of_answer(path, side, forward, batch, device)
     if len(shape) != 4 or shape[:2] != (batch, len(card.classes)):
         raise CheckpointError(
-            f"model '{path}': answers {shape} where {batch} patches and {len(card.classes)} "
-            "classes, (n, k, h, w), are expected; correct its card or export it anew"
+            f"model '{path}': answers {shape} where {counted(batch, 'patch', 'patches')} and "
+            f"{counted(len(card.classes), 'class', 'classes')}, (n, k, h, w), are expected; "
+            "correct its card or export it anew"
         )
     stride = side // shape[2] if shape[2] else 0
     if stride < 1 or shape[2:] != (side / stride, side / stride):
         raise CheckpointError(
             f"model '{path}': {shape[3]} x {shape[2]} logits do not divide a patch of {side} px; "
             "correct patch_px in its card"
+        )
+    if stride > 1 and stride % 2:
+        raise CheckpointError(
+            f"model '{path}': its logits have stride {stride} where only 1 and even numbers can be "
+            "used; export it to resize its logits to the patch"
         )
     if card.logit_stride not in {None, stride}:
         raise CheckpointError(
@@ -239,17 +242,16 @@ def _try_out(
     return stride
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"model '{path}': cannot be loaded ({_first_line(error)})")
-
-
-def _cannot_run(path: Path, images: Tensor, error: Exception) -> CheckpointError:
-    count, _, height, width = images.shape
-    return CheckpointError(
-        f"model '{path}': cannot run on {count} patches of {width} x {height} px "
-        f"({_first_line(error)}); use the patch size of its card or export it for any batch size"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _shape_of_answer(
+    path: Path, side: int, forward: Forward, batch: int, device: torch.device
+) -> tuple[int, ...]:
+    try:
+        with torch.inference_mode():
+            return tuple(forward(torch.zeros(batch, 3, side, side, device=device)).shape)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ConfigError(
+            f"model '{path}': no memory for {counted(batch, 'patch', 'patches')} of {side} x "
+            f"{side} px; correct patch_px in its card or give the job more"
+        ) from error

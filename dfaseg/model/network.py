@@ -23,7 +23,7 @@ from dfaseg.mapped_memory import mapped_array
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
 from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import load_checkpoint
-from dfaseg.model.device import Precision, resolve_devices, resolve_precision
+from dfaseg.model.device import Precision, is_out_of_memory, resolve_devices, resolve_precision
 from dfaseg.model.foreign import FOREIGN_KINDS, load_foreign
 from dfaseg.model.forward_pass import ForwardPass, PixelScaling
 from dfaseg.model.gpu_runner import GpuRunner, patches_that_fit
@@ -32,6 +32,7 @@ from dfaseg.model.prepare import prepare_forward
 from dfaseg.model.streams import ForwardStreams
 from dfaseg.model.team import Team
 from dfaseg.model.traced import Outlook
+from dfaseg.wording import counted
 
 _CPU_CHUNK_PX = 512 * 512
 """Pixels a CPU is given at once; enough to keep a few threads busy, small enough for the cache."""
@@ -188,7 +189,7 @@ class Network:
         try:
             yield
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             num_patches, height, width, _ = patches.shape
             raise ConfigError(
@@ -218,10 +219,16 @@ class Network:
     def _check_finite(self, is_finite: Tensor) -> None:
         """Refuse a batch in which a patch, one of the flags ``(n,)``, has a logit that is not."""
         if not bool(is_finite.all()):
-            bad = ", ".join(str(index) for index in (~is_finite).nonzero().flatten().tolist())
+            num_bad = int((~is_finite).sum())
+            remedy = (
+                "its weights or the normalisation in its card are wrong"
+                if self.precision is Precision.FP32
+                else "use --precision fp32"
+            )
             raise CheckpointError(
-                f"model '{self.card.name}': logits are not finite for patch {bad} of a batch of "
-                f"{len(is_finite)} in {self.precision}; use --precision fp32"
+                f"model '{self.card.name}': logits of {num_bad} of a batch of "
+                f"{counted(len(is_finite), 'patch', 'patches')} are not finite in "
+                f"{self.precision}; {remedy}"
             )
 
 
@@ -230,13 +237,6 @@ def _finite_patches(logits: Tensor) -> Tensor:
     # A sum finds what is not in a thirtieth of the time; only a very large one can be wrong.
     is_finite = logits.flatten(1).sum(dim=1).isfinite()
     return is_finite if bool(is_finite.all()) else logits.isfinite().flatten(1).all(dim=1)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Tell whether memory ran out; on the CPU torch says so in words only."""
-    return isinstance(error, MemoryError) or any(
-        words in str(error) for words in ("out of memory", "can't allocate memory")
-    )
 
 
 def load_network(
@@ -261,6 +261,11 @@ def load_network(
     torch.backends.cudnn.allow_tf32 = False
     kind = sniff_kind(location)
     refuse_pickle(location, kind)
+    if kind is ModelKind.UNKNOWN:
+        raise CheckpointError(
+            f"model '{location}': not a dfaseg model file, nor a torch.export, TorchScript or ONNX "
+            "network (ONNX must end in .onnx); give another file"
+        )
     networks = [_load_on(one, location, kind, precision, cores) for one in devices]
     return networks[0] if len(networks) == 1 else replace(networks[0], team=Team(networks))
 

@@ -174,6 +174,45 @@ def test_toml_card_names_the_missing_key(tmp_path: Path, key: str) -> None:
         ModelCard.from_toml(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"overlap = 64\n{TOML}", r"key 'overlap' is unknown \(is 'overlap_px' meant\?\)"),
+        (f"{TOML}overlap_px = 64\n", "key 'overlap_px' of table 'class': it belongs above"),
+        (
+            TOML.replace("std =", "mpp_range = [0.1, 1]\nstd ="),
+            "key 'mpp_range' of table 'normalisation': it belongs above the first table; move",
+        ),
+        (f'{TOML}[training_data]\nlicense = "CC0"\n', "key 'license' of .*'licence' meant"),
+    ],
+    ids=["misspelt", "after the classes", "in a table", "American"],
+)
+def test_key_that_means_nothing_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """An overlap that stands in the wrong place would be none, in silence."""
+    path = tmp_path / "net.toml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(CheckpointError, match=rf"net\.toml': {message}"):
+        ModelCard.from_toml(path)
+
+
+def test_toml_card_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    """A byte order mark is no part of the first key, as in class maps."""
+    path = tmp_path / "net.toml"
+    path.write_text(TOML, encoding="utf-8-sig")
+
+    assert ModelCard.from_toml(path).name == "glands"
+
+
+def test_toml_card_without_classes_says_how_they_are_written(tmp_path: Path) -> None:
+    """In TOML the key is ``class``; ``classes`` is the name in our own files."""
+    path = tmp_path / "net.toml"
+    path.write_text(TOML.replace("[[class]]", "[[classes]]"), encoding="utf-8")
+
+    with pytest.raises(CheckpointError, match=r"needs one table \[\[class\]\] with index, name"):
+        ModelCard.from_toml(path)
+
+
 @pytest.mark.parametrize("text", ["name = ", "\xff"])
 def test_broken_toml_is_refused(tmp_path: Path, text: str) -> None:
     """A card that is not TOML is refused by its path."""

@@ -135,6 +135,96 @@ def test_card_must_fit_the_network(tmp_path: Path, card: str, message: str) -> N
         load(tmp_path / "net.onnx", card)
 
 
+def test_odd_stride_names_the_network(tmp_path: Path) -> None:
+    """Labels are laid out in halves of a logit; the network is to blame, and can be mended."""
+    write_onnx(tmp_path / "net.onnx")
+
+    with pytest.raises(CheckpointError, match=r"net\.onnx': its logits have stride 3 where only 1"):
+        load(tmp_path / "net.onnx", TOML_CARD.replace("patch_px = 32", "patch_px = 3"))
+
+
+def test_patches_too_large_for_memory_are_one_line(tmp_path: Path) -> None:
+    """A side in the card that is wrong by far asks for terabytes."""
+    write_onnx(tmp_path / "net.onnx")
+
+    with pytest.raises(ConfigError, match=r"no memory for 1 patch of 10000000 x .*patch_px"):
+        load(tmp_path / "net.onnx", TOML_CARD.replace("patch_px = 32", "patch_px = 10000000"))
+
+
+class Strict(torch.nn.Module):
+    """Insists on one patch, as a traced ``view`` does."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits of stride 4."""
+        if images.shape[0] != 1:
+            raise ValueError("one patch only")
+        return images[:, :2, ::4, ::4]
+
+
+def test_exception_of_a_torchscript_program_is_one_line(tmp_path: Path) -> None:
+    """Torch has a class of its own for them; the cause is in the last line of its traceback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(Strict()), str(tmp_path / "net.pt"))
+    network = load(tmp_path / "net.pt")
+
+    with pytest.raises(CheckpointError, match=r"on \d+ patches of 32 x 32 px \(.*one patch only"):
+        network.logits(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))
+
+
+class Adds(torch.nn.Module):
+    """Takes two images."""
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Return their sum."""
+        return left + right
+
+
+def test_number_of_inputs_is_checked(tmp_path: Path) -> None:
+    """A network that wants something beside patches was exported for another use."""
+    images = torch.zeros(2, 3, 32, 32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(Adds(), (images, images)), tmp_path / "net.pt2")
+
+    with pytest.raises(CheckpointError, match="takes 2 inputs where patches are the only one"):
+        load(tmp_path / "net.pt2")
+
+
+def test_onnx_without_input_or_tensor_is_refused(tmp_path: Path) -> None:
+    """Graphs that are constants, or answer lists, are no networks for patches."""
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 32, 32])
+    answer = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
+    listing = helper.make_node("SequenceConstruct", ["x"], ["y"])
+    number = helper.make_tensor_value_info("c", TensorProto.FLOAT, [])
+    constant = helper.make_node("Constant", [], ["c"], value_float=0.0)
+    graphs = {
+        "returns no tensor": helper.make_graph([listing], "lists", [image], [answer]),
+        "takes 0 inputs": helper.make_graph([constant], "constant", [], [number]),
+    }
+    opset = helper.make_opsetid("", 17)
+    for message, graph in graphs.items():
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=9)
+        save_model(model, tmp_path / "net.onnx")
+        with pytest.raises(CheckpointError, match=message):
+            load(tmp_path / "net.onnx")
+
+
+def test_ending_of_onnx_may_be_in_capitals(tmp_path: Path) -> None:
+    """Some systems write endings so; the content alone does not tell ONNX."""
+    write_onnx(tmp_path / "net.ONNX")
+
+    assert load(tmp_path / "net.ONNX").logit_stride == 4
+
+
+def test_file_of_no_known_kind_names_all_kinds(tmp_path: Path) -> None:
+    """The message does not send people with a network of their own to ``dfaseg train``."""
+    (tmp_path / "net").write_bytes(b"weights")
+
+    with pytest.raises(CheckpointError, match=r"not a dfaseg model file, nor .*end in \.onnx"):
+        load(tmp_path / "net")
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_network_without_card_is_refused(tmp_path: Path, name: str) -> None:
     """Nothing about resolution or classes is guessed."""

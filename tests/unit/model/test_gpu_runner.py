@@ -86,7 +86,7 @@ def test_logits_that_are_not_finite_are_found_by_the_end() -> None:
         network.start(numbered(4))
         network.settle()
 
-    with pytest.raises(CheckpointError, match="not finite for patch 2 of a batch of 4"):
+    with pytest.raises(CheckpointError, match="logits of 1 of a batch of 4 patches are not finite"):
         run()
     network.settle()  # said once
 
