@@ -91,8 +91,9 @@ def cli(*, verbose: bool, quiet: bool) -> None:
     log.setLevel(level)
     log.handlers = [_StderrHandler()]
     log.propagate = False
-    # It complains of damaged files in lines of its own; what matters of them we say ourselves.
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    # They complain, of damaged files and of fonts, in lines of their own; what matters we say.
+    for name in ("tifffile", "matplotlib.font_manager"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 class _StderrHandler(logging.Handler):

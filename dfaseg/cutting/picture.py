@@ -12,7 +12,7 @@ from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.cutting.encoding import encode_patch, write_bytes
 from dfaseg.cutting.job import CutPlan
 from dfaseg.cutting.places import TilePlaces
-from dfaseg.figures.lettering import font_for
+from dfaseg.figures.lettering import fitted, font_for, writable, writable_name
 from dfaseg.tiler.survey import Survey
 from dfaseg.wording import counted
 
@@ -111,21 +111,23 @@ def _page(picture: NDArray[np.uint8], places: TilePlaces, cut: CutPlan, mpp: flo
     top = height + MARGIN_PX + 12
     tiles = counted(len(places), "tile")
     words = f"{tiles} of {cut.grid.patch_px} px at {cut.plan.mpp:.3g} µm/px"
-    name = places.slide_id
+    bar = _draw_scale_bar(draw, page.width - MARGIN_PX, top + 4, mpp)
+    name = fitted(writable(places.slide_id), FONT_PX, bar - 2 * MARGIN_PX)
     draw.text((MARGIN_PX, top), name, fill=INK, font=font_for(name, FONT_PX))
     small = font_for(words, FONT_PX - 4)
     draw.text((MARGIN_PX, top + 26), words, fill=TILE_COLOUR, font=small)
     x = MARGIN_PX + draw.textlength(words, font=small) + 24
     draw.text((x, top + 26), "outline: tissue", fill=TISSUE_COLOUR, font=small)
-    _draw_scale_bar(draw, page.width - MARGIN_PX, top + 4, mpp)
     return page
 
 
 def _with_classes(page: Image.Image, classes: ClassMap) -> Image.Image:
     """Add lines that name the colours of the classes below a page."""
+    room = page.width - 2 * MARGIN_PX - 24
+    names = [fitted(writable_name(entry), FONT_PX - 4, room) for entry in classes]
     places, x, y = [], MARGIN_PX, page.height - MARGIN_PX + 4
-    for entry in classes:
-        width = 26 + int(font_for(entry.name, FONT_PX - 4).getlength(entry.name)) + 22
+    for name in names:
+        width = 26 + int(font_for(name, FONT_PX - 4).getlength(name)) + 22
         if x + width > page.width - MARGIN_PX and x > MARGIN_PX:
             x, y = MARGIN_PX, y + LINE_PX
         places.append((x, y))
@@ -133,15 +135,14 @@ def _with_classes(page: Image.Image, classes: ClassMap) -> Image.Image:
     longer = Image.new("RGB", (page.width, y + LINE_PX + 8), "white")
     longer.paste(page)
     draw = ImageDraw.Draw(longer)
-    for (left, top), entry in zip(places, classes, strict=True):
+    for (left, top), entry, name in zip(places, classes, names, strict=True):
         draw.rectangle((left, top + 1, left + 16, top + 17), fill=entry.colour, outline=INK)
-        font = font_for(entry.name, FONT_PX - 4)
-        draw.text((left + 24, top), entry.name, fill=INK, font=font)
+        draw.text((left + 24, top), name, fill=INK, font=font_for(name, FONT_PX - 4))
     return longer
 
 
-def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, top: int, mpp: float) -> None:
-    """Draw a bar of a round length that ends at ``right``."""
+def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, top: int, mpp: float) -> int:
+    """Draw a bar of a round length that ends at ``right``, and return where it begins."""
     limit_um = mpp * MIN_WIDTH_PX / 3
     power = 10.0 ** math.floor(math.log10(limit_um))
     length_um = max(step * power for step in (1, 2, 5) if step * power <= limit_um)
@@ -149,3 +150,4 @@ def _draw_scale_bar(draw: ImageDraw.ImageDraw, right: int, top: int, mpp: float)
     draw.rectangle((left, top, right, top + 5), fill=INK)
     text = f"{length_um / 1000:g} mm"
     draw.text((right, top + 12), text, fill=INK, font=font_for(text, FONT_PX - 4), anchor="ra")
+    return left

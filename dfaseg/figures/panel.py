@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.errors import ConfigError
 from dfaseg.figures.case_pictures import PanelCase, draw_pictures
+from dfaseg.figures.lettering import writable
 from dfaseg.figures.style import (
     FAINT_INK,
     INK,
@@ -92,11 +93,11 @@ def _write_caption(axes: Axes, case: PanelCase) -> None:
     """Write above a picture why the case is shown, and its name."""
     words = f"{case.caption[:1].upper()}{case.caption[1:]}"
     caption = axes.annotate(
-        shortened(words, 70), (0, 1), xycoords="axes fraction", xytext=(0, 3),
+        shortened(writable(words), 70), (0, 1), xycoords="axes fraction", xytext=(0, 3),
         textcoords="offset points", fontsize=8, color=INK, annotation_clip=False,
     )  # fmt: skip
     axes.annotate(
-        shortened(case.name, 50), (1, 0), xycoords=caption, xytext=(6 if words else 0, 0),
+        shortened(writable(case.name), 50), (1, 0), xycoords=caption, xytext=(6 if words else 0, 0),
         textcoords="offset points", va="bottom", fontsize=8, color=FAINT_INK,
         annotation_clip=False,
     )  # fmt: skip

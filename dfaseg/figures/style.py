@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dfaseg.classmap import TissueClass
+from dfaseg.figures.lettering import system_fonts, writable_name
 from dfaseg.files import write_aside
 
 Rgb = tuple[float, float, float]
@@ -33,7 +35,6 @@ _TEXT_CONTRAST = 4.5
 _FAINT_CONTRAST = 2.2
 """Colours with less contrast to white get a darker outline."""
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)))
-_EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans")
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 8.5,
@@ -79,7 +80,7 @@ class ClassStyle:
     """How a class is drawn.
 
     Attributes:
-        label: Its name, shortened if very long.
+        label: Its name, shortened if very long; its index if no font has the letters.
         fill: Its own colour.
         ink: The same hue, dark enough for text on white.
         dashes: Line style, in matplotlib's notation.
@@ -112,7 +113,7 @@ def class_styles(classes: Sequence[TissueClass]) -> list[ClassStyle]:
     use_dashes = len(classes) > MANY_CLASSES
     return [
         ClassStyle(
-            shortened(entry.name, MAX_NAME),
+            shortened(writable_name(entry), MAX_NAME),
             _rgb(entry.colour),
             readable(_rgb(entry.colour)),
             _DASHES[entry.index % len(_DASHES)] if use_dashes else "solid",
@@ -124,13 +125,19 @@ def class_styles(classes: Sequence[TissueClass]) -> list[ClassStyle]:
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw in the style of these figures, and leave the caller's settings as they were."""
-    installed = set(font_manager.get_font_names())
-    families = ["DejaVu Sans", *(name for name in _EAST_ASIAN if name in installed)]
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        mpl.rcParams["font.family"] = families
+        mpl.rcParams["font.family"] = _families()
         yield
+
+
+@cache
+def _families() -> list[str]:
+    """Return the fonts that have the letters of names, after what ``lettering`` finds."""
+    for file in system_fonts():
+        font_manager.fontManager.addfont(file)
+    return ["DejaVu Sans", *(font_manager.get_font(file).family_name for file in system_fonts())]
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:

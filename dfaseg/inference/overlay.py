@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
-from dfaseg.figures.lettering import font_for
+from dfaseg.figures.lettering import fitted, font_for, writable, writable_name
 from dfaseg.files import write_aside
 from dfaseg.inference.overlay_gaps import hatched
 from dfaseg.wording import counted
@@ -133,7 +133,8 @@ def _page(picture: NDArray[np.uint8], mpp: float, legend: Legend) -> Image.Image
 
 def _draw_legend(draw: ImageDraw.ImageDraw, left: int, legend: Legend) -> int:
     """Write title, subtitle and one line per class; return where the legend ends."""
-    title, subtitle = _shortened(legend.title, 28), _shortened(legend.subtitle, 38)
+    title = fitted(writable(legend.title), FONT_PX, LEGEND_WIDTH_PX)
+    subtitle = fitted(writable(legend.subtitle), FONT_PX - 4, LEGEND_WIDTH_PX)
     top = MARGIN_PX
     draw.text((left, top), title, fill=INK, font=font_for(title, FONT_PX))
     draw.text((left, top + 28), subtitle, fill=FAINT_INK, font=font_for(subtitle, FONT_PX - 4))
@@ -141,7 +142,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, left: int, legend: Legend) -> int:
     for entry in legend.classes:
         draw.rectangle(_swatch(left, top), fill=entry.colour, outline=FAINT_INK)
         share = f"{legend.percent.get(entry.index, 0.0):.1f} %"
-        _draw_line(draw, (left, top), entry.name, share)
+        _draw_line(draw, (left, top), writable_name(entry), share)
         top += LINE_PX
     return top
 
@@ -165,9 +166,10 @@ def _swatch(left: int, top: int) -> tuple[int, int, int, int]:
 def _draw_line(draw: ImageDraw.ImageDraw, place: tuple[int, int], name: str, value: str) -> None:
     """Write a name beside its box, and a value at the right edge of the legend."""
     left, top = place
-    name, right = _shortened(name, 22), left + LEGEND_WIDTH_PX
+    right, font = left + LEGEND_WIDTH_PX, font_for(value, FONT_PX)
+    name = fitted(name, FONT_PX, LEGEND_WIDTH_PX - 32 - 12 - font.getlength(value))
     draw.text((left + 32, top), name, fill=INK, font=font_for(name, FONT_PX))
-    draw.text((right, top), value, fill=FAINT_INK, font=font_for(value, FONT_PX), anchor="ra")
+    draw.text((right, top), value, fill=FAINT_INK, font=font, anchor="ra")
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, left: int, top: int, mpp: float) -> None:
@@ -184,7 +186,3 @@ def _round_length(limit_um: float) -> float:
     """Return the largest of 1, 2, 5, 10, ... µm within a limit."""
     power = 10.0 ** math.floor(math.log10(limit_um))
     return max(step * power for step in (1, 2, 5) if step * power <= limit_um)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

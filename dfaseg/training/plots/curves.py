@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from dfaseg.classmap import ClassMap
 from dfaseg.errors import ConfigError
@@ -160,7 +160,7 @@ def _dice_remark(run: Course, dice: FloatArray) -> str:
         for style, values in zip(run.styles, dice.T, strict=True)
         if not np.isfinite(values).any()
     ]
-    return shortened(f"{text}; not in this split: {', '.join(absent)}" if absent else text, 110)
+    return shortened(f"{text}; not in this split: {', '.join(absent)}" if absent else text, 90)
 
 
 def _draw_bias(run: Course) -> Figure | None:
@@ -217,6 +217,7 @@ def _choose_scale(axes: Axes, values: FloatArray) -> None:
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() > 0 and finite.max() / finite.min() > _LOG_RANGE:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(plain_number)
         axes.yaxis.set_minor_formatter(NullFormatter())
     elif finite.size:

@@ -59,6 +59,26 @@ def test_flat_slide_still_shows_the_legend(tmp_path):
     assert (page[:, -300:] < 100).any()
 
 
+def test_wide_names_stay_clear_of_the_percents_and_the_edge(tmp_path):
+    """Forty capitals are cut off where the percent begins, as drawn and not as counted."""
+    classes = ClassMap.from_records([{"index": 0, "name": "W" * 40, "colour": "#00ff00"}])
+    overview = np.full((300, 300, 3), 200, np.uint8)
+    pages = []
+    for percent in (0.0, 100.0):
+        legend = Legend("W" * 80, "W" * 80, classes, {0: percent})
+        mask = np.zeros((300, 300), np.uint8)
+        path = tmp_path / "overlay.png"
+        save_overlay(path, overview, mask, 8.0, legend, np.zeros((300, 300), bool))
+        pages.append(np.asarray(Image.open(path)))
+    line = slice(MARGIN_PX + 68, MARGIN_PX + 68 + 25)
+    is_ink = (pages[1][line] < 250).any(axis=(0, 2))
+
+    assert (pages[0][:, -MARGIN_PX:] == 255).all()
+    # The gap between the name and "100.0 %", which is about 65 px wide.
+    assert not is_ink[-MARGIN_PX - 76 : -MARGIN_PX - 70].any()
+    assert is_ink[-MARGIN_PX - 60 :].any()
+
+
 def test_what_could_not_be_read_is_hatched_unlike_glass(tmp_path):
     """Grey lines and an outline where it lies, and a line more in the legend."""
     overview = np.full((300, 300, 3), 240, np.uint8)

@@ -108,7 +108,13 @@ def test_loss_is_logarithmic_when_it_spans_much(
 ) -> None:
     """A fall by a factor of 24 is not squeezed to the floor; one of 6 is."""
     assert usual["loss"].axes[0].get_yscale() == "linear"
-    assert unusual["loss"].axes[0].get_yscale() == "log"
+    upper = unusual["loss"].axes[0]
+    assert upper.get_yscale() == "log"
+    low, high = upper.get_ylim()
+    # More than the powers of ten: a loss that fell from 0.8 to 0.04 had the one number 0.1.
+    assert {0.1, 0.2, 0.5} <= {float(f"{tick:.3g}") for tick in upper.get_yticks()}
+    assert low < 0.1
+    assert high > 0.5
 
 
 def test_dice_shows_each_class_and_the_mean(usual: dict[str, Figure]) -> None:
@@ -126,6 +132,24 @@ def test_class_that_never_occurs_is_said_so(unusual: dict[str, Figure]) -> None:
     """It has no curve and no label, but is not passed over in silence."""
     assert "not in this split: stroma" in _texts(unusual["dice"])
     assert "stroma" not in _texts(unusual["dice"]).split("\n")
+
+
+def test_many_absent_classes_do_not_run_out_of_the_figure() -> None:
+    """Their names are cut off with dots, where the figure's edge cut through a letter."""
+    records = [
+        {"index": index, "name": f"a class of number {index}", "colour": "#c1121f"}
+        for index in range(20)
+    ]
+    history = [
+        dataclasses.replace(record, dice=[0.5] + [math.nan] * 19, delta=[], bias=[])
+        for record in _history()
+    ]
+
+    figure = _draw(history, ClassMap.from_records(records))["dice"]
+
+    (remark,) = [t for t in figure.axes[0].texts if "not in this split" in t.get_text()]
+    assert remark.get_text().endswith("…")
+    assert remark.get_window_extent().x1 < figure.bbox.x1
 
 
 def test_bias_is_centred_and_drawn_once_if_b_is_delta(unusual: dict[str, Figure]) -> None:
