@@ -32,7 +32,9 @@ _OVERALL = {
 _PER_CLASS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 _MOST_PAIRS = 8
 """Pairs that are said one by one; the report has them all."""
-_NAME_WIDTH = 24
+_NAME_WIDTH, _LEAST_NAME = 24, 16
+_LEAST_WIDTH = 72
+"""In a narrower terminal lines are broken; the tables would lose their names."""
 _MARGIN = 2
 _CLASS_WIDTHS = (7, 14)
 """Columns of one class at least and at most; longer words are folded."""
@@ -56,12 +58,14 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
         dice = _cell(scores["dice"]) if is_scored else NOT_SCORED
         table.add_row(entry.name, dice, *values[1:])
     console.print(table)
-    width = max(map(len, _OVERALL.values()))
+    lines = Table.grid(padding=(0, _MARGIN, 0, 0))
+    lines.add_column(overflow="fold")
+    lines.add_column(no_wrap=True)
     for key, name in _OVERALL.items():
-        console.print(f"{name:<{width}}  {_cell(summary.overall[key])}", highlight=False)
+        lines.add_row(name, _cell(summary.overall[key]))
     for extra in summary.extras:
-        spread = f" ({extra.spread})" if extra.spread else ""
-        console.print(f"{extra.name}  {extra.text}{spread}", highlight=False)
+        lines.add_row(extra.name, extra.text + (f" ({extra.spread})" if extra.spread else ""))
+    console.print(lines, highlight=False)
     for note in notes:
         console.print(note, highlight=False)
 
@@ -82,14 +86,14 @@ def show_comparison(comparison: "RunComparison") -> None:
 
 def _console() -> Console:
     """Return stdout, where names of classes and files stand as they are, brackets included."""
-    return Console(markup=False, emoji=False)
+    return Console(markup=False, emoji=False, width=max(Console().width, _LEAST_WIDTH))
 
 
 def _table(title: str, first: str) -> Table:
     table = Table(
         title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, title_style="bold"
     )
-    table.add_column(first, overflow="fold", max_width=_NAME_WIDTH)
+    table.add_column(first, overflow="fold", min_width=_LEAST_NAME, max_width=_NAME_WIDTH)
     return table
 
 

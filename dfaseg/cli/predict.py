@@ -207,10 +207,12 @@ def _predict_one(spec: "PredictSpec") -> None:
 
 def _show(result: "PredictResult") -> None:
     """Print areas and files; plain text, so that it can be read by people and cut by scripts."""
-    width = max(len(area.name) for area in result.areas.areas)
+    from dfaseg.cli.columns import padded, widest
+
+    width = widest(["analysed", *(area.name for area in result.areas.areas)])
     click.echo(f"{'class':<{width}}  {'mm²':>10}  {'%':>6}")
     for area in result.areas.areas:
-        click.echo(f"{area.name:<{width}}  {area.mm2:>10.4f}  {area.percent:>6.2f}")
+        click.echo(f"{padded(area.name, width)}  {area.mm2:>10.4f}  {area.percent:>6.2f}")
     total = result.areas.analysed_mm2
     click.echo(f"{'analysed':<{width}}  {total:>10.4f}  {100.0 if total else 0.0:>6.2f}")
     names = ("mask", "polygons", "overlay", "areas", "record")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from dfaseg.cli.columns import padded, widest
 from dfaseg.cli.progress import report_progress, stop_on_signals
 from dfaseg.cli.shard import chosen_share
 from dfaseg.inference.batch.outcome import BatchReport, Outcome, SlideOutcome
@@ -68,11 +69,11 @@ def _show_forecasts(spec: BatchSpec) -> None:
     """Print what would become of each slide."""
     from dfaseg.inference.batch.forecast import forecast_slides
 
-    width = max(len(slide.id) for slide in spec.slides)
+    width = widest(slide.id for slide in spec.slides)
     counts: Counter[str] = Counter()
     for forecast in forecast_slides(spec):
         counts[forecast.word] += 1
-        click.echo(f"{forecast.slide.id:<{width}}  {forecast.word:<7}  {forecast.detail}")
+        click.echo(f"{padded(forecast.slide.id, width)}  {forecast.word:<7}  {forecast.detail}")
     total = ", ".join(f"{number} {word}" for word, number in counts.items())
     click.echo(f"dfaseg: {total or 'no slides in this part'}", err=True)
 
@@ -93,10 +94,10 @@ def _show_report(report: BatchReport) -> None:
     lines += [(slide.slide.id, _gaps_of(slide)) for slide in partly]
     if not lines:
         return
-    width = max(len(slide_id) for slide_id, _ in lines)
+    width = widest(slide_id for slide_id, _ in lines)
     click.echo()
     for slide_id, words in lines:
-        click.echo(f"{slide_id:<{width}}  {words}")
+        click.echo(f"{padded(slide_id, width)}  {words}")
 
 
 def _gaps_of(slide: SlideOutcome) -> str:

@@ -26,6 +26,7 @@ def status(folder: "Place") -> None:
 
     Of the --out of `dfaseg train` it says how the run stands, and its best epoch so far.
     """
+    from dfaseg.cli.columns import padded, widest
     from dfaseg.inference.batch.status import read_status
     from dfaseg.training.standing import read_standing
 
@@ -48,10 +49,10 @@ def status(folder: "Place") -> None:
     listed = [*(slide for word in _LISTED for slide in found.of(word)), *partly]
     if not listed:
         return
-    width = max(len(slide.slide_id) for slide in listed)
+    width = widest(slide.slide_id for slide in listed)
     click.echo()
     for slide in listed:
-        click.echo(f"{slide.slide_id:<{width}}  {slide.word:<11}  {slide.detail}".rstrip())
+        click.echo(f"{padded(slide.slide_id, width)}  {slide.word:<11}  {slide.detail}".rstrip())
 
 
 def _show_run(run: "RunStanding") -> None:

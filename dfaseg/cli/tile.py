@@ -226,12 +226,13 @@ def _refuse_given(names: Iterable[str]) -> None:
 
 def _show(result: "TileResult") -> None:
     """Print one line per slide, and what was left out."""
-    names = [record.slide_id for record in result.slides]
-    width = max(len("slide"), *map(len, names)) if names else len("slide")
+    from dfaseg.cli.columns import padded, widest
+
+    width = widest(["slide", *(record.slide_id for record in result.slides)])
     click.echo(f"{'slide':<{width}}  {'tiles':>7}  {'tissue %':>8}  {'mm²':>9}")
     for record in result.slides:
         figures = f"{record.num_tiles:>7}  {record.tissue_percent:>8.2f}  {record.tissue_mm2:>9.3f}"
-        click.echo(f"{record.slide_id:<{width}}  {figures}  {_remarks(record)}".rstrip())
+        click.echo(f"{padded(record.slide_id, width)}  {figures}  {_remarks(record)}".rstrip())
     if len(result.slides) > 1:
         tiles = sum(record.num_tiles for record in result.slides)
         mm2 = sum(record.tissue_mm2 for record in result.slides)
@@ -247,8 +248,10 @@ def _show(result: "TileResult") -> None:
 
 def _show_dataset(dataset: "DatasetSummary") -> None:
     """Print the pixels of each class in each split."""
+    from dfaseg.cli.columns import padded, widest
+
     names = dataset.classes.names
-    width = max(len("images"), *map(len, names))
+    width = widest(["images", *names])
     heads = [split or "all" for split in dataset.splits]
     totals = dataset.pixels.sum(axis=0).clip(1)
     click.echo()
@@ -258,7 +261,7 @@ def _show_dataset(dataset: "DatasetSummary") -> None:
             f"{count:>13} {100 * count / total:>5.1f}%"
             for count, total in zip(counts.tolist(), totals.tolist(), strict=True)
         )
-        click.echo(f"{name:<{width}}" + "".join(f"  {cell:>20}" for cell in cells))
+        click.echo(padded(name, width) + "".join(f"  {cell:>20}" for cell in cells))
     for word, numbers in (("images", dataset.images), ("cases", dataset.cases)):
         click.echo(f"{word:<{width}}" + "".join(f"  {number:>20}" for number in numbers))
     click.echo()

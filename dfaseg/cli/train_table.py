@@ -8,6 +8,7 @@ from itertools import chain, pairwise, zip_longest
 from rich.table import Table
 from rich.text import Text
 
+from dfaseg.cli.columns import widest
 from dfaseg.cli.train_status import RunStatus
 
 _SPARKS = "▁▂▃▄▅▆▇"
@@ -53,7 +54,7 @@ def class_table(status: RunStatus, width: int, max_rows: int) -> Table:
         max_rows: Rows there is room for; the classes of highest Dice give way.
     """
     biases = _biases(status)
-    longest = max(len(name) for name in status.class_map.names)
+    longest = widest(status.class_map.names)
     layout = _layout(width, len(biases), longest)
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("class", no_wrap=True, width=layout.name)

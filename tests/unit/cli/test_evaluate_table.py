@@ -98,3 +98,17 @@ def test_brackets_in_names_are_shown(capsys: pytest.CaptureFixture[str]) -> None
 
     said = capsys.readouterr().out
     assert all(text in said for text in (*names, "slides [old]", "'a [b]'"))
+
+
+def test_narrow_terminal_keeps_the_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are broken where 40 columns are not enough; names shrank to nothing."""
+    monkeypatch.setenv("COLUMNS", "40")
+    evaluation = result(20)
+
+    show_evaluation(evaluation, summarise(evaluation), ())
+
+    said = capsys.readouterr().out
+    assert all(word in said for name in NAMES for word in name.split())
+    assert "0.9745" in said

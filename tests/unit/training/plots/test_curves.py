@@ -137,8 +137,7 @@ def test_class_that_never_occurs_is_said_so(unusual: dict[str, Figure]) -> None:
 def test_many_absent_classes_do_not_run_out_of_the_figure() -> None:
     """Their names are cut off with dots, where the figure's edge cut through a letter."""
     records = [
-        {"index": index, "name": f"MUCOSA WWWW {index}", "colour": "#c1121f"}
-        for index in range(20)
+        {"index": index, "name": f"MUCOSA WWWW {index}", "colour": "#c1121f"} for index in range(20)
     ]
     history = [
         dataclasses.replace(record, dice=[0.5] + [math.nan] * 19, delta=[], bias=[])
