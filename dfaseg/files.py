@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ LOCK_FILE = "lock"
 MAX_STEM_BYTES = 220
 """Longest name of a slide or mask: disks allow 255, of which we put up to 35 around it."""
 
+_SCRATCH_MARK = ".dfaseg."
+"""Tells our scratch files from those of other programs, which are named much alike."""
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK})
 """Said by network disks that were mounted without locks."""
 _REMEDIES = {
@@ -60,20 +63,45 @@ def write_aside(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The file cannot be written (no space, no permission, no such folder).
     """
-    # Made here and not by tempfile, whose files only their owner may read: with an ordinary file
-    # the system applies the umask, which a process with threads cannot ask for safely.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        aside.touch(exist_ok=False)
-        mode = aside.stat().st_mode
-        yield aside
-        _flush_to_disk(aside)
-        aside.chmod(mode)  # some writers put a private file of their own in its place
-        aside.replace(path)
+        with scratch_file(path) as aside:
+            mode = aside.stat().st_mode
+            yield aside
+            _flush_to_disk(aside)
+            aside.chmod(mode)  # some writers put a private file of their own in its place
+            aside.replace(path)
     except OSError as error:
         raise OutputError(f"output '{path}': cannot be written ({explain(error)})") from error
+
+
+@contextmanager
+def scratch_file(beside: Path) -> Iterator[Path]:
+    """Yield an empty hidden file beside another one; it is locked, and removed at the end.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    # Made here and not by tempfile, whose files only their owner may read: with an ordinary file
+    # the system applies the umask, which a process with threads cannot ask for safely.
+    path = beside.with_name(f".{beside.name}{_SCRATCH_MARK}{secrets.token_hex(4)}.tmp")
+    try:
+        handle = _create_locked(path)
+    except OSError as error:
+        raise OutputError(f"output '{beside}': cannot be written ({explain(error)})") from error
+    try:
+        yield path
     finally:
-        _remove(aside)
+        _remove(path)
+        os.close(handle)
+
+
+def remove_leftovers(beside: Path) -> None:
+    """Remove the scratch files of a file that killed runs left; those in use stay."""
+    of_file = re.compile(re.escape(f".{beside.name}{_SCRATCH_MARK}") + r"[0-9a-f]{8}\.tmp")
+    with suppress(OSError):
+        for entry in beside.absolute().parent.iterdir():
+            if of_file.fullmatch(entry.name) and _is_free(entry):
+                _remove(entry)
 
 
 def remove_file(path: Path) -> None:
@@ -181,6 +209,34 @@ def is_locked(partial: Path, lock_name: str = LOCK_FILE) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _create_locked(path: Path) -> int:
+    """Make a file that is locked as soon as it has its name, and return its handle."""
+    unnamed = path.with_suffix(".new")
+    handle = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with suppress(OSError):  # of a disk without locks, nobody removes what a kill left
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unnamed.rename(path)
+    except BaseException:
+        _remove(unnamed)
+        os.close(handle)
+        raise
+    return handle
+
+
+def _is_free(path: Path) -> bool:
+    """Tell whether no process holds a file's lock; of a disk without locks that is not known."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
 
 
 def _copy_flushed(source: str, target: str) -> str:

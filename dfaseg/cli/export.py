@@ -1,5 +1,6 @@
 """``dfaseg export``: a mask in, one file for another program out."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,8 @@ from dfaseg.wording import counted
 if TYPE_CHECKING:
     from dfaseg.exporting.export import ExportResult
     from dfaseg.exporting.spec import ExportSpec
+
+log = logging.getLogger(__name__)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,6 +76,8 @@ def _show(spec: "ExportSpec", result: "ExportResult") -> None:
     """Print the file; how much it holds goes to stderr."""
     click.echo(f"{spec.chosen_format:<8}  {spec.out}")
     size = f"{result.num_bytes / 1e6:.1f} MB"
+    if result.num_bytes < 1e5:
+        size = f"{result.num_bytes / 1e3:.1f} kB"
     if result.num_polygons is not None:
         size = f"{counted(result.num_polygons, 'polygon')}, {size}"
-    click.echo(f"dfaseg: {size}", err=True)
+    log.info("%s", size)

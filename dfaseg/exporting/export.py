@@ -11,6 +11,7 @@ from dfaseg.exporting.ownership import is_export
 from dfaseg.exporting.png import write_png
 from dfaseg.exporting.polygons import write_polygons
 from dfaseg.exporting.spec import POLYGON_FORMATS, ExportSpec
+from dfaseg.files import remove_leftovers
 from dfaseg.stitcher.mask_folder import enclosing_zarr
 
 
@@ -46,6 +47,7 @@ def export_mask(
         StoppedError: ``stop`` was set; nothing was written.
     """
     _check_place(spec)
+    remove_leftovers(spec.out)
     mask = open_source(spec.mask, progress, stop or threading.Event())
     num_polygons = None
     if spec.chosen_format in POLYGON_FORMATS:

@@ -1,9 +1,6 @@
 """A mask's regions as polygons in a file."""
 
 import logging
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from dfaseg.errors import ConfigError
 from dfaseg.exporting.mask_record import MaskRecord, read_record
 from dfaseg.exporting.mask_source import MaskSource
 from dfaseg.exporting.spec import ExportSpec
-from dfaseg.files import write_aside
+from dfaseg.files import scratch_file, write_aside
 from dfaseg.provenance import recipe_hash
 
 log = logging.getLogger(__name__)
@@ -36,7 +33,7 @@ def write_polygons(mask: MaskSource, spec: ExportSpec) -> int:
     if spec.out.suffix != ".gz":
         with write_aside(spec.out) as aside:
             return _stream(mask, aside, what, spec)
-    with _scratch_file(spec.out) as plain:
+    with scratch_file(spec.out) as plain:
         count = _stream(mask, plain, what, spec)
         with write_aside(spec.out) as aside:
             compress_geojson(plain, aside)
@@ -93,7 +90,7 @@ def _polygon_origin(path: Path, record: MaskRecord, origin: str) -> tuple[int, i
 def _stream(mask: MaskSource, path: Path, what: PolygonSpec, spec: ExportSpec) -> int:
     """Trace the mask strip by strip and write each region as soon as it ends."""
     with (
-        _scratch_file(spec.out) as spool,
+        scratch_file(spec.out) as spool,
         Polygonizer(mask.reader.spec.width, spool=spool) as polygonizer,
         _open_writer(path, what, spec) as writer,
     ):
@@ -107,14 +104,3 @@ def _open_writer(path: Path, what: PolygonSpec, spec: ExportSpec) -> PolygonWrit
     if spec.chosen_format == "geojson":
         return GeoJsonWriter(path, what)
     return DsaWriter(path, what, f"dfaseg: {what.metadata['model']}")
-
-
-@contextmanager
-def _scratch_file(beside: Path) -> Iterator[Path]:
-    """Yield a hidden path beside a file; what was written there is removed."""
-    path = beside.with_name(f".{beside.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield path
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)

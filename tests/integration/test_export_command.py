@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from click.testing import CliRunner
 from PIL import Image
 
 from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.cli.main import cli
 from dfaseg.errors import StoppedError
 from dfaseg.evaluation.mask_files import open_mask_file
 from dfaseg.exporting import ome_tiff, png
@@ -98,6 +101,17 @@ def test_ome_tiff_is_a_prediction_with_names_and_place(tmp_path: Path, store: Pa
 
     assert result.exit_code == 0, result.output
     assert scores_of(tmp_path / "scores")["pooled"]["pixel_accuracy"] == 1
+
+
+@pytest.mark.parametrize("name", ["m.geojson", "m.geojson.gz", "m.json", "m.ome.tif", "m.png"])
+def test_what_a_killed_export_left_is_removed(tmp_path: Path, store: Path, name: str) -> None:
+    """Gigabytes of a large slide would stay under a hidden name, one more for each kill."""
+    (tmp_path / f".{name}.dfaseg.0123abcd.tmp").write_bytes(b"half a file")
+    (tmp_path / f".{name}.dfaseg.abcd0123.tmp").touch()
+
+    export_to(store, tmp_path / name)
+
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".m")] == []
 
 
 def test_png_has_the_colours_of_the_classes(tmp_path: Path, store: Path) -> None:
@@ -348,3 +362,12 @@ def test_progress_ends_at_the_last_row(tmp_path: Path, store: Path, name: str) -
 
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1] == {"m.json": 700, "m.ome.tif": 700 + 350 + 175}[name]
+
+
+def test_quiet_export_says_where_the_file_is_and_no_more(tmp_path: Path, store: Path) -> None:
+    """Its size is news, in a unit in which it is not nought."""
+    said = CliRunner().invoke(cli, ["export", str(store), "--out", str(tmp_path / "m.png")])
+    quiet = CliRunner().invoke(cli, ["-q", "export", str(store), "--out", str(tmp_path / "n.png")])
+
+    assert re.fullmatch(r"dfaseg: [1-9][\d.]* kB\n", said.stderr)
+    assert (quiet.stdout, quiet.stderr) == (f"png       {tmp_path / 'n.png'}\n", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfaseg.errors import OutputError
-from dfaseg.files import locked, write_aside
+from dfaseg.files import locked, remove_leftovers, scratch_file, write_aside
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -56,6 +56,37 @@ def test_file_gets_the_permissions_of_an_ordinary_file(tmp_path):
         aside.touch(mode=0o600)
 
     assert path.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_leftovers_of_killed_runs_are_removed_and_nothing_else(tmp_path):
+    """What another run writes at this moment stays, and files of other programs and outputs."""
+    path = tmp_path / "a.txt"
+    kept = [tmp_path / name for name in (
+        ".a.txt.0123abcd.tmp", ".b.txt.dfaseg.0123abcd.tmp", ".a.txt.dfaseg.mine.tmp", "a.txt",
+    )]  # fmt: skip
+    for file in (*kept, tmp_path / ".a.txt.dfaseg.0123abcd.tmp"):
+        file.write_text("half", encoding="utf-8")
+
+    with scratch_file(path) as in_use:
+        remove_leftovers(path)
+
+        assert {*tmp_path.iterdir()} == {*kept, in_use}
+
+
+def test_leftovers_stay_on_a_disk_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There nobody knows whether a file is in use."""
+    leftover = tmp_path / ".a.txt.dfaseg.0123abcd.tmp"
+    leftover.write_text("half", encoding="utf-8")
+
+    def flock(_handle: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    remove_leftovers(tmp_path / "a.txt")
+
+    assert leftover.exists()
 
 
 def test_disk_without_locks_can_be_written_to(
