@@ -10,6 +10,7 @@ from dfaseg.datasets.folder_table import SEPARATOR
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.drawn_truth import is_drawing_path
 from dfaseg.evaluation.mask_files import STORE_SUFFIX, is_mask_path, stated_slide_id
+from dfaseg.evaluation.tiff_mask import is_colour_tiff
 
 logger = logging.getLogger(__name__)
 
@@ -140,15 +141,21 @@ def _is_beside_its_mask(path: Path) -> bool:
 
 
 def _by_id(paths: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for path in paths:
-        name = stated_slide_id(path) or file_stem(path)
-        other = found.setdefault(name, path)
-        if other is not path:
-            raise EvaluationError(
-                f"slide '{name}': '{other}' and '{path}' are both of it; keep one of them"
-            )
-    return found
+        found.setdefault(stated_slide_id(path) or file_stem(path), []).append(path)
+    return {name: _only_one(name, of_slide) for name, of_slide in found.items()}
+
+
+def _only_one(name: str, of_slide: Sequence[Path]) -> Path:
+    """Return the file of a slide; the slide itself, which may lie beside it, is none."""
+    if len(of_slide) == 1:
+        return of_slide[0]
+    masks = [path for path in of_slide if not is_colour_tiff(path)]
+    if len(masks) == 1:
+        return masks[0]
+    one, other, *_ = masks or of_slide
+    raise EvaluationError(f"slide '{name}': '{one}' and '{other}' are both of it; keep one of them")
 
 
 def _listed(names: Sequence[str]) -> str:

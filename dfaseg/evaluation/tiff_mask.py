@@ -2,6 +2,7 @@
 
 import struct
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dfaseg.stitcher.ome_xml import LabelFacts, parse_label_xml
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
 """Tag 262: what a sample means. Palette indices are codes, as grey values are."""
+_COLOURS = 3
 _LOSSY = frozenset({6, 7, 33003, 33005, 34712, 50001})
 """Tag 259: JPEG of both kinds, JPEG 2000 of three, WebP."""
 MAX_CHUNK_ROW_PX = 500_000_000
@@ -123,6 +125,13 @@ class TiffMask:
                 f"mask '{self.path}': tile {index} cannot be decoded ({error}); write it again"
             ) from error
         return None if decoded is None else np.asarray(decoded)[0, :, :, 0]
+
+
+def is_colour_tiff(path: Path) -> bool:
+    """Tell whether a file is a TIFF in colours, as slides are and masks are not."""
+    with suppress(*_ERRORS), TiffFile(path) as tiff:
+        return tiff.pages.first.samplesperpixel >= _COLOURS
+    return False
 
 
 def open_tiff_mask(path: Path) -> TiffMask | None:

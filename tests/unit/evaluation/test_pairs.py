@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.pairs import Pair, file_stem, find_pairs
@@ -67,6 +69,18 @@ def test_two_files_of_one_slide_are_refused(tmp_path: Path, is_truth: bool) -> N
     one, two = touch(tmp_path / "1", "a.png"), touch(tmp_path / "2", "a.png", "a.tif")
     with pytest.raises(EvaluationError, match=r"slide 'a': .*a\.png' and .*a\.tif' are both of it"):
         find_pairs([one if is_truth else two], two if is_truth else one)
+
+
+def test_slide_beside_its_truth_is_no_second_truth(tmp_path: Path) -> None:
+    """People keep annotations where the slides are; a slide is told by its colours."""
+    masks, truths = touch(tmp_path / "p", "a.png"), touch(tmp_path / "t", "a.geojson")
+    slide = np.zeros((32, 48, 3), np.uint8)
+    tifffile.imwrite(truths / "a.tif", slide, tile=(16, 16), photometric="rgb")
+
+    assert find_pairs([masks], truths).pairs[0].truth.name == "a.geojson"
+    tifffile.imwrite(truths / "a.tif", slide[..., 0], photometric="minisblack")
+    with pytest.raises(EvaluationError, match=r"a\.geojson' and .*a\.tif' are both of it"):
+        find_pairs([masks], truths)
 
 
 def test_polygons_of_a_mask_beside_it_are_no_second_truth(tmp_path: Path) -> None:
