@@ -26,11 +26,17 @@ from dfaseg.stitcher.mask_folder import (
     enclosing_zarr,
     foreign_name,
 )
-from dfaseg.stitcher.ome import RECORD_KEY
+from dfaseg.stitcher.ome import RECORD_KEY, TISSUE
 from dfaseg.storage.store_path import Place, StorePath
 
 _HEAD_BYTES = 4096
 """What polygons and areas say of themselves is said within these."""
+_ATTRIBUTES = {
+    ROOT_METADATA: {"ome", RECORD_KEY},
+    f"labels/{ROOT_METADATA}": {"ome"},
+    f"labels/{TISSUE}/{ROOT_METADATA}": {"ome"},
+}
+"""What we write into the groups of a mask; other programs add attributes of their own."""
 
 
 def refuse_taken(places: ResultPlaces[P], *, overwrite: bool) -> None:
@@ -88,8 +94,13 @@ def parse_record(content: bytes) -> Mapping[str, Any] | None:
 
 def is_mask_metadata(content: bytes) -> bool:
     """Tell whether the metadata of a Zarr group carry our run record."""
+    return RECORD_KEY in _attributes(content)
+
+
+def _attributes(content: bytes) -> dict[str, Any]:
+    """Return the attributes of a Zarr group; empty where its metadata are none."""
     attributes = (parse_record(content) or {}).get("attributes")
-    return isinstance(attributes, dict) and RECORD_KEY in attributes
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _is_ours(places: ResultPlaces[P], final: P) -> bool:
@@ -116,6 +127,14 @@ def _refuse_foreign_inside(places: ResultPlaces[P]) -> None:
             f"output '{places.mask}': holds '{name}', which dfaseg did not write and which would "
             "be lost; move that out of it or choose another --out"
         )
+    for group, known in _ATTRIBUTES.items():
+        foreign = sorted(_attributes(places.read(places.mask / group)).keys() - known)
+        if foreign:
+            raise OutputExistsError(
+                f"output '{places.mask}': holds the attribute '{foreign[0]}' in '{group}', which "
+                "dfaseg did not write and which would be lost; move the mask away or choose "
+                "another --out"
+            )
 
 
 def _is_our_mask(places: ResultPlaces[P]) -> bool:

@@ -290,6 +290,22 @@ def test_mask_that_holds_something_else_is_not_replaced(paths, name, overwrite):
     assert "--overwrite" not in str(raised.value)
 
 
+@pytest.mark.parametrize("group", ["zarr.json", "labels/zarr.json", "labels/tissue/zarr.json"])
+def test_mask_with_attributes_of_others_is_not_replaced(paths, group):
+    """Tools note regions, reviews and the like there; ours are made anew by every run."""
+    place_results(paths)
+    file = paths.mask / group
+    file.parent.mkdir(parents=True, exist_ok=True)
+    ours = json.loads(file.read_bytes())["attributes"] if file.is_file() else {"ome": {}}
+    for attributes in (ours, {**ours, "reviewed_by": "A. B."}):
+        file.write_text(json.dumps({"attributes": attributes}), encoding="utf-8")
+        if attributes is ours:
+            paths.check(overwrite=True)
+
+    with pytest.raises(OutputExistsError, match=f"holds the attribute 'reviewed_by' in '{group}'"):
+        paths.check(overwrite=True)
+
+
 def test_what_programs_leave_in_any_folder_does_no_harm(paths):
     """A mask that was looked at in a file browser can still be replaced."""
     place_results(paths)
