@@ -1,6 +1,7 @@
 """``dfaseg train``: train a network on annotated images."""
 
 import logging
+import math
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,4 +104,5 @@ def _say_scores(result: "TrainResult", class_names: tuple[str, ...]) -> None:
     click.echo(f"model: {result.model_path} (epoch {result.best_epoch})")
     click.echo(f"macro Dice: val {result.val.macro_dice:.4f}, test {result.test.macro_dice:.4f}")
     for name, dice in zip(class_names, result.test.dice, strict=True):
-        click.echo(f"  {name}: test Dice {dice:.4f}")
+        score = "absent" if math.isnan(dice) else f"{dice:.4f}"
+        click.echo(f"  {name}: test Dice {score}")
