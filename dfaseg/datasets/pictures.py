@@ -1,6 +1,6 @@
 """Pairs of an image and a mask, decoded from pictures and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from dfaseg.datasets.dataset import Example, LabelledImage
@@ -139,10 +140,11 @@ def read_codes(path: Path, remedy: str) -> NDArray[Any]:
     are equal. Alpha has no meaning.
 
     Raises:
-        DatasetError: The file cannot be read, has colours where codes are expected, or is a TIFF
-            that stores white as 0: programs do not agree which of its pixels are 0.
+        DatasetError: The file cannot be read, has colours where codes are expected or 16 bits per
+            colour, or is a TIFF that stores white as 0: programs do not agree which of its pixels
+            are 0.
     """
-    picture = _decode(path, remedy)
+    picture = _decode(path, remedy, _refuse_deep_colours)
     if _is_white_zero(picture):
         raise DatasetError(
             f"mask '{path}': is stored with white as 0 (WhiteIsZero), which programs read in two"
@@ -177,7 +179,10 @@ def check_same_size(
         )
 
 
-def _decode(path: Path, remedy: str) -> Image.Image:
+def _decode(
+    path: Path, remedy: str, check: Callable[[ImageFile, Path], None] | None = None
+) -> Image.Image:
+    """Decode a picture; ``check`` sees it before, when Pillow still tells how it is stored."""
     try:
         with tamed_pillow():
             picture = Image.open(path)
@@ -187,10 +192,22 @@ def _decode(path: Path, remedy: str) -> Image.Image:
                     f"file '{path}': {picture.width} × {picture.height} px are too many for one"
                     " training picture; cut it into parts"
                 )
+            if check is not None:
+                check(picture, path)
             picture.load()
             return picture
     except PILLOW_ERRORS as error:
         raise DatasetError(f"file '{path}': not a readable picture ({error}); {remedy}") from error
+
+
+def _refuse_deep_colours(picture: ImageFile, path: Path) -> None:
+    """Refuse what Pillow cuts to 8 bits: of a code below 256 it keeps nothing."""
+    is_cut = any(";16" in str(tile.args) for tile in picture.tile)
+    if is_cut and not picture.mode.startswith(("I", "F")):
+        raise DatasetError(
+            f"mask '{path}': stores colours or alpha with 16 bits; save it as a grey picture whose"
+            " values are the codes of the classes"
+        )
 
 
 def _is_white_zero(picture: Image.Image) -> bool:

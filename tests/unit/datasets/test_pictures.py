@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -87,6 +88,17 @@ def test_mask_in_colour_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match=r"mask\.png.*colour picture"):
         read_codes(tmp_path / "mask.png", "")
+
+
+@pytest.mark.parametrize("name", ["mask.png", "mask.tif"])
+def test_mask_with_colours_of_16_bits_is_refused(tmp_path: Path, name: str) -> None:
+    """Pillow keeps the high byte, so that every code below 256 was 0; images may be cut."""
+    codes = np.repeat(np.array([[0, 1], [19, 255]], np.uint16)[..., np.newaxis], 3, axis=2)
+    cv2.imwrite(str(tmp_path / name), codes)
+
+    with pytest.raises(DatasetError, match=rf"{name}': stores colours or alpha with 16 bits"):
+        read_codes(tmp_path / name, "")
+    assert read_image(tmp_path / name, "").shape == (2, 2, 3)
 
 
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8])
