@@ -11,17 +11,22 @@ logger = logging.getLogger(__name__)
 
 
 def check_cases(splits: Mapping[str, Iterable[Example]]) -> None:
-    """Refuse a case that lies in two splits.
+    """Refuse a case that lies in two splits, and images of which no case is known.
 
     Args:
         splits: Examples of each split, by the split's name.
 
     Raises:
-        DatasetError: A network would be tested on a patient it has seen.
+        DatasetError: A network would be tested on a patient it has seen, or might be.
     """
     owner: dict[str, str] = {}
     for split, examples in splits.items():
         for example in examples:
+            if not example.case:
+                raise DatasetError(
+                    f"image '{example.name}': its table names no case (patient); fill it in, for a"
+                    " case must lie in one split"
+                )
             other = owner.setdefault(example.case, split)
             if other != split:
                 raise DatasetError(

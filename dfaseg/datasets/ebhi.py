@@ -15,6 +15,7 @@ from dfaseg.errors import DatasetError
 
 SOURCE = "https://doi.org/10.6084/m9.figshare.21540159"
 REMEDY = f"download the data again from {SOURCE}"
+SPLITS = ("train", "val", "test")
 SIDE_PX = 224
 FRAME_PX = 2
 """A dark frame one pixel wide runs round the images; JPEG smears it into the next pixel."""
@@ -67,10 +68,10 @@ def read_ebhi(root: Path) -> Dataset:
         The data set; its pixels are decoded when asked for.
 
     Raises:
-        DatasetError: A file is missing, or a case lies in two splits.
+        DatasetError: A file is missing, a split is unknown, or a case lies in two.
     """
     rows = _read_split_table(root)
-    train, val, test = (_read_split(root, rows, split) for split in ("train", "val", "test"))
+    train, val, test = (_read_split(root, rows, split) for split in SPLITS)
     check_names((*train, *val, *test))
     check_cases({"train": train, "val": val, "test": test})
     return Dataset(INFO, train, val, test)
@@ -83,7 +84,14 @@ def _read_split_table(root: Path) -> list[dict[str, str]]:
             f"data set '{root}': no split.csv; --root must be the folder of EBHI-Seg with"
             f" train, val, test and split.csv (images: {SOURCE})"
         )
-    return read_table(table, ("split", "name", "case"), REMEDY)
+    rows = read_table(table, ("split", "name", "case"), REMEDY)
+    for row in rows:
+        if row["split"] not in SPLITS:
+            raise DatasetError(
+                f"table '{table}': split '{row['split']}' of '{row['name']}' is unknown; use one of"
+                f" {', '.join(SPLITS)}"
+            )
+    return rows
 
 
 def _read_split(root: Path, rows: list[dict[str, str]], split: str) -> tuple[Example, ...]:

@@ -50,7 +50,7 @@ INFO = DatasetInfo(
 )
 
 _READER = PairReader(CodeTable({0: 0}, others=1), REMEDY)
-_COLUMNS = {"name": "name", "patient": "patient ID", "grade": "grade (GlaS)"}
+_COLUMNS = {"name": "name", "patient": "patient id", "grade": "grade (glas)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,9 @@ def _find_pair(root: Path, row: _Row) -> tuple[Path, Path]:
 def _find(root: Path, part: str, kind: str, stem: str, suffixes: Iterable[str]) -> Path:
     for folder in (root, root / part, root / part / kind):
         for suffix in sorted(suffixes):
-            path = folder / f"{stem}{suffix}"
-            if path.is_file():
-                return path
+            for path in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}"):
+                if path.is_file():
+                    return path
     return root / f"{stem}.bmp"
 
 

@@ -1,6 +1,5 @@
 """Which slides a data set has, where their labels lie and in which split each belongs."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from dfaseg.annotation import ANNOTATION_SUFFIXES
 from dfaseg.datasets.checks import find_pictures
 from dfaseg.datasets.holdout import hold_out
 from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES
+from dfaseg.datasets.tables import read_table
 from dfaseg.errors import DatasetError
 from dfaseg.geometry import is_plausible_mpp
 
@@ -121,7 +121,7 @@ def _from_table(entries: Iterable[SlideEntry]) -> list[SlideEntry]:
     by_name = {entry.name: entry for entry in entries}
     table = next(iter(by_name.values())).table_path
     found: dict[str, SlideEntry] = {}
-    for row in _read_rows(table):
+    for row in read_table(table, ("slide", "split"), "give each slide one line with its split"):
         entry = by_file.get(row["slide"]) or by_name.get(row["slide"])
         if entry is None or entry.name in found:
             problem = "is no slide" if entry is None else "comes twice"
@@ -131,15 +131,6 @@ def _from_table(entries: Iterable[SlideEntry]) -> list[SlideEntry]:
     if missing:
         raise DatasetError(f"table '{table}': lacks the slide '{min(missing)}'; add it")
     return list(found.values())
-
-
-def _read_rows(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    missing = {"slide", "split"} - set(rows[0] if rows else ())
-    if missing:
-        raise DatasetError(f"table '{table}': lacks the column '{min(missing)}'")
-    return rows
 
 
 def _with_row(entry: SlideEntry, row: Mapping[str, str]) -> SlideEntry:

@@ -49,6 +49,15 @@ def test_folder_without_table_names_the_official_source(tmp_path: Path) -> None:
         read_ebhi(tmp_path)
 
 
+def test_unknown_split_is_named(tree: Path) -> None:
+    """Its images were left out in silence."""
+    table = tree / "split.csv"
+    table.write_text(table.read_text().replace("train,normal_train-1", "Train,normal_train-1"))
+
+    with pytest.raises(DatasetError, match=r"split\.csv': split 'Train' of 'normal_train-1'"):
+        read_ebhi(tree)
+
+
 def test_missing_files_are_counted_and_the_first_named(tree: Path) -> None:
     """An incomplete download is told before training starts."""
     (tree / "val" / "masks" / "normal_val-1.png").unlink()

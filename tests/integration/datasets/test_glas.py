@@ -63,6 +63,14 @@ def test_release_folder_and_folders_by_part_are_found(tree: Path) -> None:
     assert len(load_split(read_glas(tree).test)) == 3
 
 
+def test_endings_in_capitals_are_read(tree: Path) -> None:
+    """Windows does not tell .BMP from .bmp."""
+    for path in tree.glob("*.bmp"):
+        path.rename(path.with_suffix(".BMP"))
+
+    assert len(read_glas(tree).test) == 3
+
+
 def test_copy_without_test_b_is_read(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Some copies lack all of testB: said, not refused."""
     for path in tree.glob("testB_*"):
@@ -109,7 +117,7 @@ def test_table_of_another_make_is_refused(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,patient\n", "lacks the column 'patient ID'"),
+        ("name,patient\n", "lacks the column 'patient id'"),
         ("", "lacks the column 'name'"),
         ("name,patient ID, grade (GlaS)\ntrain_1,4\n", "has 2 of 3 columns"),
     ],

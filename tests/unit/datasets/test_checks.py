@@ -25,6 +25,12 @@ def test_case_in_two_splits_is_refused() -> None:
         check_cases(splits)
 
 
+def test_image_without_a_case_is_refused() -> None:
+    """Its patient may lie in another split under a name."""
+    with pytest.raises(DatasetError, match="image 'b': its table names no case"):
+        check_cases({"train": [_example("a", "p1"), _example("b", "")]})
+
+
 def test_name_that_comes_twice_is_refused() -> None:
     """Scores per image need names that differ."""
     with pytest.raises(DatasetError, match="image 'a': comes twice"):

@@ -45,8 +45,8 @@ def test_table_gives_split_case_and_resolution(tree: Path) -> None:
 
 
 def test_table_of_a_spreadsheet_is_read(tree: Path) -> None:
-    """Spreadsheets put a byte order mark in front."""
-    (tree / "splits.csv").write_text("slide,split\na,train\nb,val\nc,test\nd,test\n", "utf-8-sig")
+    """Spreadsheets put a byte order mark in front and semicolons between cells."""
+    (tree / "splits.csv").write_text("Slide;Split\na;train\nb;val\nc;test\nd;test\n", "utf-8-sig")
 
     assert [one.split for one in find_slides(tree)] == ["train", "val", "test", "test"]
 
@@ -64,6 +64,7 @@ def test_without_table_every_split_has_a_slide(tree: Path) -> None:
         (["slide,split", "x,train"], "'x' is no slide"),
         (["slide,split", "a,train", "a.svs,val"], "'a.svs' comes twice"),
         (["slide,split", "a,train", "b,val", "c,test"], "lacks the slide 'd'"),
+        (["slide,split,case", "a"], r"entry 1 \('a'\) has 1 of 3 columns"),
         (["slide,split", "a,dev"], "slide 'a' is in the split 'dev'"),
         (["slide,split,mpp", "a,train,fine"], "'fine' is no resolution of the slide 'a'"),
         (["slide,split,mpp", "a,train,250"], "'250' is no resolution"),

@@ -14,11 +14,12 @@ from dfaseg.errors import DatasetError
         "name,case\na,p\n",
         "\ufeffname;case\r\n\r\na; p\r\n;\r\n",
         " name , case,\n a ,p,\n\n",
+        "Name,CASE\na,p\n",
     ],
-    ids=["plain", "spreadsheet", "stray spaces"],
+    ids=["plain", "spreadsheet", "stray spaces", "capitals"],
 )
 def test_tables_of_many_programs_are_alike(tmp_path: Path, text: str) -> None:
-    """Semicolons, byte order marks, empty lines and stray spaces make no difference."""
+    """Semicolons, byte order marks, empty lines, stray spaces and capitals make no difference."""
     path = tmp_path / "table.csv"
     path.write_bytes(text.encode())
 
@@ -34,8 +35,9 @@ def test_tables_of_many_programs_are_alike(tmp_path: Path, text: str) -> None:
         (b"case\np\n", "lacks the column 'name'"),
         (b"name,case\na\n", r"entry 1 \('a'\) has 1 of 2 columns"),
         (b"name,case\n\xff\xfe,p\n", "cannot be read"),
+        (b"name,case,Case\na,p,q\n", "has the column 'case' twice"),
     ],
-    ids=["empty", "no column", "cut line", "other encoding"],
+    ids=["empty", "no column", "cut line", "other encoding", "column twice"],
 )
 def test_damaged_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """The table is named, with what to do."""
