@@ -1,5 +1,6 @@
 """From what a user asked for to a trainer that is ready to run."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,13 @@ from dfaseg.model.resolve import resolve_model
 from dfaseg.training.baseline import read_baseline_dice
 from dfaseg.training.config import Tables, override, parse_spec, read_config
 from dfaseg.training.device import choose_placement
+from dfaseg.training.idle_settings import idle_settings
 from dfaseg.training.loop import Trainer
 from dfaseg.training.run_folder import RUN_TABLE, RunFolder
 from dfaseg.training.spec import NetworkSpec, TeachingSpec, TrainSpec
 from dfaseg.training.world import World
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ def prepare_training(request: TrainRequest, world: World) -> PreparedTraining:
             "bias mode 'hcfa': needs the Dice of an earlier run; train one with --bias none and"
             " give its folder with --baseline"
         )
+    if world.is_main:
+        _warn_of_idle_settings(spec, request)
     facts = {"device": request.device, "processes": world.size}
     if root is not None:
         facts["root"] = str(root.resolve())
@@ -141,6 +147,16 @@ def _require_teachers(teaching: TeachingSpec, request: TrainRequest) -> None:
             "--teacher-share has no effect without teachers; name them with --teacher, or leave"
             " it out"
         )
+
+
+def _warn_of_idle_settings(spec: TrainSpec, request: TrainRequest) -> None:
+    """Say which options do nothing; no error, for the runs of a study share theirs.
+
+    Not of settings in a file: a recorded one states all.
+    """
+    idle = idle_settings(spec, request.settings)
+    if idle:
+        logger.warning("without effect in this run: %s", "; ".join(idle))
 
 
 def _identified(teaching: TeachingSpec, *, is_named_anew: bool) -> TeachingSpec:

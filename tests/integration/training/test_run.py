@@ -38,9 +38,11 @@ from dfaseg.training.device import choose_placement
 from dfaseg.training.loop import Trainer
 from dfaseg.training.losses.segmentation import LossValue, SegmentationLoss
 from dfaseg.training.losses.spec import LossName, LossSpec
+from dfaseg.training.prepare import TrainRequest, prepare_training
 from dfaseg.training.run_folder import RunFolder
 from dfaseg.training.runlog import EpochRecord, read_log
 from dfaseg.training.spec import BiasSpec, NetworkSpec, OptimiserSpec, TeachingSpec, TrainSpec
+from dfaseg.training.world import World
 from tests.labelled import make_dataset, write_ebhi_tree
 
 SPEC = TrainSpec(
@@ -519,6 +521,22 @@ def test_share_without_teachers_is_refused(tmp_path: Path) -> None:
         result.stderr
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_options_without_effect_are_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They were ignored in silence; what stands in a file needs no words."""
+    config = tmp_path / "config.toml"
+    config.write_text('dataset = "synthetic"\n[bias]\nmode = "none"\nclip = 1.0\n')
+    settings = {"bias.alpha": 0.3, "optimiser.decay_epochs": 5, "epochs": 1}
+
+    prepare_training(TrainRequest(tmp_path / "run", settings, config_path=config), World())
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "without effect in this run: --alpha (needs --bias dfa or frozen_init); --decay-epochs"
+        " (needs --schedule hold)"
+    ]
 
 
 def test_run_goes_on_with_the_teachers_it_began_with(
