@@ -46,12 +46,20 @@ def _takes_frequencies(spec: TrainSpec) -> bool:
     return rule.prior_source == "frequencies" and (rule.is_anchored or rule.starts_warm)
 
 
+def _is_of_dice(spec: TrainSpec) -> bool:
+    return BIAS_RULES[spec.bias.mode].prior_source == "dice"
+
+
+def _takes_dice(spec: TrainSpec) -> bool:
+    return _is_of_dice(spec) or _learns(spec)  # delta is plotted against it
+
+
 def _takes_gamma(spec: TrainSpec) -> bool:
-    is_of_dice = BIAS_RULES[spec.bias.mode].prior_source == "dice"
-    return is_of_dice or (_takes_frequencies(spec) and spec.bias.prior == "focal")
+    return _is_of_dice(spec) or (_takes_frequencies(spec) and spec.bias.prior == "focal")
 
 
-_LEARNED = "--bias dfa, dfa_anchored or cold"
+_MODES_LEARNED = "dfa, dfa_anchored or cold"
+_LEARNED = f"--bias {_MODES_LEARNED}"
 _OF_FREQUENCIES = "--bias cffa, dfa, dfa_anchored or frozen_init"
 
 _NEEDS: Mapping[str, _Need] = {
@@ -61,6 +69,7 @@ _NEEDS: Mapping[str, _Need] = {
     "bias.gamma": _Need(
         "--gamma", f"{_OF_FREQUENCIES} with --prior focal, or --bias hcfa", _takes_gamma
     ),
+    "bias.baseline_dice": _Need("--baseline", f"--bias hcfa, {_MODES_LEARNED}", _takes_dice),
     "bias.lr_factor": _Need("--delta-lr-factor", _LEARNED, _learns),
     "bias.clip": _Need("--delta-clip", _LEARNED, _learns),
     "bias.l2": _Need("--delta-l2", _LEARNED, _learns),

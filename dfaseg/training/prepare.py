@@ -154,7 +154,8 @@ def _warn_of_idle_settings(spec: TrainSpec, request: TrainRequest) -> None:
 
     Not of settings in a file: a recorded one states all.
     """
-    idle = idle_settings(spec, request.settings)
+    named = [*request.settings, *([] if request.baseline is None else ["bias.baseline_dice"])]
+    idle = idle_settings(spec, named)
     if idle:
         logger.warning("without effect in this run: %s", "; ".join(idle))
 

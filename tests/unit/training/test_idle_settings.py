@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dfaseg.cli.train_options import setting_options
+from dfaseg.cli.train import train
 from dfaseg.model.build import build_segmenter, preset_spec
 from dfaseg.model.class_bias import BiasMode, ClassBias
 from dfaseg.model.prior import PriorKind
@@ -59,6 +59,16 @@ def test_what_guides_delta_is_idle_where_delta_is_not_learned(mode: BiasMode) ->
     assert len(told) == (0 if bias.learned else 4)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_baseline_is_a_prior_or_stands_beside_delta(mode: BiasMode) -> None:
+    """Else its Dice is neither learned from nor drawn."""
+    told = idle_settings(
+        dataclasses.replace(SPEC, bias=BiasSpec(mode=mode)), ["bias.baseline_dice"]
+    )
+
+    assert bool(told) == (mode in {"none", "cffa", "frozen_init"})
+
+
 def test_fall_needs_the_schedule_that_has_one() -> None:
     """The message says option and need."""
     held = dataclasses.replace(SPEC, optimiser=OptimiserSpec(schedule="hold"))
@@ -70,8 +80,8 @@ def test_fall_needs_the_schedule_that_has_one() -> None:
 
 def test_options_are_those_of_the_command() -> None:
     """A message must not name an option that is called otherwise."""
-    command = setting_options(lambda: None)
-    options = {option.name: option.opts for option in command.__click_params__}  # type: ignore[attr-defined]  # set by Click
+    options = {option.name: option.opts for option in train.params}
 
     for name, need in _NEEDS.items():
-        assert need.option in options[name.replace(".", "__")]
+        parameter = "baseline" if name == "bias.baseline_dice" else name.replace(".", "__")
+        assert need.option in options[parameter]
