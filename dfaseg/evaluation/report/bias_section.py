@@ -37,8 +37,8 @@ def bias_section(comparison: RunComparison) -> Markup | None:
     shown = join(_delta_table(comparison, learned)) if learned else None
     return section(
         "Class bias, difficulty and frequency",
-        "δ minus its mean over the classes, mean over seeds ± standard deviation. Above 0: training"
-        " found the class hard; below 0: easy. Only differences between classes mean anything.",
+        "δ minus its mean over the classes, mean over seeds ± standard deviation. Above 0 is meant"
+        " to say hard, below 0 easy. Only differences between classes mean anything.",
         shown,
         _relation_table(comparison),
         plots,

@@ -312,6 +312,7 @@ def test_relations_of_the_bias_are_in_every_file(tmp_path: Path) -> None:
     assert relations == {("delta", "baseline_dice"), ("delta", "log_frequency")}
     assert record["bias_relations"][0]["of_means"]["spearman"] is None
     assert "With 2 classes no correlation can be stated" in text
+    assert "Above 0 is meant to say hard" in text
     assert "dfa,dfa-1,1,Background,delta,-0.2" in lines
     assert "dfa,,,,num_classes_delta_baseline_dice,2" in lines
 
