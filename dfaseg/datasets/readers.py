@@ -12,7 +12,7 @@ from dfaseg.datasets.ebhi import read_ebhi
 from dfaseg.datasets.folder import read_folder
 from dfaseg.datasets.glas import read_glas
 from dfaseg.datasets.synthetic import read_synthetic
-from dfaseg.errors import ConfigError
+from dfaseg.errors import ConfigError, DatasetError
 
 READERS: Mapping[str, Callable[[Path], Dataset]] = {
     "bcss": read_bcss,
@@ -38,7 +38,7 @@ def read_dataset(name: str, root: Path | None) -> Dataset:
 
     Raises:
         ConfigError: The name is unknown, or a folder is missing or of no use.
-        DatasetError: The folder is not that data set, or not all of it.
+        DatasetError: The folder is not that data set, not all of it, or must not be read.
     """
     if name in MAKERS:
         if root is not None:
@@ -49,4 +49,10 @@ def read_dataset(name: str, root: Path | None) -> Dataset:
         raise ConfigError(f"data set '{name}': unknown; use one of {known}")
     if root is None:
         raise ConfigError(f"data set '{name}': give its folder with --root")
-    return READERS[name](root)
+    try:
+        return READERS[name](root)
+    except OSError as error:
+        raise DatasetError(
+            f"data set '{root}': '{error.filename}' cannot be read ({error.strerror}); change its"
+            " permissions, or copy it to where it can be read"
+        ) from error
