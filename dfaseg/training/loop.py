@@ -170,8 +170,16 @@ class Trainer:
     def _warn_of_absent_classes(self) -> None:
         counts = zip(self._data.info.class_map.names, self._train.pixel_counts, strict=True)
         absent = [f"'{name}'" for name, count in counts if not count]
-        if absent:
-            logger.warning("training split: no pixel of %s, so not learned", ", ".join(absent))
+        if not absent:
+            return
+        # Masks that other programs write in black and white hold one class and what is ignored.
+        is_hint = len(absent) == len(self._data.info.class_map) - 1
+        hint = (
+            "; 255 means not labelled: where it is a class, say so in classes.toml with its codes ="
+            " [255] and ignore = []"
+        )
+        names, more = ", ".join(absent), hint if is_hint else ""
+        logger.warning("training split: no pixel of %s, so not learned%s", names, more)
 
     def _teachers(self) -> Teachers | None:
         teaching = self._spec.teaching

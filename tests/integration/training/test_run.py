@@ -424,6 +424,19 @@ def test_class_without_pixels_is_left_out(
     assert result.test.macro_dice > 0.3
     assert load_checkpoint(result.model_path).card.pixel_frequencies[3] == 0
     assert "no pixel of 'never'" in caplog.text
+    assert "255" not in caplog.text
+
+
+def test_masks_of_black_and_white_are_told_of(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where 255 is meant as a class all of it is ignored, which nobody would look for."""
+    train = tuple(dataclasses.replace(e, read=partial(_as_one_class, e)) for e in data.train)
+    spec = dataclasses.replace(SPEC, epochs=1)
+
+    _trainer(spec, dataclasses.replace(data, train=train), tmp_path).run()
+
+    assert "codes = [255] and ignore = []" in caplog.text
 
 
 def test_test_split_without_labels_is_warned_of(
