@@ -55,9 +55,14 @@ def find_levels(tiff: TiffFile) -> tuple[TiffLevel, ...]:
 
     Raises:
         UnknownEncodingError: The file's vendor or encoding needs another reader.
+        EOFError: The file ends before its headers.
     """
+    if not tiff.pages:
+        raise EOFError("none where they should be; perhaps it was cut short")
     check_vendor(tiff)
-    pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
+    # Counted first: tifffile goes round for ever in a damaged list that leads back to its start.
+    listed = (tiff.pages[index] for index in range(len(tiff.pages)))
+    pages = [page for page in listed if isinstance(page, TiffPage)]
     tiled = [page for page in pages if page.is_tiled]
     if not tiled:
         raise UnknownEncodingError("not tiled")

@@ -12,8 +12,9 @@ from dfaseg.slide.resolution import StatedResolution
 _UM_PER_UNIT = {
     "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3, "pm": 1e-6,
 }  # fmt: skip
-_UM_PER_RESOLUTION_UNIT = {2: 25400.0, 3: 10000.0}
-"""Tag 296: 2 = inch, 3 = centimetre."""
+_INCH = 2
+_UM_PER_RESOLUTION_UNIT = {_INCH: 25400.0, 3: 10000.0}
+"""Tag 296: 2 = inch, which is meant where it is missing, 3 = centimetre; 1 is no unit."""
 _TEXT_TAGS = {271: "Make", 272: "Model", 305: "Software", 306: "DateTime"}
 
 
@@ -70,7 +71,8 @@ def parse_ome(description: str) -> tuple[StatedResolution | None, float | None]:
 
 def tag_resolution(page: TiffPage) -> StatedResolution | None:
     """Return the resolution of the TIFF tags, pixels per inch or centimetre, in µm per pixel."""
-    um = _UM_PER_RESOLUTION_UNIT.get(int(page.tags.valueof(296) or 2))
+    # No unit (1) is false for tifffile, which must not make it the inches of a tag that is missing.
+    um = _UM_PER_RESOLUTION_UNIT.get(int(page.tags.valueof(296, _INCH)))
     density_x, density_y = (_ratio(page.tags.valueof(code)) for code in (282, 283))
     # One pixel per inch is what writers put into these required tags when they know nothing.
     if um is None or min(density_x, density_y) <= 1:

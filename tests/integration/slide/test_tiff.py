@@ -255,6 +255,16 @@ def test_implausible_resolution_tag_is_not_believed(tmp_path: Path) -> None:
     assert open_slide(path, mpp=0.499).info.mpp == 0.499
 
 
+def test_density_without_a_unit_is_no_resolution(tmp_path: Path) -> None:
+    """Pixels per nothing are not pixels per inch, which is meant where the tag is missing."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE, mpp=0.5)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags[296].overwrite(1)
+
+    with pytest.raises(MissingResolutionError, match="no resolution in its metadata"):
+        open_slide(path)
+
+
 @pytest.mark.parametrize("compression", ["jpeg", "jpeg2000", "webp", "lzw", "deflate", "zstd"])
 def test_corrupt_tile_fails_alone_and_by_name(tmp_path: Path, compression: Compression) -> None:
     """The error names slide and tile; the neighbours stay readable."""
@@ -305,6 +315,28 @@ def test_file_cut_in_its_headers_is_refused(tmp_path: Path, num_bytes: int) -> N
 
     with pytest.raises(SlideError, match=r"slide 'a\.tif'"):
         open_slide(path)
+
+
+def test_file_cut_before_its_headers_is_said_to_be(tmp_path: Path) -> None:
+    """Many writers put the headers last: the commonest damage deserves words."""
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"II*\0" + (2**20).to_bytes(4, "little") + b"\0" * 100)
+
+    with pytest.raises(SlideError, match=r"headers \(none where they should be"):
+        open_slide(path)
+
+
+def test_slide_whose_directories_go_round_is_read(tmp_path: Path) -> None:
+    """One damaged offset must not hold up all other slides."""
+    path = write_tiff_slide(tmp_path / "a.tif", IMAGE, compression="none", downsamples=(1,))
+    with tifffile.TiffFile(path) as tiff:
+        first = tiff.pages.first.offset
+        next_at = first + 2 + 12 * len(tiff.pages.first.tags)
+    content = bytearray(path.read_bytes())
+    content[next_at : next_at + 4] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+
+    assert np.array_equal(read_level(open_tiff_slide(path)), IMAGE)
 
 
 def test_threads_read_the_same_pixels(tmp_path: Path) -> None:
