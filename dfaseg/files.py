@@ -158,7 +158,8 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """
     with write_aside(path) as aside:
         text = json.dumps(dict(record), indent=2, ensure_ascii=False)
-        aside.write_text(text + "\n", encoding="utf-8")
+        # A path that is not UTF-8 keeps its bytes, as escapes of JSON.
+        aside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

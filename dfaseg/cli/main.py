@@ -1,6 +1,7 @@
 """The ``dfaseg`` command: its group, its log, and errors as one line."""
 
 import importlib
+import io
 import logging
 import os
 import signal
@@ -111,6 +112,9 @@ def main() -> None:
     """Run the command line; a closed pipe ends it quietly."""
     collect_rarely()
     share_cores()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of slides may have letters that the terminal's encoding lacks; stderr does the same.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli(prog_name="dfaseg")
     except BrokenPipeError:

@@ -1,5 +1,6 @@
 """What a slide is called, in messages and in outputs, and where it is."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -50,4 +51,6 @@ def identify(location: str | Path, *, slide_id: str | None = None) -> Identity:
     """
     text = str(location)
     name = PurePosixPath(unquote(urlsplit(text).path)).name if "://" in text else Path(text).name
-    return Identity(text, name or text, slide_id)
+    # Names from other systems need not be UTF-8, which tables and records are.
+    readable = os.fsencode(name or text).decode(errors="replace")
+    return Identity(text, readable, slide_id)

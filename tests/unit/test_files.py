@@ -2,13 +2,14 @@
 
 import errno
 import fcntl
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from dfaseg.errors import OutputError
-from dfaseg.files import locked, remove_leftovers, scratch_file, write_aside
+from dfaseg.files import locked, remove_leftovers, scratch_file, write_aside, write_json
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -21,6 +22,14 @@ def test_file_appears_when_the_block_succeeds(tmp_path):
 
     assert path.read_text(encoding="utf-8") == "new"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_record_keeps_a_path_that_is_not_utf8(tmp_path):
+    """It is written when all else is done: too late to fail."""
+    write_json(tmp_path / "a.json", {"location": os.fsdecode(b"M\xfcller.svs")})
+
+    record = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert os.fsencode(record["location"]) == b"M\xfcller.svs"
 
 
 def test_failure_leaves_the_old_file(tmp_path):

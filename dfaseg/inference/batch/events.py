@@ -65,7 +65,9 @@ class EventLog:
             "pid": self.owner.pid,
             "job": self.owner.job,
         }
-        line = json.dumps(record, ensure_ascii=False)
+        text = json.dumps(record, ensure_ascii=False)
+        # A path that is not UTF-8 keeps its bytes, as escapes of JSON.
+        line = text.encode(errors="backslashreplace").decode()
         if isinstance(self.path, Path):
             append_line(self.path, line)
             return

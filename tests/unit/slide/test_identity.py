@@ -1,5 +1,6 @@
 """Names of slides."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_slide_is_named_after_its_file(
     identity = identify(location)
 
     assert (identity.name, identity.slide_id, identity.is_remote) == (name, slide_id, is_remote)
+
+
+def test_name_that_is_not_utf8_becomes_text() -> None:
+    """Results, tables and records are named after the slide; its path stays what it is."""
+    path = Path(os.fsdecode(b"/a/M\xfcller.svs"))
+
+    identity = identify(path)
+
+    assert (identity.name, identity.slide_id) == ("M\ufffdller.svs", "M\ufffdller")
+    assert identity.path == path
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The file of events that several processes share."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,16 @@ def test_event_says_who_when_and_what(tmp_path: Path) -> None:
     assert (event["event"], event["id"], event["tiles"]) == ("done", "Schnitt ü", 3)
     assert (event["pid"], event["host"]) == (owner.pid, owner.host)
     assert event["peak_memory_bytes"] > 0
+
+
+def test_path_that_is_not_utf8_is_kept(tmp_path: Path) -> None:
+    """Files that come from other systems may be called anything."""
+    path = os.fsdecode(b"/slides/M\xfcller.svs")
+    EventLog(tmp_path / "run.jsonl", Owner.of_this_process()).add("started", "M", path=path)
+
+    (event,) = read_events(tmp_path / "run.jsonl")
+
+    assert os.fsencode(event["path"]) == b"/slides/M\xfcller.svs"
 
 
 def test_line_cut_short_spoils_no_other(tmp_path: Path) -> None:
