@@ -1,7 +1,9 @@
 """Bytes at an offset, from a file or another machine; the only door of the native reader."""
 
+import errno
 import io
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -50,8 +52,13 @@ class FileSource:
     _descriptor = -1
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        self._size = os.fstat(self._descriptor).st_size
+        # Opening a pipe would wait, for ever and through SIGTERM, until somebody writes to it.
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
+        status = os.fstat(self._descriptor)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            self.close()
+            raise OSError(errno.ESPIPE, "a pipe or device, not a file")
+        self._size = status.st_size
 
     @property
     def size(self) -> int:

@@ -1,5 +1,6 @@
 """Which reader opens what, and what is said when none does."""
 
+import os
 import random
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def test_folder_is_not_a_slide(tmp_path: Path) -> None:
     """DICOM and MRXS come in folders; one file of them is the slide."""
     with pytest.raises(SlideError, match="is a folder; pass the slide file inside it"):
         open_slide(tmp_path)
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write to it, and a signal would not end the wait."""
+    os.mkfifo(tmp_path / "a.svs")
+
+    with pytest.raises(SlideError, match="a pipe or device, not a file"):
+        open_slide(tmp_path / "a.svs")
 
 
 def test_forbidden_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
