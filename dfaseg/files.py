@@ -157,9 +157,13 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
         OutputError: The file cannot be written.
     """
     with write_aside(path) as aside:
-        text = json.dumps(dict(record), indent=2, ensure_ascii=False)
-        # A path that is not UTF-8 keeps its bytes, as escapes of JSON.
-        aside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        aside.write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
+
+
+def json_text(record: Mapping[str, Any], indent: int | None = None) -> str:
+    """Return a record as JSON; a path that is not UTF-8 keeps its bytes, as escapes."""
+    text = json.dumps(dict(record), indent=indent, ensure_ascii=False)
+    return text.encode(errors="backslashreplace").decode()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Patches wait for the network, logits for the stitcher and mask rows for their results. Where the C
 library's heap held them, each left a gap behind that what came next, feature maps of many other
-sizes, did not quite fit: two to five percent of a run's memory.
+sizes, did not quite fit: one to three percent of a run's memory.
 """
 
 import math
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HUGE_PAGE = 2**21
-"""Bytes that the system maps at once where it may. Page by page, which is four times as long as
-writing to them, they would cost more than they save."""
+"""Bytes that the system maps at once where it may; page by page takes ten times as long."""
 
 Kind = TypeVar("Kind", bound=np.generic)
 

@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from dfaseg.errors import CheckpointError, ConfigError
-from dfaseg.mapped_memory import mapped_array
+from dfaseg.mapped_tensor import held_tensor
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
 from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import load_checkpoint
@@ -119,7 +118,7 @@ class Network:
 
         pending = []
         with self._explained(patches):
-            logits = self._room_for_logits(num_patches, height, width)
+            logits = held_tensor((num_patches, *self._logit_shape(height, width)), self.device)
             if self.streams is None:
                 for first in firsts:
                     run_chunk(first)
@@ -200,12 +199,6 @@ class Network:
     def _logit_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return classes, height and width of the logits of a patch of a height and width (px)."""
         return len(self.card.classes), height // self.logit_stride, width // self.logit_stride
-
-    def _room_for_logits(self, num_patches: int, height: int, width: int) -> Tensor:
-        shape = (num_patches, *self._logit_shape(height, width))
-        if self.device.type == "cpu":
-            return torch.from_numpy(mapped_array(shape, np.float32))
-        return torch.empty(shape, device=self.device)
 
     def _check_shape(self, logits: Tensor, height: int, width: int) -> None:
         wanted = self._logit_shape(height, width)

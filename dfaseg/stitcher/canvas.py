@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dfaseg.errors import ConfigError
 from dfaseg.geometry import Tile, TileGrid
-from dfaseg.mapped_memory import mapped_array
+from dfaseg.mapped_tensor import held_tensor
 from dfaseg.stitcher.blend import BlendMode, blend_weights
 
 _RELEASED_CELLS = 1 << 19
@@ -182,7 +182,7 @@ class Canvas:
             Logits and, as last channel, weights, shape ``(k + 1, num_rows, width_cells)``.
         """
         channels = len(self._band)
-        rows = self._room_for_rows((channels, num_rows, self.width_cells))
+        rows = held_tensor((channels, num_rows, self.width_cells), self._band.device)
         for span, part in self._spans(self._first_row, num_rows):
             rows[:, part] = self._band[:, span, : self.width_cells]
             self._band[:, span] = 0
@@ -190,12 +190,6 @@ class Canvas:
         # An uncovered cell holds 0 everywhere; dividing by 1 keeps it so.
         rows[:-1] /= torch.where(weights > 0, weights, 1)
         return rows
-
-    def _room_for_rows(self, shape: tuple[int, int, int]) -> Tensor:
-        """Return room for rows that will wait for their labels."""
-        if self._band.device.type == "cpu":
-            return torch.from_numpy(mapped_array(shape, np.float32))
-        return self._band.new_empty(shape)
 
     def _spans(self, first_row: int, num_rows: int) -> list[tuple[slice, slice]]:
         """Cut consecutive rows where the ring wraps: places in the ring, places in the rows."""

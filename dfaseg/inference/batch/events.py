@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import OutputError, OutputExistsError
-from dfaseg.files import explain
+from dfaseg.files import explain, json_text
 from dfaseg.inference.batch.owners import Owner
 from dfaseg.limits import peak_memory_bytes
 from dfaseg.storage.store_path import Place, StorePath
@@ -65,9 +65,7 @@ class EventLog:
             "pid": self.owner.pid,
             "job": self.owner.job,
         }
-        text = json.dumps(record, ensure_ascii=False)
-        # A path that is not UTF-8 keeps its bytes, as escapes of JSON.
-        line = text.encode(errors="backslashreplace").decode()
+        line = json_text(record)
         if isinstance(self.path, Path):
             append_line(self.path, line)
             return
