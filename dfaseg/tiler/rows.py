@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError
+from dfaseg.native.average import average
 from dfaseg.slide.slide import MemorySlide, ReducingSlide, Slide
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.resample import resampler
 from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE, StripBuffers
 
 Item = TypeVar("Item")
@@ -97,7 +97,6 @@ class RowReader:
         self._most_ahead = most_ahead
         self._executor = executor
         self._num_workers = num_workers
-        self._resample = resampler(plan.decoded_scale_x, plan.decoded_scale_y)
         self._level = slide.info.levels[plan.level].reduced(plan.reduction)
         self._read_tile = tile_reader(slide, plan)
         if needed is None:
@@ -185,9 +184,10 @@ class RowReader:
         out = buffers.result_rows(source.shape[0])
         touched = self._needed[buffers.first_carried_strip(strip) : strip + 1]
         blocks = list(buffers.blocks(np.any(touched, axis=0)))
+        scales = plan.decoded_scale_x, plan.decoded_scale_y
         _finish(
             self._share_out(
-                lambda block: self._resample(source[:, block[0]], out[:, block[1]]), blocks
+                lambda block: average(source[:, block[0]], out[:, block[1]], *scales), blocks
             )
         )
         rows = min(out.shape[0], plan.height - y)

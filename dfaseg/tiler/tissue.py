@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from dfaseg.geometry import TileGrid
 from dfaseg.tiler.boxes import Span, any_in_boxes, share_in_boxes
 
+# Pictures of this size are soon done, and threads of OpenCV's own would get in the way of ours.
+cv2.setNumThreads(1)
+
 MIN_SATURATION, MAX_SATURATION = 12, 38
 """Bounds of Otsu's threshold (of 255). On empty glass Otsu would split noise, and on a field that
 tissue fills it would split tissue; glass stays below 10, stained tissue above 40."""

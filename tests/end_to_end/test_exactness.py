@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 
 from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.native.average import average
 from dfaseg.slide.array import ArraySlide
 from dfaseg.stitcher.blend import blend_weights
-from dfaseg.tiler.resample import resampler
 from tests.predicting import (
     identity_network,
     mask_of,
@@ -46,7 +46,7 @@ def area_resampled(image: np.ndarray, scale: Fraction) -> np.ndarray:
     source = np.full((height * scale.numerator, width * scale.numerator, 3), 255, np.uint8)
     source[: image.shape[0], : image.shape[1]] = image
     out = np.empty((height * scale.denominator, width * scale.denominator, 3), np.uint8)
-    resampler(scale, scale)(source, out)
+    average(source, out, scale, scale)
     return out
 
 

@@ -2,28 +2,26 @@
 
 from fractions import Fraction
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dfaseg.tiler.resample import FAST_IN_OPENCV, MAX_EXACT_WEIGHT, area_weights
-
+MAX_EXACT_WEIGHT = 4096
+"""Largest sum of weights with which means are rounded as they should: single precision holds the
+sums exactly, and tells halves from what is just below them."""
 _BLOCK_PX = 1 << 25
 """Most pixels turned into float32 at a time, which takes 12 bytes for each."""
 
 
 def can_shrink(scale_x: Fraction, scale_y: Fraction) -> bool:
-    """Tell whether the host's way of shrinking by these scales gives sums that are whole numbers.
-
-    Only those can be made again bit for bit elsewhere.
-    """
-    if min(scale_x, scale_y) < 1:
-        return False
-    weight = scale_x.numerator * scale_y.numerator
-    return weight <= MAX_EXACT_WEIGHT or {scale_x, scale_y} <= FAST_IN_OPENCV
+    """Tell whether shrinking by these scales on a device gives the bits of the host."""
+    exact = scale_x.numerator * scale_y.numerator <= MAX_EXACT_WEIGHT
+    return min(scale_x, scale_y) >= 1 and exact
 
 
 class DeviceShrinker:
-    """Shrinks whole periods of rows, as ``tiler.resample`` does on the host.
+    """Shrinks whole periods of rows, as ``native.average`` does on the host.
 
     Weights are whole numbers, as there, and all sums stay below 2**24: float32 holds them exactly
     in whatever order they are made.
@@ -68,9 +66,22 @@ class DeviceShrinker:
         return out.reshape(int(height / rows), int(width / columns), 3)
 
     def _divided(self, sums: Tensor) -> Tensor:
-        """Divide sums by their weight, rounded as the host rounds."""
-        # Devices divide by a number by multiplying with its inverse, which is exact for 8 and 16.
-        if {self._scale_x, self._scale_y} <= FAST_IN_OPENCV and self._weight > 4:
-            return (sums * (1 / self._weight)).round_()  # halves to even
+        """Divide sums by their weight, rounded as the host rounds: halves up."""
         # A quarter of a unit brings what is just a whole number, and nothing else, above it.
         return ((sums + (self._weight // 2 + 0.25)) * (1 / self._weight)).floor_()
+
+
+def area_weights(scale: Fraction, channels: int = 1) -> NDArray[np.float32]:
+    """Return how much of each source pixel of a period each result pixel covers.
+
+    In units of 1/denominator, so that all are whole numbers.
+
+    Returns:
+        Shape ``(denominator * channels, numerator * channels)``; channels do not mix.
+    """
+    extent, unit = scale.numerator, scale.denominator
+    start = np.arange(unit)[:, None] * extent
+    first = np.arange(extent) * unit
+    covered = np.minimum(start + extent, first + unit) - np.maximum(start, first)
+    weights = covered.clip(0).astype(np.float32)
+    return np.kron(weights, np.eye(channels, dtype=np.float32))
