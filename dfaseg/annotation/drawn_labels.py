@@ -14,10 +14,10 @@ from dfaseg.annotation.class_rules import ClassRules
 from dfaseg.annotation.edge_runs import EdgeRuns
 from dfaseg.annotation.label_frame import LabelFrame
 from dfaseg.annotation.polygon_table import PolygonTable
-from dfaseg.annotation.rasterize import fill_crossings, find_crossings
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import AnnotationError
 from dfaseg.geometry import Rect
+from dfaseg.native.fill import fill_shapes
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,10 @@ MAX_MPP_ERROR = 0.05
 _REGION = -1
 """In place of a class index: a region of interest."""
 _RUNS_TOGETHER = 512
-"""Runs of edges whose crossings are found at a time, and in memory."""
+"""Runs of edges that are filled, and in memory, at a time."""
+
+Edges = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Where edges begin and end, ``(n, 2)`` each, (x, y)."""
 
 
 class DrawnLabels:
@@ -110,17 +113,17 @@ class DrawnLabels:
         label = np.full((rect.height, rect.width), background, np.uint8)
         corner = (rect.x, rect.y)
         is_of_interest = np.zeros(label.shape, np.uint8) if self._has_regions else None
-        for meaning, rows, cols in self._crossings(rect):
-            if meaning == _REGION and is_of_interest is not None:
-                fill_crossings(is_of_interest, 1, rows, cols, corner)
-            else:
-                fill_crossings(label, meaning, rows, cols, corner)
+        for meanings, bounds, edges in self._shapes(rect):
+            fill_shapes(label, meanings, bounds, edges, corner)  # regions are negative: left out
+            if is_of_interest is not None:
+                regions = np.where(meanings == _REGION, np.int16(1), np.int16(-1))
+                fill_shapes(is_of_interest, regions, bounds, edges, corner)
         if is_of_interest is not None:
             label[is_of_interest == 0] = IGNORE_INDEX
         return label
 
-    def _crossings(self, rect: Rect) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield meaning and crossings of the polygons in a part's rows, from below to above."""
+    def _shapes(self, rect: Rect) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64], Edges]]:
+        """Yield meanings, bounds and edges of polygons in a part's rows, from below to above."""
         runs, polygon = self._runs.touching(rect.y, rect.bottom)
         is_near = (self._low[polygon, 0] < rect.right) & (self._high[polygon, 0] > rect.x)
         runs, polygon = runs[is_near], polygon[is_near]
@@ -130,13 +133,9 @@ class DrawnLabels:
         firsts = np.flatnonzero(np.diff(polygon, prepend=-1))
         for these in _portions(firsts, len(runs)):
             starts, ends, num_edges = self._runs.edges(runs[these[0] : these[-1]])
-            rows, cols, num_crossings = find_crossings(starts, ends, rect.y, rect.bottom)
-            # Where each polygon's runs begin, of these their edges, of these their crossings.
-            of_run = np.cumsum([0, *num_edges])[these - these[0]]
-            bounds = np.concatenate([[0], np.cumsum(num_crossings)])[of_run].tolist()
-            meanings = self._meaning[polygon[these[:-1]]].tolist()
-            for meaning, (first, end) in zip(meanings, pairwise(bounds), strict=True):
-                yield meaning, rows[first:end], cols[first:end]
+            # Where each polygon's runs begin, and of these their edges.
+            bounds = np.cumsum([0, *num_edges])[these - these[0]]
+            yield self._meaning[polygon[these[:-1]]], bounds, (starts, ends)
 
 
 def _portions(firsts: NDArray[np.intp], num_runs: int) -> Iterator[NDArray[np.intp]]:

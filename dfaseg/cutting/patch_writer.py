@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from dfaseg.cutting.encoding import ENDINGS, encode_label, encode_patch, write_b
 from dfaseg.cutting.names import tile_name
 from dfaseg.cutting.spec import PatchFormat
 from dfaseg.geometry import Rect, Tile
+from dfaseg.native.count import count_values
 from dfaseg.tiler.patch_jobs import PatchJob
 from dfaseg.tiler.plan import ReadPlan
 
@@ -132,7 +132,7 @@ class PairWriter:
         if pixels is None:
             return self.patches.write(tile, None)
         label = read(tile.mask_rect)
-        counts = _count(label, self.num_classes)
+        counts = tuple(count_values(label)[: self.num_classes].tolist())
         if not any(counts):
             return CutTile(tile.row, tile.col, "unlabelled")
         write_bytes(self.masks, f"{self.patches.name_of(tile)}.png", encode_label(label))
@@ -142,14 +142,3 @@ class PairWriter:
     def within(self, top: int, bottom: int) -> Self:
         """Return the same with those labels only; see ``TileWriter``."""
         return replace(self, label=self.label.within(top, bottom))
-
-
-def _count(label: NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
-    # A twentieth of a histogram's time for each class; there are few, and fewer in a patch.
-    counts, left = [0] * num_classes, label.size
-    for index in range(num_classes):
-        if not left:
-            break
-        counts[index] = cv2.countNonZero((label == index).view(np.uint8))
-        left -= counts[index]
-    return tuple(counts)

@@ -9,6 +9,7 @@ from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.datasets.load import Split
 from dfaseg.datasets.places import Place
 from dfaseg.errors import DatasetError
+from dfaseg.native.count import count_values
 
 
 def pixel_counts(
@@ -36,14 +37,14 @@ def pixel_counts(
 
 
 def _count(label: NDArray[np.uint8], num_classes: int, name: str) -> NDArray[np.int64]:
-    histogram = np.bincount(label.ravel(), minlength=IGNORE_INDEX + 1)
+    histogram = count_values(label)
     unknown = np.flatnonzero(histogram[num_classes:IGNORE_INDEX])
     if unknown.size:
         raise DatasetError(
             f"mask '{name}': holds code {unknown[0] + num_classes}, but the classes are 0 to"
             f" {num_classes - 1}; correct the mask or the class map"
         )
-    return np.asarray(histogram[:num_classes], np.int64)
+    return histogram[:num_classes]
 
 
 def pixel_frequencies(counts: NDArray[np.int64]) -> NDArray[np.float64]:

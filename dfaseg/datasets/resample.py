@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfaseg.datasets.dataset import Dataset, Example, LabelledImage
 from dfaseg.datasets.pictures import MAX_PICTURE_PX
 from dfaseg.errors import ConfigError, DatasetError
+from dfaseg.native.count import count_values
 
 _SAME = 1e-3
 """Two resolutions that differ by less, relatively, are one: a pixel in an image of 1000."""
@@ -63,7 +64,7 @@ def resample(pixels: LabelledImage, factor: float) -> LabelledImage:
 
 def _majority(label: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the most frequent index in the area of each pixel, shape ``(size[1], size[0])``."""
-    present = np.flatnonzero(np.bincount(label.ravel(), minlength=256))
+    present = np.flatnonzero(count_values(label))
     winner = np.full(size[::-1], present[0], np.uint8)
     largest = np.zeros(size[::-1], np.float32)
     for index in present:

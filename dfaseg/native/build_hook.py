@@ -21,7 +21,11 @@ SOURCES = sorted(FOLDER.glob("*.c"))
 X86_BUILDS = {"libdfaseg.so": "x86_64_v2", "libdfaseg-avx2.so": "x86_64_v2+avx2"}
 """Libraries and what their processors offer; the former is what NumPy's wheels ask for, too."""
 OTHER_BUILDS = {"libdfaseg.so": "baseline"}
-FLAGS = ("-O3", "-Wall", "-Wextra", "-Werror", "-fno-sanitize=undefined", "-fPIC", "-shared", "-s")
+FLAGS = (
+    *("-O3", "-fPIC", "-shared", "-s", "-Wall", "-Wextra", "-Werror"),
+    # Every processor rounds after each step, as NumPy does.
+    *("-ffp-contract=off", "-fno-sanitize=undefined"),
+)
 
 
 class CompileHook(BuildHookInterface):  # type: ignore[misc]  # Hatch has no types for mypy

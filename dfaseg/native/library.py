@@ -9,6 +9,13 @@ import numpy as np
 from dfaseg.errors import DfasegError
 
 FOLDER = Path(__file__).parent
+_ADDRESS, _LENGTH = ctypes.c_void_p, ctypes.c_ssize_t
+_FUNCTIONS = {
+    "dfaseg_average": (*(_ADDRESS, _LENGTH) * 2, *(_LENGTH,) * 6, _ADDRESS),
+    "dfaseg_count": (_ADDRESS, _LENGTH, _ADDRESS),
+    "dfaseg_fill": (_ADDRESS, *(_LENGTH,) * 5, *(_ADDRESS,) * 4, *(_LENGTH, _ADDRESS, _LENGTH)),
+}
+"""What the library offers, and of what kind the arguments are; nothing is returned."""
 
 
 @cache
@@ -28,9 +35,9 @@ def load() -> ctypes.CDLL:
             f"{library}: this part of dfaseg cannot be loaded ({error}); "
             "install dfaseg with pip, which compiles it"
         ) from error
-    address, length = ctypes.c_void_p, ctypes.c_ssize_t
-    loaded.dfaseg_average.restype = None
-    loaded.dfaseg_average.argtypes = (*(address, length) * 2, *(length,) * 6, address)
+    for name, arguments in _FUNCTIONS.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = None, arguments
     return loaded
 
 

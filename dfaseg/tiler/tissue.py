@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.geometry import TileGrid
+from dfaseg.native.count import count_values
 from dfaseg.tiler.boxes import Span, any_in_boxes, share_in_boxes
 
 # Pictures of this size are soon done, and threads of OpenCV's own would get in the way of ours.
@@ -166,7 +167,7 @@ def otsu_threshold(values: NDArray[np.uint8]) -> float:
     Args:
         values: At least two different ones.
     """
-    counts = _count_values(values).astype(np.float64)
+    counts = count_values(values).astype(np.float64)
     below = counts.cumsum()[:-1]  # how many are at most 0, 1, ...
     above = values.size - below
     moments = (counts * np.arange(256)).cumsum()
@@ -174,14 +175,6 @@ def otsu_threshold(values: NDArray[np.uint8]) -> float:
         gap = moments[:-1] / below - (moments[-1] - moments[:-1]) / above
     variance = below * above * gap**2
     return float(np.nanargmax(variance))
-
-
-def _count_values(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how often each value occurs; NumPy makes 64-bit numbers of all that it is given."""
-    counts = np.zeros(256, np.int64)
-    for start in range(0, values.size, VALUES_AT_ONCE):
-        counts += np.bincount(values[start : start + VALUES_AT_ONCE], minlength=256)
-    return counts
 
 
 def _is_ink(channels: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
