@@ -28,7 +28,7 @@ def arrays_of(shapes):
 
 
 def is_inside(rings, col, row):
-    """Whether an odd number of edges, crossed in double precision, lies left of a centre or on it."""
+    """Whether an odd number of edges, crossed in doubles, lies left of a centre or on it."""
     y = row + 0.5
     inside = False
     for ring in rings:
