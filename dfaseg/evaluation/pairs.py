@@ -1,12 +1,14 @@
 """Which truth belongs to which prediction."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from dfaseg.annotation.geojson import is_own_geojson
 from dfaseg.datasets.folder_table import SEPARATOR
+from dfaseg.datasets.slide_table import SLIDE_SUFFIXES
 from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.drawn_truth import is_drawing_path
 from dfaseg.evaluation.mask_files import STORE_SUFFIX, is_mask_path, stated_slide_id
@@ -55,7 +57,9 @@ class Pairing:
 def find_pairs(predictions: Sequence[Path], truth: Path) -> Pairing:
     """Match predictions with their truths, by the slide's id or the file's stem.
 
-    A single prediction goes with a single truth, whatever their names.
+    A truth may also be named after the slide's whole file, as QuPath proposes (``s1.svs.geojson``)
+    and ``dfaseg tile`` reads it. A single prediction goes with a single truth, whatever they are
+    called.
 
     Args:
         predictions: Masks, or folders of masks.
@@ -75,7 +79,8 @@ def find_pairs(predictions: Sequence[Path], truth: Path) -> Pairing:
         ((name, mask),) = masks.items()
         return Pairing((Pair(name, mask, truth),), ())
     found = _expand(truth, lambda path: is_mask_path(path) or is_drawing_path(path))
-    truths = _by_id([path for path in found if not _is_beside_its_mask(path)])
+    wanted = {*masks, *(_composed(file_stem(mask)) for mask in masks.values())}
+    truths = _by_id([path for path in found if not _is_beside_its_mask(path)], wanted)
     partners = {name: _partner(name, mask, truths) for name, mask in masks.items()}
     missing = [name for name, partner in partners.items() if partner is None]
     if missing:
@@ -106,7 +111,7 @@ def file_stem(path: Path) -> str:
 
 
 def _partner(name: str, mask: Path, truths: dict[str, Path]) -> str | None:
-    return next((key for key in (name, file_stem(mask)) if key in truths), None)
+    return next((key for key in (name, _composed(file_stem(mask))) if key in truths), None)
 
 
 def _is_folder(path: Path) -> bool:
@@ -140,11 +145,21 @@ def _is_beside_its_mask(path: Path) -> bool:
         return is_own_geojson(file.read(_HEAD_BYTES))
 
 
-def _by_id(paths: Iterable[Path]) -> dict[str, Path]:
+def _by_id(paths: Iterable[Path], wanted: Collection[str] = ()) -> dict[str, Path]:
+    """Return files by their slides' ids; the name of a slide's file stands for a wanted id."""
     found: dict[str, list[Path]] = {}
     for path in paths:
-        found.setdefault(stated_slide_id(path) or file_stem(path), []).append(path)
+        name = _composed(stated_slide_id(path) or file_stem(path))
+        slide = PurePath(name)
+        if name not in wanted and slide.stem in wanted and slide.suffix.lower() in SLIDE_SUFFIXES:
+            name = slide.stem
+        found.setdefault(name, []).append(path)
     return {name: _only_one(name, of_slide) for name, of_slide in found.items()}
+
+
+def _composed(name: str) -> str:
+    """Return a name with accents as part of their letters; files from a Mac have them apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _only_one(name: str, of_slide: Sequence[Path]) -> Path:

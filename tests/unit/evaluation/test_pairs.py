@@ -33,6 +33,23 @@ def test_files_go_together_by_their_names(tmp_path: Path) -> None:
     ]
 
 
+def test_truth_may_have_the_name_of_its_slides_file(tmp_path: Path) -> None:
+    """As QuPath proposes and `tile` reads it; what is called like another prediction is its own."""
+    masks = touch(tmp_path / "p", "a.png", "a.jpeg.png", "Gewebe ä.png")
+    truths = touch(tmp_path / "t", "a.svs.geojson", "a.jpeg.xml", "Gewebe a\u0308.dcm.json")
+
+    found = find_pairs([masks], truths)
+
+    assert found.without_prediction == ()
+    assert {one.name: one.truth.name for one in found.pairs} == {
+        "a": "a.svs.geojson",
+        "a.jpeg": "a.jpeg.xml",
+        "Gewebe ä": "Gewebe a\u0308.dcm.json",
+    }
+    with pytest.raises(EvaluationError, match=r"slide 'a': .* and .* are both of it"):
+        find_pairs([masks], touch(truths, "a.geojson"))
+
+
 def test_one_prediction_goes_with_one_truth(tmp_path: Path) -> None:
     """Whatever they are called."""
     folder = touch(tmp_path / "f", "a.png", "b.json")
