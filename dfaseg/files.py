@@ -30,6 +30,8 @@ _REMEDIES = {
     errno.EACCES: "write where you are allowed to",
     errno.EPERM: "write where you are allowed to",
     errno.EROFS: "write where you are allowed to",
+    errno.EEXIST: "move that file away or choose another name",
+    errno.ENOTDIR: "choose a place that is not below a file",
 }
 
 
@@ -38,6 +40,18 @@ def explain(error: OSError) -> str:
     problem = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{problem}; {remedy}" if remedy else problem
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that there is a folder, before any work is done.
+
+    Raises:
+        OutputError: There is none, or it is a file.
+    """
+    if not folder.is_dir():
+        is_file = os.path.lexists(folder)
+        problem = "is no folder; choose another" if is_file else "does not exist; create it first"
+        raise OutputError(f"output folder '{folder}': {problem}")
 
 
 def refuse_long_stem(stem: str) -> None:

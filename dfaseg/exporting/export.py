@@ -11,7 +11,7 @@ from dfaseg.exporting.ownership import is_export
 from dfaseg.exporting.png import write_png
 from dfaseg.exporting.polygons import write_polygons
 from dfaseg.exporting.spec import POLYGON_FORMATS, ExportSpec
-from dfaseg.files import remove_leftovers
+from dfaseg.files import check_folder, remove_leftovers
 from dfaseg.stitcher.mask_folder import enclosing_zarr
 
 
@@ -67,8 +67,7 @@ def _check_place(spec: ExportSpec) -> None:
         OutputError: There is no such folder, or it is a part of a mask.
     """
     folder = spec.out.absolute().parent
-    if not folder.is_dir():
-        raise OutputError(f"output folder '{folder}': does not exist; create it first")
+    check_folder(folder)
     zarr = enclosing_zarr(spec.out)
     if zarr is not None:
         raise OutputError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dfaseg.errors import OutputError
-from dfaseg.files import explain, locked, remove_entry, write_aside
+from dfaseg.files import check_folder, explain, locked, remove_entry, write_aside
 from dfaseg.inference.hidden_folder import (
     POLYGON_SPOOL,
     PUBLISHING,
@@ -111,8 +111,7 @@ class OutputPaths(ResultPlaces[Path]):
         self.refuse_taken(overwrite=overwrite)
         refuse_foreign_hidden(self.partial, self.finals)
         for folder in {final.parent for final in self.finals}:
-            if not folder.is_dir():
-                raise OutputError(f"output folder '{folder}': does not exist; create it first")
+            check_folder(folder)
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise OutputError(f"output folder '{folder}': not writable; choose another --out")
 

@@ -400,12 +400,14 @@ def test_folder_of_somebody_else_is_not_replaced(place: Path) -> None:
     ("out", "words"),
     [
         ("no/m.zarr", ["does not exist", "create it first"]),
-        ("precious.txt/m.zarr", ["precious.txt", "create it first"]),
+        ("precious.txt/m.zarr", ["precious.txt", "is no folder", "choose another"]),
+        ("notes", ["notes", "is no folder", "choose another"]),
         ("m.tif", ["must end in .zarr"]),
     ],
 )
 def test_impossible_output_is_refused(place: Path, out: str, words: list[str]) -> None:
     """Before any work is done."""
+    (place / "notes").touch()
     with untouched(place):
         result = run(place, out=place / out)
 

@@ -152,6 +152,22 @@ def test_ids_that_are_other_files_of_the_results_are_refused(tmp_path: Path, sli
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("out", "remedy"), [("notes", "choose another name"), ("notes/out", "not below a file")]
+)
+def test_file_in_the_place_of_the_results_is_named(tmp_path: Path, out: str, remedy: str) -> None:
+    """In one line that says what to do."""
+    slide = slide_file(tmp_path)
+    (tmp_path / "notes").touch()
+
+    result = run_tile(slide, "--out", tmp_path / out)
+
+    assert result.exit_code == 1
+    assert f"output folder '{tmp_path / out}': cannot be made" in result.stderr
+    assert remedy in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_slide_without_tissue_is_no_failure(tmp_path: Path) -> None:
     """Its table is empty and the reason is said."""
     glass = np.full((300, 400, 3), 243, np.uint8)

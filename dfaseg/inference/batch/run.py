@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 from dfaseg.errors import ClaimLostError, ConfigError, DfasegError, StoppedError
+from dfaseg.files import check_folder
 from dfaseg.inference.batch.begin import (
     NEXT_AT,
     NEXT_STAGED_AT,
@@ -80,6 +82,8 @@ def predict_slides(
     """
     stop = stop or threading.Event()
     refuse_inside_zarr(spec.folder / EVENTS_FILE)
+    if isinstance(spec.folder, Path) and spec.folder.exists():  # a missing one is made
+        check_folder(spec.folder)
     refuse_foreign_events(spec.folder / EVENTS_FILE)
     with (
         scratch_of(spec.settings) as scratch,
