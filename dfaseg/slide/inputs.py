@@ -1,7 +1,9 @@
 """Which slides a command is to work on: files, folders, patterns, lists, URLs."""
 
 import glob
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -20,6 +22,8 @@ PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
 """Taken in folders without whole-slide files; beside those they are labels and previews."""
 _OVERLAY = ".overlay.png"
 """Results may lie beside the slides; those are no slides."""
+_ANY_DEPTH = "**"
+"""Stands in patterns for any number of folders."""
 _LISTS: Mapping[str, Callable[[Path], tuple[ListedSlide, ...]]] = MappingProxyType(
     {".txt": read_slide_list, ".csv": read_slide_table}
 )
@@ -134,11 +138,40 @@ def _matches(pattern: Path) -> list[Path]:
     Raises:
         ConfigError: There are none.
     """
-    paths = sorted(map(Path, glob.glob(str(pattern), recursive=True)))  # noqa: PTH207 - any path
-    files = [path for path in paths if path.is_file()]
+    files = sorted({path for path in _expand(pattern) if path.is_file()})
     if not files:
         raise ConfigError(f"pattern '{pattern}': no file matches; check it")
     return files
+
+
+def _expand(pattern: Path) -> Iterator[Path]:
+    """Yield what a pattern matches, some perhaps twice; links are followed, but not in circles.
+
+    glob itself goes round in links that lead back up, forty folders deep along each way.
+    """
+    parts = pattern.parts
+    if _ANY_DEPTH not in parts:
+        yield from map(Path, glob.glob(str(pattern)))  # noqa: PTH207 - any path
+        return
+    depth = parts.index(_ANY_DEPTH)
+    rest = parts[depth + 1 :] or ("*",)
+    for top in _expand(Path(*parts[:depth])):
+        for folder in _folders_below(top, set()):
+            yield from _expand(Path(glob.escape(str(folder)), *rest))
+
+
+def _folders_below(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """Yield a folder and those below it that are not hidden, each once, links to them last."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    yield folder
+    with suppress(OSError):  # as glob passes over what may not be read
+        found = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        for entry in sorted(found, key=lambda entry: (entry.is_symlink(), entry)):
+            if entry.is_dir():
+                yield from _folders_below(entry, seen)
 
 
 def _listed(path: Path) -> list[SlideInput]:

@@ -54,6 +54,19 @@ def test_pattern_gives_files_below(tmp_path: Path) -> None:
     assert ids(tmp_path / "**" / "*.svs") == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("links", [(), ("in/self", "in/x/up", "in/x/up too")])
+def test_pattern_follows_links_but_not_in_circles(tmp_path: Path, links: tuple[str, ...]) -> None:
+    """Slides lie on other disks, and links that lead back were followed until the end of time."""
+    touch(tmp_path, "in/x [1]/a.svs", "in/.hidden/b.svs", "in/x/c.svs", "disk/deep/d.svs")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "disk")
+    for link in links:
+        (tmp_path / link).symlink_to(tmp_path / "in")
+
+    assert ids(tmp_path / "in" / "**" / "*.svs") == ["d", "c", "a"]
+    assert ids(tmp_path / "in" / "**") == ["d", "c", "a"]
+    assert ids(tmp_path / "**" / "x*" / "[a-c].svs") == ["c", "a"]
+
+
 def test_file_named_like_a_pattern_is_a_file(tmp_path: Path) -> None:
     """Scanners write brackets into names."""
     touch(tmp_path, "a [1].svs", "a 1.svs")
