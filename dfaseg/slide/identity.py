@@ -1,6 +1,7 @@
 """What a slide is called, in messages and in outputs, and where it is."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -8,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 SAMPLE = "sample"
 """Name under which the built-in slide is opened."""
 _LOCAL_SCHEME = "file://"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+"""Line breaks and what terminals take for commands; names of files can hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,6 @@ def identify(location: str | Path, *, slide_id: str | None = None) -> Identity:
     """
     text = str(location)
     name = PurePosixPath(unquote(urlsplit(text).path)).name if "://" in text else Path(text).name
-    # Names from other systems need not be UTF-8, which tables and records are.
+    # Names from other systems need not be UTF-8, which tables and records are, nor one line.
     readable = os.fsencode(name or text).decode(errors="replace")
-    return Identity(text, readable, slide_id)
+    return Identity(text, _CONTROLS.sub("\ufffd", readable), slide_id)

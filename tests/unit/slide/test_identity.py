@@ -40,6 +40,15 @@ def test_name_that_is_not_utf8_becomes_text() -> None:
     assert identity.path == path
 
 
+def test_name_of_two_lines_becomes_one() -> None:
+    """Else tables, logs and errors break there; escapes would even command the terminal."""
+    identity = identify("/a/new\nline\x1b[2J.svs")
+
+    assert identity.name == "new\ufffdline\ufffd[2J.svs"
+    assert identity.slide_id == "new\ufffdline\ufffd[2J"
+    assert identity.path == Path("/a/new\nline\x1b[2J.svs")
+
+
 @pytest.mark.parametrize(
     ("location", "path"),
     [("/a/b c.svs", "/a/b c.svs"), ("file:///a/b%20c.svs", "/a/b c.svs")],
