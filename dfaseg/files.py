@@ -26,9 +26,10 @@ _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK})
 """Said by network disks that were mounted without locks."""
 _REMEDIES = {
     errno.ENOSPC: "free some space or write to another disk",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f) or write to another disk",
     errno.EDQUOT: "free some of your quota or write to another disk",
-    errno.EACCES: "write where you are allowed to",
-    errno.EPERM: "write where you are allowed to",
+    errno.EACCES: "ask for access or use another place",
+    errno.EPERM: "ask for access or use another place",
     errno.EROFS: "write where you are allowed to",
     errno.EEXIST: "move that file away or choose another name",
     errno.ENOTDIR: "choose a place that is not below a file",

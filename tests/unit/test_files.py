@@ -4,12 +4,13 @@ import errno
 import fcntl
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from dfaseg.errors import OutputError
-from dfaseg.files import locked, remove_leftovers, scratch_file, write_aside, write_json
+from dfaseg.files import explain, locked, remove_leftovers, scratch_file, write_aside, write_json
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -53,6 +54,28 @@ def test_missing_folder_is_an_output_error(tmp_path):
     """The error names the file that cannot be written."""
     with pytest.raises(OutputError, match=r"a\.txt"), write_aside(tmp_path / "no" / "a.txt"):
         pass
+
+
+def test_limit_of_file_sizes_is_named(tmp_path):
+    """Batch systems set one, and the disk has room all the same."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with (
+            pytest.raises(OutputError, match="ulimit -f"),
+            write_aside(tmp_path / "a.txt") as aside,
+        ):
+            aside.write_bytes(b"x" * 4096)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("refused", [errno.EACCES, errno.EPERM])
+def test_refused_access_is_not_told_to_write(refused: int):
+    """It may have been reading."""
+    assert explain(OSError(refused, "Refused")) == "Refused; ask for access or use another place"
 
 
 def test_file_gets_the_permissions_of_an_ordinary_file(tmp_path):
