@@ -188,7 +188,8 @@ def _parse_class(record: Mapping[str, Any]) -> TissueClass:
             f"class '{record['name']}': index {record['index']!r} is not a whole number"
         )
     name = str(record["name"])
-    if not name.strip() or len(name.splitlines()) > 1:
+    is_text = not any(unicodedata.category(letter) == "Cc" for letter in name)  # of a terminal
+    if not name.strip() or len(name.splitlines()) > 1 or not is_text:
         raise ClassMapError(f"class {record['index']}: name {name!r} must be one line of text")
     rgb = (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
     return TissueClass(record["index"], name, rgb)

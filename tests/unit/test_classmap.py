@@ -96,11 +96,12 @@ def test_file_is_read_in_order_of_index(tmp_path):
         (TOML.replace("colour =", "color ="), r"key 'color' \(is 'colour' meant\?\)"),
         (TOML.replace('"gland"', '" "'), "class 1: name ' ' must be one line of text"),
         (TOML.replace('"gland"', r'"a\nb"'), "class 1: name .* must be one line of text"),
+        (TOML.replace('"gland"', r'"a\u001b[2Jb"'), r"name 'a\\x1b\[2Jb' must be one line of text"),
     ],
     ids=[
         *("no TOML", "empty", "number", "gap", "text as index", "unknown", "misspelt", "two"),
         *("of a class", "class in a class", "in a class", "misspelt in a class", "American"),
-        *("no name", "two lines"),
+        *("no name", "two lines", "terminal command"),
     ],
 )
 def test_broken_file_is_named(tmp_path, text, message):
