@@ -36,13 +36,13 @@ def snakemake() -> str:
 
 
 def test_each_slide_is_a_job_of_its_own(tmp_path: Path, snakemake: str) -> None:
-    """A stopped job is tried again, and a broken slide fails alone."""
+    """A stopped job is tried again, and a broken slide fails alone; the table is one of Excel's."""
     for number in range(2):
         image = tissue_like_image(100, 100, seed=number)
         write_tiff_slide(tmp_path / f"s{number}.tif", image, tile_px=64, downsamples=(1,))
     (tmp_path / "broken.tif").write_bytes((tmp_path / "s0.tif").read_bytes()[:300])
     rows = ["path,id,mpp", "s0.tif,,", "s1.tif,second,0.25", "broken.tif,,"]
-    (tmp_path / "slides.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "slides.csv").write_text("\n".join(rows) + "\n", encoding="utf-8-sig")
     model = write_tiny_model(tmp_path / "tiny.safetensors")
     settings = [f"model={model}", "options=--tissue none", "threads=1", "retries=1"]
 
