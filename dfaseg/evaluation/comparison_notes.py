@@ -6,7 +6,7 @@ from dfaseg.evaluation.compare import Comparison
 from dfaseg.evaluation.differences import LEVEL, can_find, smallest_rank_p
 from dfaseg.evaluation.methods import Method
 from dfaseg.evaluation.paired import NUM_DRAWS
-from dfaseg.evaluation.summary import FEW_CASES
+from dfaseg.evaluation.summary import few_cases_notes
 from dfaseg.evaluation.wording import named
 from dfaseg.wording import counted
 
@@ -68,9 +68,8 @@ def cautions(
             " one between seeds. Compare runs of the same seeds, or look at the differences seed by"
             " seed."
         )
-    if num_cases < FEW_CASES:
-        said.append(f"There are {num_cases} cases only: intervals are likely too narrow.")
-    return (*said, *_limits_of_tests(len(methods), len(tests.tests), num_cases, reference))
+    limits = _limits_of_tests(len(methods), len(tests.tests), num_cases, reference)
+    return (*said, *few_cases_notes(num_cases), *limits)
 
 
 def _limits_of_tests(

@@ -127,9 +127,13 @@ def _notes(result: EvalResult) -> tuple[str, ...]:
             notes.append(
                 f"{entry.name} does not occur in the truth but was predicted: its Dice is 0."
             )
-    num_cases = len(result.by_case())
-    if 1 < num_cases < FEW_CASES:
-        notes.append(f"There are {num_cases} cases only: intervals are likely too narrow.")
+    return (*notes, *few_cases_notes(len(result.by_case())))
+
+
+def few_cases_notes(num_cases: int) -> tuple[str, ...]:
+    """Return how far intervals over cases can be believed, where these are few."""
     if num_cases == 1:
-        notes.append("There is one case only: no interval can be given.")
-    return tuple(notes)
+        return ("There is one case only: no interval can be given.",)
+    if num_cases < FEW_CASES:
+        return (f"There are {num_cases} cases only: intervals are likely too narrow.",)
+    return ()

@@ -82,6 +82,16 @@ def test_method_is_found_by_its_name_or_a_run() -> None:
         find_method(methods, "cold")
 
 
+@pytest.mark.parametrize(
+    ("cases", "said"), [(1, "one case only: no interval"), (2, "2 cases only")]
+)
+def test_intervals_over_few_cases_are_not_to_be_believed(cases: int, said: str) -> None:
+    """Over a single one there are none."""
+    comparison = compare_runs([run({"bias.mode": m}, 0, cases=cases) for m in ("dfa", "none")])
+
+    assert said in " ".join(comparison.cautions)
+
+
 def test_few_cases_are_said_to_show_nothing() -> None:
     """Five cases give no p below 0.0625; six give 0.031, enough for one test but not for three."""
     modes = ("dfa", "none", "cold")
