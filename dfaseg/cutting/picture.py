@@ -12,7 +12,7 @@ from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.cutting.encoding import encode_patch, write_bytes
 from dfaseg.cutting.job import CutPlan
 from dfaseg.cutting.places import TilePlaces
-from dfaseg.figures.lettering import fitted, font_for, writable, writable_name
+from dfaseg.figures.lettering import fitted, font_for, writable, writable_name, write
 from dfaseg.tiler.survey import Survey
 from dfaseg.wording import counted
 
@@ -113,7 +113,7 @@ def _page(picture: NDArray[np.uint8], places: TilePlaces, cut: CutPlan, mpp: flo
     words = f"{tiles} of {cut.grid.patch_px} px at {cut.plan.mpp:.3g} µm/px"
     bar = _draw_scale_bar(draw, page.width - MARGIN_PX, top + 4, mpp)
     name = fitted(writable(places.slide_id), FONT_PX, bar - 2 * MARGIN_PX)
-    draw.text((MARGIN_PX, top), name, fill=INK, font=font_for(name, FONT_PX))
+    write(draw, (MARGIN_PX, top), name, FONT_PX, INK)
     small = font_for(words, FONT_PX - 4)
     draw.text((MARGIN_PX, top + 26), words, fill=TILE_COLOUR, font=small)
     x = MARGIN_PX + draw.textlength(words, font=small) + 24
@@ -137,7 +137,7 @@ def _with_classes(page: Image.Image, classes: ClassMap) -> Image.Image:
     draw = ImageDraw.Draw(longer)
     for (left, top), entry, name in zip(places, classes, names, strict=True):
         draw.rectangle((left, top + 1, left + 16, top + 17), fill=entry.colour, outline=INK)
-        draw.text((left + 24, top), name, fill=INK, font=font_for(name, FONT_PX - 4))
+        write(draw, (left + 24, top), name, FONT_PX - 4, INK)
     return longer
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import ImageFont
+from PIL.ImageDraw import ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
 from dfaseg.classmap import TissueClass
@@ -53,6 +54,25 @@ def font_for(text: str, size_px: int) -> Font:
     """
     file, _ = _best_file(text)
     return _load(file, size_px)
+
+
+def write(
+    draw: ImageDraw, place: tuple[float, float], text: str, size_px: int, ink: tuple[int, int, int]
+) -> None:
+    """Write a text so that its letters stand on the line on which those of other fonts do.
+
+    Args:
+        draw: Where to write.
+        place: Left edge, and top of the line as Pillow's own font counts it.
+        text: What to write.
+        size_px: Height of the letters, as Pillow counts it.
+        ink: Their colour.
+    """
+    font, own = font_for(text, size_px), _load(None, size_px)
+    left, top = place
+    if isinstance(font, FreeTypeFont) and isinstance(own, FreeTypeFont):
+        top += own.getmetrics()[0] - font.getmetrics()[0]
+    draw.text((left, top), text, fill=ink, font=font)
 
 
 def writable(text: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
-from dfaseg.figures.lettering import fitted, font_for, writable, writable_name
+from dfaseg.figures.lettering import fitted, font_for, writable, writable_name, write
 from dfaseg.files import write_aside
 from dfaseg.inference.overlay_gaps import hatched
 from dfaseg.wording import counted
@@ -136,8 +136,8 @@ def _draw_legend(draw: ImageDraw.ImageDraw, left: int, legend: Legend) -> int:
     title = fitted(writable(legend.title), FONT_PX, LEGEND_WIDTH_PX)
     subtitle = fitted(writable(legend.subtitle), FONT_PX - 4, LEGEND_WIDTH_PX)
     top = MARGIN_PX
-    draw.text((left, top), title, fill=INK, font=font_for(title, FONT_PX))
-    draw.text((left, top + 28), subtitle, fill=FAINT_INK, font=font_for(subtitle, FONT_PX - 4))
+    write(draw, (left, top), title, FONT_PX, INK)
+    write(draw, (left, top + 28), subtitle, FONT_PX - 4, FAINT_INK)
     top += 68
     for entry in legend.classes:
         draw.rectangle(_swatch(left, top), fill=entry.colour, outline=FAINT_INK)
@@ -168,7 +168,7 @@ def _draw_line(draw: ImageDraw.ImageDraw, place: tuple[int, int], name: str, val
     left, top = place
     right, font = left + LEGEND_WIDTH_PX, font_for(value, FONT_PX)
     name = fitted(name, FONT_PX, LEGEND_WIDTH_PX - 32 - 12 - font.getlength(value))
-    draw.text((left + 32, top), name, fill=INK, font=font_for(name, FONT_PX))
+    write(draw, (left + 32, top), name, FONT_PX, INK)
     draw.text((right, top), value, fill=FAINT_INK, font=font, anchor="ra")
 
 

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from dfaseg.classmap import TissueClass
 from dfaseg.figures import lettering
-from dfaseg.figures.lettering import Font, fitted, font_for, writable, writable_name
+from dfaseg.figures.lettering import Font, fitted, font_for, writable, writable_name, write
 
 LACKING = "\uffff"
 """No font has it."""
@@ -74,6 +75,21 @@ def test_names_of_other_languages_have_their_letters(text: str) -> None:
 def test_plain_names_look_as_ever() -> None:
     """The font of the other words in the picture."""
     assert _drawn(font_for("stroma", 20), "s") == _drawn(ImageFont.load_default(20), "s")
+
+
+@pytest.mark.parametrize("size_px", [14, 18])
+def test_names_in_all_fonts_stand_on_one_line(
+    tmp_path: Path, system_fonts: list[str], size_px: int
+) -> None:
+    """Beside boxes of one height; fonts have different room above their letters."""
+    system_fonts.append(write_font(tmp_path / "a.ttf", "瘍"))
+
+    def last_inked_row(name: str) -> int:
+        page = Image.new("RGB", (100, 50), "white")
+        write(ImageDraw.Draw(page), (10, 10), name, size_px, (0, 0, 0))
+        return int(np.flatnonzero((np.asarray(page) < 128).any(axis=(1, 2)))[-1])
+
+    assert last_inked_row("H") == last_inked_row("Ä") == last_inked_row("瘍")
 
 
 def test_font_is_found_without_loading_matplotlib() -> None:
