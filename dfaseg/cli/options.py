@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from dfaseg.errors import ConfigError
+from dfaseg.sharing.shares import Share, parse_share
 from dfaseg.storage.store_path import Place, parse_place
 
 
@@ -45,6 +47,24 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class ShareType(click.ParamType[Share]):
+    """One of several parts of the slides, ``I/N``."""
+
+    name = "share"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - Click's signature
+        ctx: click.Context | None,
+    ) -> Share:
+        """Parse one value."""
+        try:
+            return parse_share(value)
+        except ConfigError as error:
+            raise click.UsageError(str(error), ctx) from error
+
+
 device_option = click.option(
     "--device",
     default="auto",
@@ -78,6 +98,7 @@ overwrite_option = click.option(
 )
 shard_option = click.option(
     "--shard",
+    type=ShareType(),
     metavar="I/N",
     help="Do the I-th of N parts of the slides, about equal in area. Default: as a SLURM array or "
     "torchrun says, else all; 1/1 is all.",

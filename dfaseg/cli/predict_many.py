@@ -19,6 +19,7 @@ from dfaseg.tiler.unreadable import unreadable_words
 if TYPE_CHECKING:
     from dfaseg.inference.slide_run import Progress
     from dfaseg.inference.spec import PredictSpec
+    from dfaseg.sharing.shares import Share
     from dfaseg.storage.store_path import Place
 
 EXIT_SOME_FAILED = 3
@@ -29,7 +30,7 @@ class ManyOptions:
     """Options that only concern many slides; None or False where not given."""
 
     on_error: Literal["fail", "skip"] | None
-    shard: str | None
+    shard: "Share | None"
     dry_run: bool
 
 

@@ -115,6 +115,6 @@ def test_part_that_does_not_exist_is_refused(tmp_path: Path, slides: list[Path])
     """Before anything is written."""
     result = run_tile(*slides, "--out", tmp_path / "out", "--shard", "4/3")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "part 4 of 3 does not exist" in result.stderr
     assert not (tmp_path / "out").exists()

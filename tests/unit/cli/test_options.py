@@ -39,3 +39,17 @@ def test_path_with_a_colon_is_a_path() -> None:
     context = click.Context(click.Command("any"))
 
     assert local_path.convert("a:/b", None, context) == Path("a:/b")
+
+
+@pytest.mark.parametrize("command", ["predict", "tile"])
+@pytest.mark.parametrize("shard", ["x", "2", "3/2", "0/0"])
+def test_impossible_share_is_a_mistake_in_the_command(
+    command: str, shard: str, tmp_path: Path
+) -> None:
+    """As any other impossible value is, and told before the slides are looked for."""
+    slide, out = tmp_path / "missing.svs", tmp_path / "out"
+
+    result = CliRunner().invoke(cli, [command, str(slide), "--out", str(out), "--shard", shard])
+
+    assert result.exit_code == 2
+    assert "Error: --shard" in result.stderr
