@@ -1,6 +1,8 @@
 """Pairs of an image and a mask, decoded from pictures and checked."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from dfaseg.datasets.dataset import Example, LabelledImage
 from dfaseg.errors import DatasetError
+from dfaseg.slide.orientation import UPRIGHT, orientation_of
 from dfaseg.slide.padding import over_white
 from dfaseg.slide.pillow import PILLOW_ERRORS, tamed_pillow
 
@@ -24,6 +27,10 @@ LOSSLESS_SUFFIXES = PICTURE_SUFFIXES - {".jpg", ".jpeg"}
 MAX_PICTURE_PX = 2_000_000_000
 """6 GB in memory."""
 
+_LARGE_PX = 80_000_000
+"""Below Pillow's own limit, beyond which it complains."""
+_FEW_BITS = re.compile(r"L;([24])")
+"""Pillow's word for greys of 2 or 4 bits."""
 _WHITE_IS_ZERO = 0
 """In place of black, in a TIFF's tag of that name."""
 _UNKNOWN = 256
@@ -122,7 +129,8 @@ def read_image(path: Path, remedy: str) -> NDArray[np.uint8]:
         DatasetError: The file cannot be read (the message ends with the remedy), or holds
             fractions: what Pillow makes of those is black where white is 1.
     """
-    picture = _decode(path, remedy)
+    with _opened(path, remedy) as picture:
+        pass
     if picture.mode == "F":
         raise DatasetError(f"image '{path}': holds fractions; save it with 8 bits per channel")
     if picture.mode in {"I;16", "I;16B", "I;16L", "I"}:
@@ -136,7 +144,7 @@ def read_image(path: Path, remedy: str) -> NDArray[np.uint8]:
 def read_codes(path: Path, remedy: str) -> NDArray[Any]:
     """Decode a mask to whole numbers, shape ``(h, w)``.
 
-    Grey values (8 or 16 bits) and palette indices are codes; so is a colour whose three channels
+    Grey values (1 to 16 bits) and palette indices are codes; so is a colour whose three channels
     are equal. Alpha has no meaning.
 
     Raises:
@@ -144,7 +152,9 @@ def read_codes(path: Path, remedy: str) -> NDArray[Any]:
             colour, or is a TIFF that stores white as 0: programs do not agree which of its pixels
             are 0.
     """
-    picture = _decode(path, remedy, _refuse_deep_colours)
+    with _opened(path, remedy) as picture:
+        _refuse_deep_colours(picture, path)
+        step = _step_of_greys(picture)
     if _is_white_zero(picture):
         raise DatasetError(
             f"mask '{path}': is stored with white as 0 (WhiteIsZero), which programs read in two"
@@ -156,6 +166,8 @@ def read_codes(path: Path, remedy: str) -> NDArray[Any]:
     if picture.mode == "F":
         raise DatasetError(f"mask '{path}': holds fractions; save it with whole numbers")
     codes = np.array(picture)
+    if step > 1:
+        codes //= step
     if picture.mode in {"1", "L", "I", "I;16", "I;16B", "I;16L"}:
         return codes.astype(np.uint8) if codes.dtype == np.bool_ else codes
     if picture.mode == "LA":
@@ -179,25 +191,46 @@ def check_same_size(
         )
 
 
-def _decode(
-    path: Path, remedy: str, check: Callable[[ImageFile, Path], None] | None = None
-) -> Image.Image:
-    """Decode a picture; ``check`` sees it before, when Pillow still tells how it is stored."""
+@contextmanager
+def _opened(path: Path, remedy: str) -> Iterator[ImageFile]:
+    """Open a picture, which is decoded at the end: before, Pillow tells how it is stored."""
     try:
         with tamed_pillow():
             picture = Image.open(path)
         with picture:
-            if picture.width * picture.height > MAX_PICTURE_PX:
-                raise DatasetError(
-                    f"file '{path}': {picture.width} × {picture.height} px are too many for one"
-                    " training picture; cut it into parts"
-                )
-            if check is not None:
-                check(picture, path)
-            picture.load()
-            return picture
+            _check_size(picture, path)
+            yield picture
+            _check_upright(picture, path)
+            # Of a large TIFF the limit is looked at again.
+            is_large = picture.width * picture.height > _LARGE_PX
+            with tamed_pillow() if is_large else nullcontext():
+                picture.load()
     except PILLOW_ERRORS as error:
         raise DatasetError(f"file '{path}': not a readable picture ({error}); {remedy}") from error
+
+
+def _check_size(picture: ImageFile, path: Path) -> None:
+    if picture.width * picture.height > MAX_PICTURE_PX:
+        raise DatasetError(
+            f"file '{path}': {picture.width} × {picture.height} px are too many for one"
+            " training picture; cut it into parts"
+        )
+
+
+def _check_upright(picture: ImageFile, path: Path) -> None:
+    orientation = orientation_of(picture)
+    if orientation != UPRIGHT:
+        raise DatasetError(
+            f"file '{path}': is marked to be shown turned (orientation {orientation}),"
+            " which programs heed or not, so that image and mask may not lie on each other; save it"
+            " turned and without the mark"
+        )
+
+
+def _step_of_greys(picture: ImageFile) -> int:
+    """Return by how much Pillow makes greys of 2 or 4 bits differ, of which codes differ by 1."""
+    kinds = [_FEW_BITS.search(str(tile.args)) for tile in picture.tile]
+    return next((255 // (2 ** int(kind[1]) - 1) for kind in kinds if kind), 1)
 
 
 def _refuse_deep_colours(picture: ImageFile, path: Path) -> None:

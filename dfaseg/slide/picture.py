@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from dfaseg.errors import UnsupportedSlideError
 from dfaseg.slide.bytesource import FileSource
 from dfaseg.slide.fingerprint import fingerprint
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.levels import StoredLevel, make_levels
+from dfaseg.slide.orientation import UPRIGHT, orientation_of, orientation_warnings
 from dfaseg.slide.padding import over_white, padded_white
 from dfaseg.slide.pillow import PILLOW_ERRORS, tamed_pillow
 from dfaseg.slide.resolution import StatedResolution, choose_resolution
@@ -60,6 +62,7 @@ def open_picture(path: Path, identity: Identity, mpp: float | None) -> PictureSl
     try:
         with tamed_pillow(), Image.open(path) as image:
             _check_picture(image, identity)
+            orientation = _checked_orientation(image, identity)
             stated = _stated_resolution(image)
             pixels = _decode(image)
     except UnidentifiedImageError as error:
@@ -76,9 +79,21 @@ def open_picture(path: Path, identity: Identity, mpp: float | None) -> PictureSl
         mpp=resolution.mpp,
         mpp_source=resolution.source,
         levels=make_levels([StoredLevel(width, height, _TILE_PX, _TILE_PX)]),
-        warnings=resolution.warnings,
+        warnings=(*resolution.warnings, *orientation_warnings(orientation)),
     )
     return PictureSlide(pixels, info)
+
+
+def _checked_orientation(image: Image.Image, identity: Identity) -> int:
+    orientation = orientation_of(image)
+    if orientation != UPRIGHT and isinstance(image, TiffImageFile):
+        # Pillow turns those, and scrambles some.
+        raise UnsupportedSlideError(
+            identity.name,
+            f"is marked to be shown turned (orientation {orientation}); save it turned and without"
+            " the mark",
+        )
+    return orientation
 
 
 def _check_picture(image: Image.Image, identity: Identity) -> None:

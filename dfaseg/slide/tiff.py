@@ -17,6 +17,7 @@ from dfaseg.slide.codecs import DECODE_ERRORS, UnknownEncodingError
 from dfaseg.slide.fingerprint import fingerprint
 from dfaseg.slide.identity import Identity
 from dfaseg.slide.levels import make_levels
+from dfaseg.slide.orientation import orientation_warnings
 from dfaseg.slide.padding import whiten_outside
 from dfaseg.slide.resolution import choose_resolution
 from dfaseg.slide.slide import SlideInfo
@@ -135,7 +136,7 @@ def open_tiff(source: ByteSource, identity: Identity, mpp: float | None) -> Tiff
         levels=make_levels([level.size for level in stored]),
         properties=metadata.properties,
         objective_power=metadata.objective_power,
-        warnings=(*resolution.warnings, *planes),
+        warnings=(*resolution.warnings, *planes, *orientation_warnings(metadata.orientation)),
     )
     return TiffSlide(source, info, stored)
 

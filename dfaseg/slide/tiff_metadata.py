@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from tifffile import TiffFile, TiffPage
 
+from dfaseg.slide.orientation import UPRIGHT, known_orientation
 from dfaseg.slide.resolution import StatedResolution
 
 _UM_PER_UNIT = {
@@ -20,11 +21,19 @@ _TEXT_TAGS = {271: "Make", 272: "Model", 305: "Software", 306: "DateTime"}
 
 @dataclass(frozen=True, slots=True)
 class TiffMetadata:
-    """Facts from the headers, believable or not."""
+    """Facts from the headers, believable or not.
+
+    Attributes:
+        resolutions: What is said of it, the best source first.
+        objective_power: Magnification of the objective.
+        properties: The vendor's own.
+        orientation: How a viewer is asked to turn the picture; 1 is as it is stored.
+    """
 
     resolutions: tuple[StatedResolution, ...] = ()
     objective_power: float | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    orientation: int = UPRIGHT
 
 
 def read_metadata(tiff: TiffFile) -> TiffMetadata:
@@ -43,7 +52,8 @@ def read_metadata(tiff: TiffFile) -> TiffMetadata:
         stated, power = parse_ome(page.description)
     tags = tag_resolution(page)
     resolutions = tuple(entry for entry in (stated, tags) if entry is not None)
-    return TiffMetadata(resolutions, power, properties)
+    orientation = known_orientation(page.tags.valueof(274))
+    return TiffMetadata(resolutions, power, properties, orientation)
 
 
 def parse_aperio(description: str) -> dict[str, str]:

@@ -104,7 +104,9 @@ def _choose_tissue(choice: str, overview: SlideOverview, mpp: float, factor: int
 
 def _read_tissue_picture(path: Path, width: int, height: int) -> NDArray[np.bool_]:
     """Read a grey picture of the whole slide, tissue where it is not black, any size."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+    # As it is stored, like the slide, whatever EXIF asks viewers to do.
+    how = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imread(str(path), how) if path.is_file() else None
     if picture is None:
         raise _unreadable_picture(path)
     rows, cols = picture.shape

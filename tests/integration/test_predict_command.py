@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import ExifTags, Image
 
 from dfaseg import __version__
 from dfaseg.classmap import IGNORE_INDEX
@@ -208,6 +208,21 @@ def test_tissue_picture_chooses(tmp_path: Path, model: Path) -> None:
     assert (some[:128, :128] != IGNORE_INDEX).all()
     assert (some[128:] == IGNORE_INDEX).all()
     assert (nothing == IGNORE_INDEX).all()
+
+
+def test_tissue_picture_is_read_as_it_is_stored(tmp_path: Path, model: Path) -> None:
+    """Like the slide, whatever its EXIF asks viewers to do."""
+    slide = write_tiff_slide(tmp_path / "s.tif", tissue_like_image(256, 256))
+    chosen = np.zeros((64, 64), np.uint8)
+    chosen[:32] = 255
+    marks = Image.Exif()
+    marks[ExifTags.Base.Orientation] = 3
+    Image.fromarray(chosen).save(tmp_path / "some.png", exif=marks)
+
+    mask = predict(slide, tmp_path / "a.zarr", model, "--tissue", tmp_path / "some.png")
+
+    assert (mask[:128] != IGNORE_INDEX).all()
+    assert (mask[128:] == IGNORE_INDEX).all()
 
 
 def test_slide_with_bounds(tmp_path: Path, model: Path) -> None:

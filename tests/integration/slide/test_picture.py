@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import ExifTags, Image
 
 from dfaseg.errors import MissingResolutionError, UnsupportedSlideError
 from dfaseg.slide import open_slide, picture
@@ -43,6 +43,42 @@ def test_other_kinds_of_pixels_become_rgb(tmp_path: Path, mode: str) -> None:
 
     assert pixels[0, 0].max() == 0
     assert pixels[0, 1].min() == (255 if mode in {"LA", "RGBA"} else 0)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_picture_marked_to_be_turned_is_read_as_it_is_stored(tmp_path: Path, ending: str) -> None:
+    """So that coordinates agree with QuPath's; the user learns it."""
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(IMAGE).save(path, exif=marked(6), quality=95)
+
+    slide = open_slide(path, mpp=0.5)
+
+    assert "orientation 6" in slide.info.warnings[0]
+    assert np.abs(read_level(slide).astype(int) - IMAGE).mean() < 5
+
+
+def test_striped_tiff_marked_to_be_turned_is_refused(tmp_path: Path) -> None:
+    """Pillow turned it, and scrambled it where it is not compressed."""
+    path = tmp_path / "a.tif"
+    Image.fromarray(IMAGE).save(path, exif=marked(6))
+
+    with pytest.raises(UnsupportedSlideError, match=r"orientation 6.*save it turned"):
+        open_slide(path, mpp=0.5)
+
+
+def test_damaged_exif_is_no_mark(tmp_path: Path) -> None:
+    """The picture is whole."""
+    path = tmp_path / "a.jpg"
+    Image.fromarray(IMAGE).save(path, exif=b"Exif\0\0II*\0\xff\xff")
+
+    assert open_slide(path, mpp=0.5).info.warnings == ()
+
+
+def marked(orientation: int) -> Image.Exif:
+    """Return EXIF that asks viewers to turn the picture."""
+    marks = Image.Exif()
+    marks[ExifTags.Base.Orientation] = orientation
+    return marks
 
 
 def test_resolution_in_dots_per_inch_is_believed_when_possible(tmp_path: Path) -> None:

@@ -380,3 +380,20 @@ def _read(slide: Slide, place: tuple[int, int]) -> NDArray[np.uint8]:
     patch = slide.read_tile(0, *place)
     assert patch is not None
     return patch
+
+
+@pytest.mark.parametrize(("stated", "num_warnings"), [(1, 0), (3, 1), (6, 1), (99, 0)])
+def test_slide_marked_to_be_turned_is_read_as_it_is_stored(
+    tmp_path: Path, stated: int, num_warnings: int
+) -> None:
+    """As OpenSlide and QuPath read it, but not in silence."""
+    path = tmp_path / "a.tif"
+    mark = (274, "H", 1, stated, True)
+    tifffile.imwrite(path, IMAGE, tile=(64, 64), photometric="rgb", extratags=[mark])
+
+    slide = open_slide(path, mpp=0.5)
+
+    assert slide.info.reader == "tiff"
+    assert np.array_equal(read_level(slide), IMAGE)
+    told = [text for text in slide.info.warnings if f"(orientation {stated})" in text]
+    assert len(told) == num_warnings

@@ -1,20 +1,57 @@
 """Pictures are decoded exactly, and what cannot be a label is refused with its name."""
 
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 from dfaseg.classmap import IGNORE_INDEX
+from dfaseg.datasets import pictures
 from dfaseg.datasets.pictures import CodeTable, PairReader, read_codes, read_image
 from dfaseg.errors import DatasetError
 from tests.datasets_trees import make_image, make_mask, write_picture
 
 MASK = Path("mask.png")
 SUFFIXES = (".png", ".tif")
+
+
+def write_grey_png(path: Path, codes: NDArray[np.uint8], bits: int) -> None:
+    """Write a grey PNG of few bits, which Pillow does not write."""
+    rows = b"".join(b"\0" + row for row in packed_rows(codes, bits))
+    height, width = codes.shape
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+def write_grey_tiff(path: Path, codes: NDArray[np.uint8], bits: int) -> None:
+    """Write a grey TIFF of few bits: one strip behind a directory."""
+    height, width = codes.shape
+    data = b"".join(packed_rows(codes, bits))
+    values = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 277: 1, 278: height}
+    tags = {**values, 273: 8 + 2 + 12 * 9 + 4, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + b"\0" * 4 + data)
+
+
+def packed_rows(codes: NDArray[np.uint8], bits: int) -> list[bytes]:
+    """Return the bytes of each row, the first code in the highest bits."""
+    digits = (codes[..., np.newaxis] >> np.arange(bits - 1, -1, -1)) & 1
+    return [np.packbits(row.ravel()).tobytes() for row in digits]
 
 
 def test_codes_become_class_indices() -> None:
@@ -80,6 +117,50 @@ def test_mask_of_one_bit_holds_zeros_and_ones(tmp_path: Path) -> None:
 
     assert codes.tolist() == [[0, 1]]
     assert codes.dtype == np.uint8
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("write", [write_grey_png, write_grey_tiff])
+def test_mask_of_few_bits_holds_the_stored_codes(
+    tmp_path: Path, bits: int, write: Callable[[Path, NDArray[np.uint8], int], None]
+) -> None:
+    """Pillow spreads them over 0 to 255, so that code 3 of 2 bits was 255: ignored."""
+    codes = make_mask(9, 3, range(2**bits))
+    write(tmp_path / "mask", codes, bits)
+
+    assert np.array_equal(read_codes(tmp_path / "mask", ""), codes)
+
+
+def test_palette_of_few_bits_holds_the_stored_codes(tmp_path: Path) -> None:
+    """Palette indices are not spread, nor may they be drawn together."""
+    picture = Image.fromarray(make_mask(8, 2, (0, 1, 3))).convert("P")
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    picture.save(tmp_path / "mask.png", bits=2)
+
+    assert np.array_equal(read_codes(tmp_path / "mask.png", ""), make_mask(8, 2, (0, 1, 3)))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_picture_that_is_marked_to_be_turned_is_refused(tmp_path: Path, name: str) -> None:
+    """Pillow turns TIFF only, other programs all or none: image and mask would part in silence."""
+    marks = Image.Exif()
+    marks[ExifTags.Base.Orientation] = 3
+    Image.fromarray(make_mask(8, 8, (0, 1))).save(tmp_path / name, exif=marks)
+
+    with pytest.raises(DatasetError, match=rf"{name}': is marked to be shown turned .*save it"):
+        read_image(tmp_path / name, "")
+    with pytest.raises(DatasetError, match=rf"{name}': is marked to be shown turned"):
+        read_codes(tmp_path / name, "")
+
+
+def test_large_tiff_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow looks at its own limit a second time, which was a traceback."""
+    codes = make_mask(20, 20, (0, 1))
+    tifffile.imwrite(tmp_path / "mask.tif", codes, compression="zlib")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(pictures, "_LARGE_PX", 90)
+
+    assert np.array_equal(read_codes(tmp_path / "mask.tif", ""), codes)
 
 
 def test_mask_in_colour_is_refused(tmp_path: Path) -> None:
