@@ -99,9 +99,28 @@ def find_pictures(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
         if path.stem in found:
-            raise DatasetError(
-                f"folder '{folder}': '{found[path.stem].name}' and '{path.name}' have one name;"
-                " remove one of them"
-            )
+            raise _namesakes(folder, found[path.stem], path)
         found[path.stem] = path
     return found
+
+
+def find_by_stem(folder: Path, stem: str, suffixes: Collection[str]) -> Path | None:
+    """Return a picture whose suffix may be one of several, in small letters or in capitals.
+
+    Raises:
+        DatasetError: There are several.
+    """
+    found = []
+    for suffix in sorted(suffixes):
+        # Some disks take both for one file.
+        small, capital = folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}"
+        found += [small] if small.is_file() else [capital] if capital.is_file() else []
+    if len(found) > 1:
+        raise _namesakes(folder, *found[:2])
+    return found[0] if found else None
+
+
+def _namesakes(folder: Path, first: Path, second: Path) -> DatasetError:
+    return DatasetError(
+        f"folder '{folder}': '{first.name}' and '{second.name}' have one name; remove one of them"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
-from dfaseg.datasets.checks import check_cases, check_files, check_names
+from dfaseg.datasets.checks import check_cases, check_files, check_names, find_by_stem
 from dfaseg.datasets.dataset import Dataset, DatasetInfo, Example, LabelledImage
 from dfaseg.datasets.pictures import CodeTable, PairReader
 from dfaseg.datasets.tables import read_table
@@ -107,7 +107,12 @@ def _read_split(root: Path, rows: list[dict[str, str]], split: str) -> tuple[Exa
 
 
 def _pair(folder: Path, name: str) -> tuple[Path, Path]:
-    return folder / "images" / f"{name}.jpg", folder / "masks" / f"{name}.png"
+    """Return the files of an image and its mask; where they are missing, as published."""
+    image, mask = (
+        find_by_stem(folder / kind, name, (suffix,)) or folder / kind / f"{name}{suffix}"
+        for kind, suffix in (("images", ".jpg"), ("masks", ".png"))
+    )
+    return image, mask
 
 
 def _read_pixels(image_path: Path, mask_path: Path) -> LabelledImage:

@@ -6,12 +6,18 @@ names each image's patient and grade.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfaseg.classmap import ClassMap
-from dfaseg.datasets.checks import check_cases, check_files, check_names, warn_of_missing_images
+from dfaseg.datasets.checks import (
+    check_cases,
+    check_files,
+    check_names,
+    find_by_stem,
+    warn_of_missing_images,
+)
 from dfaseg.datasets.dataset import Dataset, DatasetInfo
 from dfaseg.datasets.holdout import hold_out
 from dfaseg.datasets.pictures import LOSSLESS_SUFFIXES, PICTURE_SUFFIXES, CodeTable, PairReader
@@ -134,12 +140,11 @@ def _find_pair(root: Path, row: _Row) -> tuple[Path, Path]:
     return image, mask
 
 
-def _find(root: Path, part: str, kind: str, stem: str, suffixes: Iterable[str]) -> Path:
+def _find(root: Path, part: str, kind: str, stem: str, suffixes: Collection[str]) -> Path:
     for folder in (root, root / part, root / part / kind):
-        for suffix in sorted(suffixes):
-            for path in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}"):
-                if path.is_file():
-                    return path
+        path = find_by_stem(folder, stem, suffixes)
+        if path is not None:
+            return path
     return root / f"{stem}.bmp"
 
 

@@ -43,6 +43,14 @@ def test_dark_frame_is_neither_seen_nor_scored(tree: Path) -> None:
     assert np.all(label[2:-2, 2:-2] == 0)
 
 
+def test_endings_in_capitals_are_read(tree: Path) -> None:
+    """Windows does not tell .PNG from .png."""
+    for path in [*tree.rglob("*.jpg"), *tree.rglob("*.png")]:
+        path.rename(path.with_suffix(path.suffix.upper()))
+
+    assert len(load_split(read_ebhi(tree).train)) == 2
+
+
 def test_folder_without_table_names_the_official_source(tmp_path: Path) -> None:
     """A wrong folder is one line that says where the data come from."""
     with pytest.raises(DatasetError, match=r"no split.csv.*figshare\.21540159"):

@@ -71,6 +71,15 @@ def test_endings_in_capitals_are_read(tree: Path) -> None:
     assert len(read_glas(tree).test) == 3
 
 
+@pytest.mark.parametrize("name", ["train_2", "train_2_anno"])
+def test_two_files_of_one_picture_are_refused(tree: Path, name: str) -> None:
+    """Which of both is meant? A corrected mask beside the old one was not read, in silence."""
+    (tree / f"{name}.png").write_bytes((tree / f"{name}.bmp").read_bytes())
+
+    with pytest.raises(DatasetError, match=rf"'{name}\.bmp' and '{name}\.png' have one name"):
+        read_glas(tree)
+
+
 def test_copy_without_test_b_is_read(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Some copies lack all of testB: said, not refused."""
     for path in tree.glob("testB_*"):
