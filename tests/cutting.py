@@ -61,11 +61,11 @@ def picture_of(path: Path) -> NDArray[np.uint8]:
 
 
 def written_files(out: Path) -> dict[str, bytes]:
-    """Return all files of a folder but the records, which hold times."""
+    """Return all files of a folder but records, which hold times, and notes on manifests."""
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and not path.name.endswith(".tiles.json")
+        if path.is_file() and not path.name.endswith(".tiles.json") and ".dfaseg" not in path.parts
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dfaseg.cutting.class_file import CLASS_FILE, is_own_class_file
 from dfaseg.cutting.coords_file import coords_name
 from dfaseg.cutting.folder import SlideFolder, holds_slides
-from dfaseg.cutting.manifest import MANIFEST_FILE, is_own_manifest
+from dfaseg.cutting.manifest import MANIFEST_FILE, is_own_manifest, was_changed
 from dfaseg.cutting.names import slide_of_file
 from dfaseg.cutting.spec import TileSpec
 from dfaseg.cutting.summary import SUMMARY_FILE, is_own_summary
@@ -45,7 +45,7 @@ def check_common_files(out: Path, *, with_dataset: bool) -> None:
     # Only now: another job puts a slide in place before it writes these files.
     is_beside_slides = holds_slides(out)
     for path in there:
-        if not looks_own(path):
+        if not _is_as_written(path):
             raise OutputExistsError(
                 f"output '{path}': was not written by dfaseg tile, or was changed since, and is"
                 " not replaced; move it away or choose another --out"
@@ -109,6 +109,13 @@ def looks_own(path: Path) -> bool:
             return is_own(file.readline())
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _is_as_written(path: Path) -> bool:
+    """Tell whether a file looks like ours and holds nothing that is somebody else's work."""
+    with suppress(OSError):
+        return looks_own(path) and not (path.name == MANIFEST_FILE and was_changed(path))
+    return False
 
 
 def _is_empty(path: Path) -> bool:

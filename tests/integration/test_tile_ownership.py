@@ -105,6 +105,47 @@ def test_class_map_is_never_written_over(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_manifest_that_was_changed_is_kept(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Splits that a person chose were lost when slides were added."""
+    slides = [slide_file(tmp_path, name) for name in ("a", "b")]
+    drawn, out = _drawn(tmp_path, "a", "b"), tmp_path / "out"
+    run_tile(slides[0], "--out", out, "--annotations", drawn)
+    manifest = out / "manifest.csv"
+    written = manifest.read_text("utf-8")
+    manifest.write_text(written.replace(",a,,", ",a,test,"), "utf-8")
+
+    refused = run_tile(*slides, "--out", out, "--annotations", drawn, *options)
+    is_cut = (out / "b").exists()
+    kept = manifest.read_text("utf-8")
+    manifest.write_text(written, "utf-8")
+    taken_back = run_tile(*slides, "--out", out, "--annotations", drawn, *options)
+
+    assert refused.exit_code == 1
+    assert f"{manifest}': was not written by dfaseg tile, or was changed since" in refused.stderr
+    assert not is_cut
+    assert kept.count(",test,") == written.count(",a,,") > 0
+    assert taken_back.exit_code == 0, taken_back.output
+
+
+def test_changed_manifest_loses_slides_without_annotations_only(tmp_path: Path) -> None:
+    """What is said of the others stays, and stays theirs who said it."""
+    slides = [slide_file(tmp_path, name) for name in ("a", "b")]
+    drawn, out = _drawn(tmp_path, "a", "b"), tmp_path / "out"
+    run_tile(*slides, "--out", out, "--annotations", drawn)
+    manifest = out / "manifest.csv"
+    manifest.write_text(manifest.read_text("utf-8").replace(",a,,", ",a,test,"), "utf-8")
+
+    plain = run_tile(slides[1], "--out", out, "--overwrite")
+    lines = manifest.read_text("utf-8").splitlines()[1:]
+    refused = run_tile(slides[1], "--out", out, "--annotations", drawn, "--overwrite")
+
+    assert plain.exit_code == 0, plain.output
+    assert lines
+    assert all(",a,test," in line for line in lines)
+    assert "was changed since" in refused.stderr
+
+
 def test_class_file_that_was_changed_is_kept(tmp_path: Path) -> None:
     """A licence or a remark that somebody added beside finished slides."""
     slides = [slide_file(tmp_path, name) for name in ("a", "b")]
