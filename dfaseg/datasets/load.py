@@ -1,6 +1,7 @@
 """Decoded splits, held where training can cut patches from them at once."""
 
 import logging
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -30,12 +31,14 @@ class Split:
         cases: Case of each image.
         images: RGB, uint8 ``(h, w, 3)`` each; not to be written to.
         labels: Class indices, uint8 ``(h, w)`` each, 255 = ignore; not to be written to.
+        checksums: One number per image, another if a pixel of it or of its label is.
     """
 
     names: tuple[str, ...]
     cases: tuple[str, ...]
     images: Sequence[NDArray[np.uint8]]
     labels: Sequence[NDArray[np.uint8]]
+    checksums: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,8 +66,8 @@ def load_split(
     with closing(ArrayStore(memory_bytes)) as store:
         with ThreadPoolExecutor(max(1, workers), "decode") as pool:
             kept = list(pool.map(lambda example: _keep(example, store), examples))
-        images = store.open_arrays([image for image, _ in kept])
-        labels = store.open_arrays([label for _, label in kept])
+        images = store.open_arrays([image for image, _, _ in kept])
+        labels = store.open_arrays([label for _, label, _ in kept])
         if store.file_bytes:
             total = sum(array.nbytes for array in (*images, *labels))
             logger.info(
@@ -78,14 +81,21 @@ def load_split(
         cases=tuple(example.case for example in examples),
         images=images,
         labels=labels,
+        checksums=tuple(checksum for _, _, checksum in kept),
     )
 
 
-def _keep(example: Example, store: ArrayStore) -> tuple[Array | StoredArray, Array | StoredArray]:
+def _keep(
+    example: Example, store: ArrayStore
+) -> tuple[Array | StoredArray, Array | StoredArray, int]:
+    """Return image and label where they are kept, and their checksum."""
     try:
         pixels = example.read()
     except MemoryError as error:
         raise DatasetError(
             f"image '{example.name}': not enough memory to decode it; use fewer --workers"
         ) from error
-    return store.keep(pixels.image), store.keep(pixels.label)
+    checksum = 0
+    for array in (pixels.image, pixels.label):
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    return store.keep(pixels.image), store.keep(pixels.label), checksum

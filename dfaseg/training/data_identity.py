@@ -1,24 +1,27 @@
 """Which data a run learns from, so that it does not go on with others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from dfaseg.datasets.dataset import Dataset, Example
+from dfaseg.datasets.load import Split
+from dfaseg.training.training_split import TrainingSplit
 
 DataIdentity = Mapping[str, str]
 """What the data are, by what is told of them; equal texts for equal data."""
 
 
-def identify_data(data: Dataset, patch_px: int, pixel_counts: Sequence[int]) -> DataIdentity:
+def identify_data(data: Dataset, patch_px: int, train: TrainingSplit, val: Split) -> DataIdentity:
     """Return what decides the course of a run beside its settings, wherever the data lie.
 
-    Of the images names, cases and splits count, not their pixels: images that are added or taken
-    away can move others from the training split into the test split.
+    Of test images names and cases count only: they are not decoded before the end. They must
+    count, for images that are added or taken away can move others into the training split.
 
     Args:
         data: The data set, at the resolution to train at.
         patch_px: Side of a training patch.
-        pixel_counts: Labelled pixels of each class in the training split.
+        train: Its training split, decoded.
+        val: Its validation split, decoded.
     """
     info = data.info
     return {
@@ -29,7 +32,9 @@ def identify_data(data: Dataset, patch_px: int, pixel_counts: Sequence[int]) -> 
         "training split": _identify(data.train),
         "validation split": _identify(data.val),
         "test split": _identify(data.test),
-        "labelled training pixels": ", ".join(map(str, pixel_counts)),
+        "labelled training pixels": ", ".join(map(str, train.pixel_counts)),
+        "pixels of training images": _hashed(train.split.checksums),
+        "pixels of validation images": _hashed(val.checksums),
     }
 
 
@@ -40,5 +45,10 @@ def changed_data(old: DataIdentity, new: DataIdentity) -> list[str]:
 
 
 def _identify(examples: Sequence[Example]) -> str:
-    listed = "\n".join(f"{example.name}\t{example.case}" for example in examples)
-    return f"{len(examples)} images #{sha256(listed.encode()).hexdigest()[:8]}"
+    listed = (f"{example.name}\t{example.case}" for example in examples)
+    return f"{len(examples)} images {_hashed(listed)}"
+
+
+def _hashed(lines: Iterable[object]) -> str:
+    text = "\n".join(map(str, lines))
+    return f"#{sha256(text.encode()).hexdigest()[:8]}"

@@ -101,7 +101,7 @@ class Trainer:
         require_labelled(pixel_counts(self._val, len(data.info.class_map)), "validation")
         if self._is_main:
             self._warn_of_absent_classes()
-        self._identity = identify_data(data, self._patch_px, self._train.pixel_counts)
+        self._identity = identify_data(data, self._patch_px, self._train, self._val)
         self._composer = PatchComposer(
             self._train.split,
             self._train.places,

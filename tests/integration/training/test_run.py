@@ -172,6 +172,30 @@ def test_resuming_with_other_data_is_refused(data: Dataset, tmp_path: Path) -> N
         _trainer(SPEC, moved, tmp_path).run(resume=True)
 
 
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ("train", r"other data: pixels of training images #\w+ \(now #\w+\); put"),
+        ("val", r"other data: pixels of validation images #"),
+    ],
+)
+@pytest.mark.parametrize("is_label", [False, True], ids=["image", "label"])
+def test_resuming_with_other_pixels_is_refused(
+    data: Dataset, tmp_path: Path, split: str, told: str, is_label: bool
+) -> None:
+    """An image that was got again, or a label drawn anew with as many pixels of each class."""
+    spec = dataclasses.replace(SPEC, epochs=1)
+    _trainer(spec, data, tmp_path).run()
+    first, *others = getattr(data, split)
+    image, label = first.read()
+    turned = LabelledImage(image, label[::-1]) if is_label else LabelledImage(image[::-1], label)
+    changed = dataclasses.replace(first, read=lambda: turned)
+    other = dataclasses.replace(data, **{split: (changed, *others)})
+
+    with pytest.raises(DatasetError, match=told):
+        _trainer(spec, other, tmp_path).run(resume=True)
+
+
 def test_state_that_does_not_name_its_data_is_resumed(data: Dataset, tmp_path: Path) -> None:
     """Those of earlier versions do not."""
     _trainer(SPEC, data, tmp_path).run()
