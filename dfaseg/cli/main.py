@@ -14,6 +14,7 @@ import click
 
 import dfaseg
 from dfaseg.allocator import collect_rarely
+from dfaseg.cli.stopping import StopRequest, end_on_signals, leave_signals
 from dfaseg.errors import DfasegError, StoppedError
 from dfaseg.limits import share_cores
 
@@ -110,6 +111,7 @@ class _StderrHandler(logging.Handler):
 
 def main() -> None:
     """Run the command line; a closed pipe ends it quietly."""
+    end_on_signals()
     collect_rarely()
     share_cores()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -125,5 +127,11 @@ def main() -> None:
         # All is saved and said: another Ctrl-C must neither change the exit code nor draw a
         # traceback out of what is left. Only a run that was broken off may still be waited for.
         is_broken_off = end.code == EXIT_INTERRUPTED
-        signal.signal(signal.SIGINT, signal.SIG_DFL if is_broken_off else signal.SIG_IGN)
+        leave_signals(signal.SIG_DFL if is_broken_off else signal.SIG_IGN)
         raise
+    except StopRequest:
+        # A scheduler may ask twice; a person who presses Ctrl-C again does not want to wait.
+        leave_signals(signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        click.echo("dfaseg: stopped; run the same command again", err=True)
+        sys.exit(EXIT_STOPPED)

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dfaseg.cli.stopping import STOP_SIGNALS
+
 PLAIN_SECONDS = 10.0
 """Time between two plain lines, where stderr is not a terminal (cluster logs)."""
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import os
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +65,9 @@ def train(run_dir: Path, *, tensorboard: bool, resume: bool, **options: Any) -> 
     from dfaseg.training.prepare import TrainRequest, prepare_training
     from dfaseg.training.world import join_world
 
+    if "WORLD_SIZE" in os.environ:
+        # A process that waits for another one, in native code, hears no handler of Python's.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     keep_freed_memory()
     make_deterministic()
     chosen = {name: options.pop(name) for name in _REQUEST}
