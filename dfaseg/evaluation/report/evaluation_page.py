@@ -10,6 +10,7 @@ from dfaseg.evaluation.extras import NOT_SCORED
 from dfaseg.evaluation.records import CountArray, ratio
 from dfaseg.evaluation.report.charts import Bar, bar_chart
 from dfaseg.evaluation.report.markup import Markup, element, row, table
+from dfaseg.evaluation.report.matrix_section import confusion_section
 from dfaseg.evaluation.report.page import (
     fact_table,
     key_figure,
@@ -59,7 +60,7 @@ def evaluation_page(result: EvalResult, summary: Summary, shown: Sequence[PanelC
     sections = [
         _opening(result, summary),
         _class_section(result, summary),
-        _confusion_section(result),
+        confusion_section(result),
         _picture_section(result, shown),
         reliability_section(summary.calibration),
         _other_measures(summary),
@@ -168,51 +169,6 @@ def _class_section(result: EvalResult, summary: Summary) -> Markup:
 
 def _right(text: str) -> Markup:
     return element("th", text, class_="number")
-
-
-def _confusion_section(result: EvalResult) -> Markup:
-    counts = result.confusion()
-    shares = ratio(counts, counts.sum(axis=1, keepdims=True))
-    percents = [[percent(value) for value in line] for line in shares]
-    amounts = [[f"{value:,}" for value in line] for line in counts.tolist()]
-    return section(
-        "What was taken for what",
-        "Rows are the truth, columns the prediction: first the percent of each true class, then the"
-        " pixels themselves. Teal is right, orange is wrong.",
-        element(
-            "div",
-            _matrix("Percent of the true class", result, shares, percents),
-            _matrix("Pixels", result, shares, amounts),
-            class_="pair",
-        ),
-    )
-
-
-def _matrix(title: str, result: EvalResult, shares: np.ndarray, texts: list[list[str]]) -> Markup:
-    names = [element("th", name) for name in result.class_map.names]
-    corner = element("th", "truth ↓ prediction →", class_="corner")
-    rows = []
-    for entry in result.class_map:
-        cells = [
-            element("td", text, style=_shade(share, right=entry.index == column))
-            for column, (text, share) in enumerate(
-                zip(texts[entry.index], shares[entry.index], strict=True)
-            )
-        ]
-        rows.append(row(element("th", swatch(entry), entry.name), *cells))
-    content = table(row(corner, *names, heading=True), rows, class_="matrix")
-    return element("div", element("h3", title), content)
-
-
-def _shade(share: float, *, right: bool) -> str:
-    """Return a ground that is stronger for larger shares; text on it stays readable."""
-    if not math.isfinite(share):
-        return "background:#f5f7f9;color:#5c6672"
-    red, green, blue = (88, 178, 172) if right else (240, 150, 80)
-    # A root: small shares of errors are what one looks for.
-    strength = share if right else math.sqrt(share)
-    mixed = (round(255 + (part - 255) * strength) for part in (red, green, blue))
-    return "background:#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def _picture_section(result: EvalResult, shown: Sequence[PanelCase]) -> Markup | None:

@@ -47,10 +47,10 @@ def write_page(kind: str, title: str, subtitle: str, body: Iterable[Markup]) -> 
     return "<!DOCTYPE html>\n" + element("html", head, "\n", content, lang="en") + "\n"
 
 
-def section(title: str, hint: str, *content: object) -> Markup:
+def section(title: str, hint: str, *content: object, class_: str | None = None) -> Markup:
     """Return a section with a heading and a line that says how to read it."""
     said = element("p", hint, class_="hint") if hint else None
-    return element("section", element("h2", title), said, *content)
+    return element("section", element("h2", title), said, *content, class_=class_)
 
 
 def key_figure(name: str, value: str, below: str) -> Markup:

@@ -14,6 +14,7 @@ from dfaseg.errors import OutputExistsError
 from dfaseg.evaluation.calibration import count_calibration
 from dfaseg.evaluation.report.folder import prepared_folder
 from dfaseg.evaluation.report.markup import VOID, element, row, table
+from dfaseg.evaluation.report.matrix_section import confusion_section
 from dfaseg.evaluation.report.page import swatch
 from dfaseg.evaluation.report.write import write_evaluation
 from dfaseg.evaluation.report.write_comparison import write_comparison
@@ -148,6 +149,24 @@ def test_short_tables_stay_together_in_print() -> None:
     assert long.startswith('<div class="scroll">')
     assert ".together" in kept[0]
     assert "break-inside: avoid" in kept[0]
+
+
+@pytest.mark.parametrize(("num_classes", "is_broad"), [(5, False), (20, True)])
+def test_matrix_that_is_broader_than_paper_is_set_smaller_in_print(
+    num_classes: int, is_broad: bool
+) -> None:
+    """Of 20 classes the last nine were cut off."""
+    classes = ClassMap.from_records(
+        [{"index": i, "name": f"Class {i}", "colour": "#d9d9d9"} for i in range(num_classes)]
+    )
+    case = CaseResult("a", "a", np.eye(num_classes, dtype=np.int64))
+    style = (files("dfaseg.evaluation.report") / "page.css").read_text(encoding="utf-8")
+
+    text = confusion_section(EvalResult("a", classes, 0.5, (case,)))
+
+    assert text.startswith('<section class="broad">') == is_broad
+    assert text.count('style="--ems:') == 2
+    assert "calc(100cqi / var(--ems))" in style.partition("@media print")[2]
 
 
 def test_csv_has_pooled_scores_and_each_image(tmp_path: Path, summary: Summary) -> None:
