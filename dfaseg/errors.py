@@ -24,7 +24,13 @@ A message says which thing, what is wrong, and what to do, in one line::
 
 
 class DfasegError(Exception):
-    """Root of all expected failures; its text is fit to show to a user."""
+    """Root of all expected failures; its text is fit to show to a user.
+
+    Attributes:
+        is_said: Whether another process of the same run has told the user.
+    """
+
+    is_said = False
 
 
 class SlideError(DfasegError):

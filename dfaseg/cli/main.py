@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +24,7 @@ EXIT_INTERRUPTED = 130
 """Ended at once by a second Ctrl-C (128 + SIGINT, as shells have it)."""
 EXIT_STOPPED = 75
 """The run was asked to stop; running it again goes on (EX_TEMPFAIL of sysexits.h)."""
+_SECONDS_TO_SAY = 5.0
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -63,13 +65,15 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except StoppedError as error:
-            click.echo(f"dfaseg: {error}", err=True)
-            ctx.exit(EXIT_STOPPED)
         except DfasegError as error:
-            logging.getLogger("dfaseg").debug("details of the failure", exc_info=True)
-            click.echo(f"dfaseg: error: {error}", err=True)
-            ctx.exit(EXIT_FAILED)
+            _say(error)
+            ctx.exit(EXIT_STOPPED if isinstance(error, StoppedError) else EXIT_FAILED)
+        except click.UsageError as error:
+            # torchrun gives all processes the same command: one of each node says what is wrong.
+            if os.environ.get("LOCAL_RANK", "0") == "0":
+                raise
+            _let_others_say()
+            ctx.exit(error.exit_code)
         except MemoryError:
             click.echo(
                 "dfaseg: error: no memory left; use a smaller --batch-size or fewer --workers, or "
@@ -80,6 +84,21 @@ class _LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("dfaseg: interrupted", err=True)
             ctx.exit(EXIT_INTERRUPTED)
+
+
+def _say(error: DfasegError) -> None:
+    logging.getLogger("dfaseg").debug("details of the failure", exc_info=True)
+    if error.is_said:
+        _let_others_say()
+    else:
+        kind = "" if isinstance(error, StoppedError) else "error: "
+        click.echo(f"dfaseg: {kind}{error}", err=True)
+
+
+def _let_others_say() -> None:
+    """Wait, for torchrun ends the process that says what is wrong as soon as this one has ended."""
+    leave_signals(signal.SIG_DFL)
+    time.sleep(_SECONDS_TO_SAY)
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

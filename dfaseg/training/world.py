@@ -11,7 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.autograd import Function
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous
 
+from dfaseg.errors import DfasegError
 from dfaseg.model.device import own_device, resolve_device
 
 
@@ -69,19 +72,34 @@ def join_world(device_name: str) -> Iterator[World]:
 
     Raises:
         ConfigError: There is no such device.
+        DfasegError: What the block raises, marked as said where another process says the same.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "MASTER_ADDR" not in os.environ:
         yield World()
         return
-    device = resolve_device(own_device(device_name))
-    if device.type == "cuda":
-        torch.cuda.set_device(device)  # or all processes of a node would meet on its first GPU
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, rank, size = next(rendezvous("env://"))
     try:
-        yield World(distributed.get_rank(), size)
+        device = resolve_device(own_device(device_name))
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # or all processes of a node would meet on its first GPU
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
+        yield World(rank, size)
+    except DfasegError as error:
+        error.is_said = not _is_first_to_say(str(error), store)
+        raise
     finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _is_first_to_say(text: str, store: Store) -> bool:
+    """Tell whether no other process has said the same; what one of them finds most do."""
+    try:
+        return bool(store.add(f"said {text}", 1) == 1)
+    except RuntimeError:  # its keeper has ended
+        return True
 
 
 class _SumOverProcesses(Function):

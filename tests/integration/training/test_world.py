@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed
 
 from dfaseg.model.device import own_device
 from dfaseg.training.runlog import read_log
-from dfaseg.training.world import World, join_world
+from dfaseg.training.world import World, _is_first_to_say, join_world
 from tests.labelled import write_ebhi_tree
 
 COMMON = (
@@ -29,11 +30,15 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _train(root: Path, run_dir: Path, processes: int, *options: str) -> None:
-    launcher = [
+def _launcher(processes: int) -> list[str]:
+    return [
         "-m", "torch.distributed.run", "--nproc-per-node", str(processes),
         "--master-addr", "127.0.0.1", "--master-port", str(_free_port()),
     ]  # fmt: skip
+
+
+def _train(root: Path, run_dir: Path, processes: int, *options: str) -> None:
+    launcher = _launcher(processes)
     command = [sys.executable, *(launcher if processes > 1 else []), "-m", "dfaseg", "train"]
     subprocess.run(
         [*command, *COMMON, "--root", str(root), "--out", str(run_dir), *options],
@@ -67,6 +72,35 @@ def test_two_processes_learn_what_one_learns(options: list[str], tmp_path: Path)
     weights, others = (load_file(tmp_path / str(n) / "model.safetensors") for n in (1, 2))
     for name, tensor in weights.items():
         torch.testing.assert_close(others[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--device", "cpu"], "dfaseg: error: data set"),
+        (["--device", "tpu"], "dfaseg: error: device 'tpu'"),
+        (["--no-such-option"], "Error: No such option"),
+    ],
+)
+def test_error_of_all_processes_is_said_once(options: list[str], said: str, tmp_path: Path) -> None:
+    """As many lines as there are GPUs hid what torchrun says below them."""
+    command = [sys.executable, *_launcher(2), "-m", "dfaseg", "train", "--dataset", "ebhi"]
+    command += ["--root", str(tmp_path), "--out", str(tmp_path / "run"), *options]
+
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+    assert run.returncode == 1
+    assert run.stderr.count(said) == 1
+
+
+def test_errors_that_differ_are_all_said() -> None:
+    """One process may fail at what the others find in order."""
+    store = distributed.HashStore()
+
+    first = [_is_first_to_say(text, store) for text in ("no disk", "no disk", "no GPU")]
+
+    assert first == [True, False, True]
 
 
 def test_one_process_is_a_world_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
