@@ -8,7 +8,8 @@ Options mean what they mean in predict. Each figure is taken in a process of its
 * decode alone: to decode the native tiles that the run needs, nothing else, on all cores, each at
   the size at which the run decodes it (see --decode of predict);
 * full decode: the same at all pixels, where that is not the same;
-* network alone: to send as many patches, already in memory, through the network;
+* network alone: to send as many patches, already in memory, through the network, all of them: a
+  processor may be a tenth faster for some seconds than it is for as long as a run takes;
 * whole run: from opening the slide to the last file closed, and the peaks of memory of its process
   and of the one that makes its results, added up.
 
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tissue", default="auto")
     parser.add_argument("--decode", choices=get_args(Decoding), default="auto")
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--batches", type=int, default=12, help="batches timed for the network")
+    parser.add_argument("--batches", type=int, help="time the network on so many only")
     parser.add_argument("--sizes", type=int, nargs="+", help="times --base, for example 1 4 16")
     parser.add_argument("--base", type=_size, default=(16384, 8192), metavar="WIDTHxHEIGHT")
     parser.add_argument("--grow", choices=["height", "both"], default="height")

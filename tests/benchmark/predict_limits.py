@@ -58,7 +58,8 @@ def measure_network(arguments: argparse.Namespace) -> Figures:
     side, batch_size = job.grid.patch_px, job.batch_size
     patches = torch.randint(0, 256, (batch_size, side, side, 3), dtype=torch.uint8)
     patches = patches.to(network.device)
-    timed = min(-(-job.num_tiles // batch_size), arguments.batches)
+    num_batches = -(-job.num_tiles // batch_size)
+    timed = min(num_batches, arguments.batches or num_batches)
     share = job.num_tiles / (timed * batch_size)
     network.expect(10**6, side)  # the limit is what it can do, however few patches the slide has
     _run_network(network, patches, WARM_UP_BATCHES)
