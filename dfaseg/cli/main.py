@@ -25,6 +25,7 @@ EXIT_INTERRUPTED = 130
 EXIT_STOPPED = 75
 """The run was asked to stop; running it again goes on (EX_TEMPFAIL of sysexits.h)."""
 _SECONDS_TO_SAY = 5.0
+"""That a process waits for another one to say what is wrong."""
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
