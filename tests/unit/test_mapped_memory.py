@@ -17,6 +17,12 @@ ASKS_LINUX = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what other tests have dropped."""
+    monkeypatch.setattr(mapped_memory, "_kept", mapped_memory._KeptMaps())
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (2, 0, 4), (), LARGE])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_array_is_like_any_other(shape: tuple[int, ...], dtype: type[np.generic]) -> None:
