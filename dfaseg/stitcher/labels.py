@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.mapped_memory import mapped_array
-from dfaseg.native.label import classify_cells, label_squares
+from dfaseg.native.label import Flags, Labels, Logits, classify_cells, label_squares
 from dfaseg.stitcher.cell_progress import CellProgress
-
-Logits = NDArray[np.float32]
-Labels = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

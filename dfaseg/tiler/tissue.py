@@ -35,7 +35,7 @@ MAX_HOLE_UM2 = 250_000.0
 MARGIN_UM = 24.0
 """Tissue is grown by this much (µm), so that its faint rim is analysed as well."""
 VALUES_AT_ONCE = 2**16
-"""Pixels that are looked at or counted at a time: what is made of them stays in the cache."""
+"""Pixels that are looked at at a time: what is made of them stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
