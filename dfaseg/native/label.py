@@ -36,9 +36,9 @@ def label_squares(logits: Logits, covered: Flags, near: Logits, far: Logits, out
         covered: Likewise.
         near: Weight of the nearer of two cells at each pixel between their centres, ``(stride,)``.
         far: Weight of the other, likewise.
-        out: What is written, ``((n - 1) * stride, (w + 1) * stride)``. Its first line lies below the
-            centres of the first row, its first column half a cell to the left of the first cell:
-            beyond the outermost columns cells are repeated.
+        out: What is written, ``((n - 1) * stride, (w + 1) * stride)``. Its first line lies below
+            the centres of the first row, its first column half a cell to the left of the first
+            cell: beyond the outermost columns cells are repeated.
 
     Raises:
         ValueError: The arrays are not of these kinds and shapes.
