@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,10 @@ MAX_STEM_BYTES = 220
 
 _SCRATCH_MARK = ".dfaseg."
 """Tells our scratch files from those of other programs, which are named much alike."""
+_UNLOCKED_MARK = "u."
+"""Stands in the name of a scratch file that has no lock yet; short, as names may have no room."""
+_UNLOCKED_SECONDS = 60.0
+"""After which a file that has no lock yet was left by a killed run; it takes far less than one."""
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK})
 """Said by network disks that were mounted without locks."""
 _REMEDIES = {
@@ -98,9 +103,10 @@ def scratch_file(beside: Path) -> Iterator[Path]:
     """
     # Made here and not by tempfile, whose files only their owner may read: with an ordinary file
     # the system applies the umask, which a process with threads cannot ask for safely.
-    path = beside.with_name(f".{beside.name}{_SCRATCH_MARK}{secrets.token_hex(4)}.tmp")
+    beginning, ending = f".{beside.name}{_SCRATCH_MARK}", f"{secrets.token_hex(4)}.tmp"
+    path = beside.with_name(beginning + ending)
     try:
-        handle = _create_locked(path)
+        handle = _create_locked(path, beside.with_name(beginning + _UNLOCKED_MARK + ending))
     except OSError as error:
         raise OutputError(f"output '{beside}': cannot be written ({explain(error)})") from error
     try:
@@ -112,10 +118,12 @@ def scratch_file(beside: Path) -> Iterator[Path]:
 
 def remove_leftovers(beside: Path) -> None:
     """Remove the scratch files of a file that killed runs left; those in use stay."""
-    of_file = re.compile(re.escape(f".{beside.name}{_SCRATCH_MARK}") + r"[0-9a-f]{8}\.tmp")
+    beginning, mark = re.escape(f".{beside.name}{_SCRATCH_MARK}"), re.escape(_UNLOCKED_MARK)
+    of_file = re.compile(rf"{beginning}(?P<unlocked>{mark})?[0-9a-f]{{8}}\.tmp")
     with suppress(OSError):
         for entry in beside.absolute().parent.iterdir():
-            if of_file.fullmatch(entry.name) and _is_free(entry):
+            name = of_file.fullmatch(entry.name)
+            if name and (not name["unlocked"] or _is_old(entry)) and _is_free(entry):
                 _remove(entry)
 
 
@@ -231,19 +239,28 @@ def is_locked(partial: Path, lock_name: str = LOCK_FILE) -> bool:
     return False
 
 
-def _create_locked(path: Path) -> int:
-    """Make a file that is locked as soon as it has its name, and return its handle."""
-    unnamed = path.with_suffix(".new")
-    handle = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+def _create_locked(path: Path, unlocked: Path) -> int:
+    """Make a file that is locked as soon as it has its name, and return its handle.
+
+    Args:
+        path: The file.
+        unlocked: What it is called until it is locked; left as it is where a run is killed then.
+    """
+    handle = os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with suppress(OSError):  # of a disk without locks, nobody removes what a kill left
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unnamed.rename(path)
+        unlocked.rename(path)
     except BaseException:
-        _remove(unnamed)
+        _remove(unlocked)
         os.close(handle)
         raise
     return handle
+
+
+def _is_old(path: Path) -> bool:
+    """Tell whether nothing was written to a file for so long that its maker must be gone."""
+    return time.time() - path.stat().st_mtime > _UNLOCKED_SECONDS
 
 
 def _is_free(path: Path) -> bool:

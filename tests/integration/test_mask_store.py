@@ -150,7 +150,9 @@ def test_resumed_store_ends_byte_identical(store: Path, tmp_path: Path, stop: in
     killed.flush()
     killed.write_rows(mask[::-1][stop:])
     killed.flush()
-    (cut / "labels" / "tissue" / "0" / "c" / "0" / ".0.abc.tmp").write_bytes(b"half a shard")
+    row = cut / "labels" / "tissue" / "0" / "c" / "0"
+    (row / ".0.dfaseg.0123abcd.tmp").write_bytes(b"half a shard")
+    (row / ".0.dfaseg.u.0123abcd.tmp").touch()  # killed before the file was locked
 
     resumed = MaskWriter(cut, SPEC)
     resumed.resume(stop)

@@ -10,6 +10,7 @@ and nothing of a slide that is finished.
 """
 
 import argparse
+import fcntl
 import functools
 import os
 import random
@@ -42,6 +43,8 @@ LONGEST_LIFE = 0.6
 """Of the time that an undisturbed run takes."""
 PUBLISHING_PAUSE = 0.01
 """Seconds between two renames, so that some kills come between them."""
+LOCKING_PAUSE = 0.002
+"""Seconds between a scratch file and its lock, so that some kills come between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,11 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
         os.write(handle, f"{word} {slide_id} {row}\n".encode())
 
     add, save, publish = Canvas.add, slide_run.save_state, OutputPaths.publish
-    replace = outputs._replace
+    replace, flock = outputs._replace, fcntl.flock
+
+    def slow_flock(handle: int, operation: int) -> None:
+        time.sleep(LOCKING_PAUSE)
+        flock(handle, operation)
 
     def slow_replace(made: Path, final: Path, old: Path) -> None:
         replace(made, final, old)
@@ -100,6 +107,7 @@ def live(slides: Sequence[SlideInput], out: Path, journal: Path) -> None:
     Canvas.add = noted_add  # type: ignore[method-assign]
     OutputPaths.publish = noted_publish  # type: ignore[method-assign]
     outputs._replace = slow_replace
+    fcntl.flock = slow_flock  # type: ignore[assignment]
     slide_run.save_state = noted_save
     pipeline.resolve_model = lambda _name: Path("memory")
     pipeline.load_network = lambda _path, **_options: identity_network(2)

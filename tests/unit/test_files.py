@@ -5,12 +5,23 @@ import fcntl
 import json
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from dfaseg import files
 from dfaseg.errors import OutputError
-from dfaseg.files import explain, locked, remove_leftovers, scratch_file, write_aside, write_json
+from dfaseg.files import (
+    MAX_STEM_BYTES,
+    explain,
+    locked,
+    remove_leftovers,
+    scratch_file,
+    write_aside,
+    write_json,
+)
+from dfaseg.inference.hidden_folder import refuse_foreign_hidden
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -103,6 +114,61 @@ def test_leftovers_of_killed_runs_are_removed_and_nothing_else(tmp_path):
         remove_leftovers(path)
 
         assert {*tmp_path.iterdir()} == {*kept, in_use}
+
+
+def killed_before_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return what is left of a scratch file whose maker is killed before it has a lock."""
+
+    class Killed(BaseException):
+        """Stands for SIGKILL, after which nothing is removed."""
+
+    def kill(*_arguments: object) -> None:
+        raise Killed
+
+    there = {*path.parent.iterdir()}
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(fcntl, "flock", kill)
+        patch.setattr(files, "_remove", lambda _path: None)
+        with scratch_file(path):
+            pass
+    (left,) = {*path.parent.iterdir()} - there
+    return left
+
+
+def test_leftover_of_a_run_killed_before_its_lock_is_removed_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may be about to lock a file that has just been made."""
+    path = tmp_path / "a.txt"
+    left = killed_before_the_lock(path, monkeypatch)
+
+    remove_leftovers(path)
+    assert [*tmp_path.iterdir()] == [left]
+
+    os.utime(left, (0, 0))
+    remove_leftovers(path)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_leftover_of_a_run_killed_before_its_lock_is_known_in_a_hidden_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that goes on removes it; it must not take it for a file of the user's."""
+    hidden = tmp_path / ".s.zarr.partial"
+    hidden.mkdir()
+    killed_before_the_lock(hidden / "state.msgpack", monkeypatch)
+
+    refuse_foreign_hidden(hidden, [tmp_path / "s.zarr"])
+
+
+def test_scratch_files_of_the_longest_name_find_room(tmp_path: Path) -> None:
+    """A name is 255 bytes at most on most disks."""
+    path = tmp_path / ("n" * MAX_STEM_BYTES + ".overlay.png")
+
+    with write_aside(path) as aside:
+        aside.write_bytes(b"x")
+
+    assert path.read_bytes() == b"x"
 
 
 def test_leftovers_stay_on_a_disk_without_locks(
