@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 HUGE_PAGE = 2**21
 """Bytes that the system maps at once where it may; page by page takes ten times as long."""
-MOST_FREE_BYTES = 48 * 2**20
+MOST_FREE_BYTES = 96 * 2**20
 """What is kept for the next arrays: some of each size that comes and goes in a run."""
 
 Kind = TypeVar("Kind", bound=np.generic)

@@ -12,7 +12,7 @@ from dfaseg.geometry import Rect
 from dfaseg.slide import Level, Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import RowReader, RowStrip
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strips import WHITE
 
 MAX_REGION_PX = 4096
 """Longest side of a region: 50 MB of pixels."""

@@ -8,10 +8,12 @@ from dfaseg.geometry.resolution import (
     is_plausible_mpp,
     simplest_fraction,
 )
+from dfaseg.geometry.tiling import NativeAxis
 
 __all__ = [
     "MAX_PLAUSIBLE_MPP",
     "MIN_PLAUSIBLE_MPP",
+    "NativeAxis",
     "Rect",
     "Tile",
     "TileGrid",

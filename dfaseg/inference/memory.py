@@ -22,7 +22,7 @@ from dfaseg.limits import available_memory_bytes, peak_memory_bytes, resident_me
 from dfaseg.model.network import Network
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.strip_buffers import MOST_AHEAD
+from dfaseg.tiler.strips import MOST_AHEAD
 
 PLENTY_BYTES = 8_000_000_000
 """Left beside everything else, this is more than a chunk takes in any network known here on a few

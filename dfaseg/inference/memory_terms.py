@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 
-from dfaseg.geometry import TileGrid
+from dfaseg.geometry import NativeAxis, TileGrid
 from dfaseg.inference.labelling import RELEASES_AHEAD, RELEASES_AHEAD_ON_DEVICE
+from dfaseg.inference.on_device.strip_feed import MOST_PINNED_BYTES
 from dfaseg.inference.results.process import num_processes
 from dfaseg.model.network import Network
+from dfaseg.native.average import strip_bytes
 from dfaseg.slide.slide import SlideInfo
 from dfaseg.stitcher.shards import CHUNK_PX, SHARD_PX
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.stream import BATCHES_AHEAD
-from dfaseg.tiler.strip_buffers import MOST_AHEAD, SMALL_STRIP_BYTES
+from dfaseg.tiler.strips import MOST_AHEAD, native_axes, strips_ahead
 from dfaseg.tiler.survey import plan_survey
 
 Terms = dict[str, int]
@@ -75,13 +77,13 @@ def estimate_terms(
     num_releases = _RELEASES_AT_WORK + (RELEASES_AHEAD_ON_DEVICE if on_device else RELEASES_AHEAD)
     released = min(grid.stride_px // stride * width_cells, max(_RELEASED_CELLS, width_cells))
     tile = info.levels[plan.level]
-    strip_rows = -(-tile.tile_height // plan.scale_y.numerator) * plan.scale_y.denominator
+    axes = _axes(info, plan)
     overview_plan, factor = plan_survey(info, plan, decoding="full")
     return {
-        "native tiles": _strip_bytes(info, plan, workload.strips_ahead)
-        + _strip_bytes(info, overview_plan, MOST_AHEAD),
+        "strips": (MOST_PINNED_BYTES if on_device else _strips_bytes(axes, workload.strips_ahead))
+        + _strips_bytes(_axes(info, overview_plan), MOST_AHEAD),
         "decoding": workload.num_workers * tile.tile_width * tile.tile_height * 3 * _TILE_COPIES,
-        "rows": 3 * plan.width * (grid.patch_px + grid.stride_px + 2 * strip_rows),
+        "rows": 3 * plan.width * (grid.patch_px + grid.stride_px + 2 * axes[1].most_touched),
         "batches": (BATCHES_AHEAD + _BATCHES_AT_WORK) * workload.batch_size * patch_bytes,
         "logits": _BATCHES_AT_WORK * workload.batch_size * patch_logits,
         # Saving a state takes two copies of what is open.
@@ -97,10 +99,10 @@ def estimate_terms(
     }
 
 
-def _strip_bytes(info: SlideInfo, plan: ReadPlan, most_ahead: int) -> int:
-    """Return the bytes of the strips of native tiles that are in flight; see ``StripBuffers``."""
-    level = info.levels[plan.level].reduced(plan.reduction)
-    period_x, period_y = plan.decoded_scale_x.numerator, plan.decoded_scale_y.numerator
-    strip = (level.tile_height + 2 * period_y) * -(-level.width // period_x) * period_x * 3
-    usual = MOST_AHEAD if strip <= SMALL_STRIP_BYTES else 1
-    return strip * (min(usual, most_ahead) + 1)
+def _axes(info: SlideInfo, plan: ReadPlan) -> tuple[NativeAxis, NativeAxis]:
+    return native_axes(plan, info.levels[plan.level].reduced(plan.reduction))
+
+
+def _strips_bytes(axes: tuple[NativeAxis, NativeAxis], most_ahead: int) -> int:
+    """Return the bytes of the strips that are in flight."""
+    return strip_bytes(*axes) * (strips_ahead(*axes, most_ahead) + 1)

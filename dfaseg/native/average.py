@@ -1,64 +1,166 @@
-"""Exact area resampling by a fraction: each result pixel is the mean of what it covers."""
+"""Exact area averaging of a slide's native tiles, each by itself.
 
-from fractions import Fraction
+Each mask pixel is the mean of exactly what it covers. The native tiles of a row, a strip, are
+averaged in any order and by several threads at once, each while its pixels are still in the core's
+cache. Of a mask pixel that an edge of a tile cuts, each tile leaves its part of the sum; they are
+added up when all tiles of the strip are there. Sums are exact, and therefore the same however a
+slide is cut and whoever is first.
+"""
+
+import ctypes
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfaseg.geometry import NativeAxis
+from dfaseg.mapped_memory import mapped_array
 from dfaseg.native.library import load
 
-MAX_NUMERATOR = 2**23 - 1
-"""Largest numerator of a scale with which sums of rows fit into 31 bits."""
+MAX_NUMERATOR = 2**20
+"""Largest numerator of a scale with which all sums are exact."""
+_LANES = 4
+"""Numbers that a sum of RGB pixels takes: processors work on four at a time."""
 
 
-def average(
-    source: NDArray[np.uint8], result: NDArray[np.uint8], scale_x: Fraction, scale_y: Fraction
-) -> None:
-    """Shrink or enlarge whole periods of two grids of pixels by area averaging.
+class _Strip(ctypes.Structure):
+    """What ``strip`` is in average.c."""
 
-    Both arrays must begin and end where an edge of the source grid meets one of the result's. Means
-    are those of whole numbers, rounded once, halves up. Python's lock is not held meanwhile.
-
-    Args:
-        source: RGB, shape ``(m * scale_y.numerator, n * scale_x.numerator, 3)``; its rows may lie
-            apart, the pixels of a row may not.
-        result: Where the means go, ``(m * scale_y.denominator, n * scale_x.denominator, 3)``;
-            likewise.
-        scale_x: Source pixels per result pixel, horizontally.
-        scale_y: The same, vertically.
-
-    Raises:
-        ValueError: The arrays are not of these shapes, or a numerator is above ``MAX_NUMERATOR``.
-    """
-    covered_y, covered_x = scale_y.numerator, scale_x.numerator
-    counts = scale_y.denominator, scale_x.denominator
-    periods_y, periods_x = source.shape[0] // covered_y, source.shape[1] // covered_x
-    if (
-        source.shape != (periods_y * covered_y, periods_x * covered_x, 3)
-        or result.shape != (periods_y * counts[0], periods_x * counts[1], 3)
-        or max(covered_y, covered_x) > MAX_NUMERATOR
-        or not (_has_whole_rows(source) and _has_whole_rows(result) and result.flags.writeable)
-    ):
-        raise ValueError(
-            f"pixels of shape {source.shape} cannot be averaged into {result.shape} "
-            f"by {scale_y} x {scale_x}"
-        )
-    sums = np.empty(source.shape[1] * 3 + 1, np.uint32)
-    load().dfaseg_average(
-        source.ctypes.data,
-        source.strides[0],
-        result.ctypes.data,
-        result.strides[0],
-        periods_y,
-        covered_y,
-        counts[0],
-        periods_x,
-        covered_x,
-        counts[1],
-        sums.ctypes.data,
+    _fields_ = (
+        *((f"{name}_{axis}", ctypes.c_ssize_t) for axis in "xy" for name in ("covered", "count")),
+        ("width", ctypes.c_ssize_t),
+        ("height", ctypes.c_ssize_t),
+        ("tile_width", ctypes.c_ssize_t),
+        ("num_tiles", ctypes.c_ssize_t),
+        ("source_width", ctypes.c_ssize_t),
+        ("top", ctypes.c_ssize_t),
+        ("bottom", ctypes.c_ssize_t),
+        ("result", ctypes.c_void_p),
+        ("stride", ctypes.c_ssize_t),
+        ("cut_rows", ctypes.c_void_p),
+        ("seams", ctypes.c_void_p),
     )
 
 
-def _has_whole_rows(pixels: NDArray[np.uint8]) -> bool:
-    """Tell whether the bytes of each row lie side by side."""
-    return pixels.dtype == np.uint8 and (pixels.size == 0 or pixels.strides[1:] == (3, 1))
+class CutRow:
+    """Sums of the mask row that the bottom of a strip cuts, for the next strip.
+
+    Args:
+        across: The horizontal axis.
+    """
+
+    def __init__(self, across: NativeAxis) -> None:
+        self.sums = mapped_array((across.length, _LANES), np.float64)
+
+
+class StripMean:
+    """Mask rows made of one row of native tiles after another; its memory serves again.
+
+    Args:
+        across: How the mask frame lies over native tiles, horizontally.
+        down: The same, vertically.
+
+    Raises:
+        ValueError: A scale's numerator is above ``MAX_NUMERATOR``.
+    """
+
+    def __init__(self, across: NativeAxis, down: NativeAxis) -> None:
+        if max(across.scale.numerator, down.scale.numerator) > MAX_NUMERATOR:
+            raise ValueError(f"scales {across.scale} × {down.scale}: cannot be averaged exactly")
+        self._across, self._down = across, down
+        # Of every tile, for these are asked for it again and again.
+        self._widths = [len(across.source_of(col)) for col in range(across.num_tiles)]
+        taps_x, taps_y = _most_taps(across), _most_taps(down)
+        self._scratch_sizes = [
+            (2 + taps_x) * len(across.touched(col)) + 2 + taps_y + 3 * (width + taps_x) + 1
+            for col, width in enumerate(self._widths)
+        ]
+        self._rows_shape, *shapes = _shapes(across, down)
+        self._cut_rows, self._seams = (mapped_array(shape, np.float64) for shape in shapes)
+
+    def begin(self, strip: int) -> None:
+        """Make room for the rows of a strip; they are kept as long as somebody wants them."""
+        self._strip = strip
+        self._result = mapped_array(self._rows_shape, np.uint8)
+        self._is_there = np.zeros(self._across.num_tiles, np.uint8)
+        source = self._down.source_of(strip)
+        self._height = len(source)
+        scales = self._across.scale, self._down.scale
+        self._fields = _Strip(
+            *(number for scale in scales for number in scale.as_integer_ratio()),
+            self._across.length,
+            self._down.length,
+            self._across.tile_px,
+            self._across.num_tiles,
+            self._across.source_px,
+            source.start,
+            source.stop,
+            self._result.ctypes.data,
+            self._result.strides[0],
+            self._cut_rows.ctypes.data,
+            self._seams.ctypes.data,
+        )
+        self._address = ctypes.addressof(self._fields)
+
+    def shape_of(self, col: int) -> tuple[int, int, int]:
+        """Return the shape that a native tile of the strip must have, ``(h, w, 3)``."""
+        return self._height, self._widths[col], 3
+
+    def add(self, col: int, pixels: NDArray[np.uint8]) -> None:
+        """Average a native tile of the strip. Python's lock is not held meanwhile.
+
+        Args:
+            col: Its column.
+            pixels: RGB, of the shape that ``shape_of`` returns; rows may lie apart, the pixels of a
+                row may not.
+
+        Raises:
+            ValueError: The pixels are not of this shape.
+        """
+        shape = self.shape_of(col)
+        if pixels.dtype != np.uint8 or pixels.shape != shape or pixels.strides[1:] != (3, 1):
+            raise ValueError(f"pixels of shape {pixels.shape} cannot be averaged as {shape}")
+        scratch = np.empty(self._scratch_sizes[col], np.int32)
+        load().dfaseg_average_tile(
+            self._address, col, pixels.ctypes.data, pixels.strides[0], scratch.ctypes.data
+        )
+        self._is_there[col] = True
+
+    def join(self, cut: CutRow) -> tuple[int, NDArray[np.uint8]]:
+        """Add up what edges cut, once all tiles of the strip that are wanted have been added.
+
+        Args:
+            cut: What the strip above has left of the row that lies in both; of a row that the
+                bottom of this one cuts, it then holds the sums.
+
+        Returns:
+            The first mask row that ends in the strip, and the rows, RGB ``(n, width, 3)``. Pixels
+            that cover a part of a tile that was not added mean nothing.
+        """
+        load().dfaseg_join_tiles(
+            self._address,
+            self._is_there.ctypes.data,
+            cut.sums.ctypes.data,
+        )
+        rows = self._down.completed(self._strip)
+        return rows.start, self._result[: len(rows)]
+
+
+def strip_bytes(across: NativeAxis, down: NativeAxis) -> int:
+    """Return what a ``StripMean`` and the rows that it makes take."""
+    rows, *sums = map(math.prod, _shapes(across, down))
+    return rows + sum(sums) * np.dtype(np.float64).itemsize
+
+
+def _shapes(across: NativeAxis, down: NativeAxis) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of a strip's rows, and of the sums of rows and columns that edges cut."""
+    rows = down.most_touched, across.length, 3
+    if across.scale == down.scale == 1:
+        return rows, (0, _LANES), (0, _LANES)
+    return rows, (2, across.length, _LANES), (across.num_tiles, 2, down.most_touched, _LANES)
+
+
+def _most_taps(axis: NativeAxis) -> int:
+    """Return how many source pixels a mask pixel covers any part of, at most."""
+    covered, count = axis.scale.as_integer_ratio()
+    return (covered + 2 * count - 2) // count

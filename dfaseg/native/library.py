@@ -12,10 +12,11 @@ FOLDER = Path(__file__).parent
 _ADDRESS, _LENGTH = ctypes.c_void_p, ctypes.c_ssize_t
 _CELLS = (_ADDRESS, *(_LENGTH,) * 3, _ADDRESS, *(_LENGTH,) * 3)
 _FUNCTIONS = {
-    "dfaseg_average": (*(_ADDRESS, _LENGTH) * 2, *(_LENGTH,) * 6, _ADDRESS),
+    "dfaseg_average_tile": (*(_ADDRESS, _LENGTH) * 2, _ADDRESS),
     "dfaseg_classify": (*_CELLS, *(_ADDRESS,) * 3),
     "dfaseg_count": (_ADDRESS, _LENGTH, _ADDRESS),
     "dfaseg_fill": (_ADDRESS, *(_LENGTH,) * 5, *(_ADDRESS,) * 4, *(_LENGTH, _ADDRESS, _LENGTH)),
+    "dfaseg_join_tiles": (_ADDRESS,) * 3,
     "dfaseg_label": (*_CELLS, _LENGTH, *(_ADDRESS,) * 3, _LENGTH, *(_ADDRESS,) * 3),
 }
 """What the library offers, and of what kind the arguments are; nothing is returned."""

@@ -10,7 +10,6 @@ from dfaseg.errors import ReadError
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import RowReader
-from dfaseg.tiler.strip_buffers import WHITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,11 @@ def read_overview(slide: Slide, plan: ReadPlan, *, num_workers: int) -> SlideOve
         ReadError: Not one tile can be decoded.
     """
     picture = np.empty((plan.height, plan.width, 3), np.uint8)
-    end = 0
     is_unreadable = np.zeros(picture.shape[:2], bool)
     with ThreadPoolExecutor(num_workers, thread_name_prefix="overview") as executor:
         reader = RowReader(slide, plan, executor, num_workers=num_workers)
         for strip in reader.strips():
-            rows = picture[strip.y : strip.y + len(strip.pixels)]
-            rows[:, : strip.pixels.shape[1]] = strip.pixels[: len(rows), : plan.width]
-            rows[:, strip.pixels.shape[1] :] = WHITE
-            end = strip.y + len(rows)
-    picture[end:] = WHITE
+            picture[strip.y : strip.y + len(strip.pixels)] = strip.pixels
     level = slide.info.levels[plan.level]
     unreadable = reader.take_unreadable()
     for col, row in unreadable:

@@ -1,29 +1,28 @@
 """A slide as consecutive strips of rows at the wanted resolution, each native tile decoded once.
 
-The slide is read one row of native tiles at a time. Tiles of a strip are decoded in parallel into
-one full-width buffer, which is shrunk in parallel blocks; blocks lie on whole periods of the two
-pixel grids, so that the result never depends on how many threads share the work or where a run
-began. Rows that do not fill a period yet are carried over to the next strip.
+The slide is read one row of native tiles at a time. Its tiles are decoded in parallel, each of them
+averaged by the thread that has just decoded it, so that a strip is held as mask rows alone and the
+pixels of the slide never leave the core's cache. Mask pixels that an edge of a tile cuts are exact
+sums of what the tiles hold of them; the result never depends on how many threads share the work or
+where a run began.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock, local
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError
-from dfaseg.native.average import average
+from dfaseg.native.average import CutRow, StripMean
 from dfaseg.slide.slide import MemorySlide, ReducingSlide, Slide
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE, StripBuffers
+from dfaseg.tiler.strips import MOST_AHEAD, WHITE, native_axes, strips_ahead
 
-Item = TypeVar("Item")
 TileReader = Callable[[int, int], NDArray[np.uint8] | None]
 """From column and row of a native tile to its pixels, ``None`` for a tile that is not stored."""
 
@@ -98,7 +97,8 @@ class RowReader:
         self._executor = executor
         self._num_workers = num_workers
         self._level = slide.info.levels[plan.level].reduced(plan.reduction)
-        self._read_tile = tile_reader(slide, plan)
+        self._across, self._down = native_axes(plan, self._level)
+        self._read_tile = passing_tile_reader(slide, plan)
         if needed is None:
             needed = np.ones((self._level.num_tile_rows, self._level.num_tile_cols), bool)
         self._needed = needed
@@ -116,82 +116,64 @@ class RowReader:
 
         A failing tile stays white and can be taken before its strip is yielded.
         """
-        buffers = StripBuffers(self._plan, self._level, self._most_ahead)
-        first_strip, warm_up = buffers.first_strip(first_row)
-        pending: deque[tuple[int, list[Future[None]]]] = deque()
+        across, down = self._across, self._down
+        first_strip = down.tile_completing(first_row)
+        warm_up = down.tile_at(down.completed(first_strip).start)
+        num_ahead = strips_ahead(across, down, self._most_ahead)
+        idle = deque(StripMean(across, down) for _ in range(num_ahead + 1))
+        cut = CutRow(across)
+        pending: deque[tuple[StripMean, list[Future[None]]]] = deque()
         strip_indices = iter(range(warm_up, self._level.num_tile_rows))
         try:
             while True:
-                while len(pending) <= buffers.strips_ahead:
-                    strip = next(strip_indices, None)
-                    if strip is None:
-                        break
-                    pending.append((strip, self._submit_decoding(strip, buffers)))
+                while idle and (strip := next(strip_indices, None)) is not None:
+                    idle[0].begin(strip)
+                    pending.append((idle[0], self._submit_decoding(strip, idle.popleft())))
                 if not pending:
                     return
-                strip, decoding = pending.popleft()
+                mean, decoding = pending[0]
                 _finish(decoding)
-                rows = self._shrunk(strip, buffers) if strip >= first_strip else None
-                buffers.carry_over(strip)
-                if rows is not None:
-                    yield rows
+                y, rows = mean.join(cut)
+                idle.append(pending.popleft()[0])
+                if len(rows) and y + len(rows) > first_row:
+                    yield RowStrip(y, rows)
         finally:
-            # Abandoned in the middle: nothing may write to the buffers once they are gone.
+            # Abandoned in the middle: nothing may be written to what is gone.
             for _, decoding in pending:
                 _abandon(decoding)
 
-    def _submit_decoding(self, strip: int, buffers: StripBuffers) -> list[Future[None]]:
-        """Start decoding the needed tiles of one row of native tiles."""
-        rows = buffers.fresh_rows(strip)
-        columns = np.flatnonzero(self._needed[strip]).tolist()
-        return self._share_out(lambda col: self._decode_into(rows, col, strip), columns)
+    def _submit_decoding(self, strip: int, mean: StripMean) -> list[Future[None]]:
+        """Start decoding and averaging the needed tiles of one row of native tiles.
 
-    def _share_out(self, work: Callable[[Item], None], items: Sequence[Item]) -> list[Future[None]]:
-        """Start working on all items; each thread takes the next one when it is done with its last.
-
-        Handing over one job per thread, and not one per item, saves several times what Python does
-        for a tile by itself.
+        Each thread takes the next one when it is done with its last. Handing over one job per
+        thread, and not one per tile, saves several times what Python does for a tile by itself.
         """
-        left = iter(items)
+        columns = np.flatnonzero(self._needed[strip]).tolist()
+        left = iter(columns)
 
         def work_on() -> None:
-            for item in left:
-                work(item)
+            for col in left:
+                self._add_tile(mean, col, strip)
 
-        return [self._executor.submit(work_on) for _ in range(min(self._num_workers, len(items)))]
+        num_jobs = min(self._num_workers, len(columns))
+        return [self._executor.submit(work_on) for _ in range(num_jobs)]
 
-    def _decode_into(self, rows: NDArray[np.uint8], col: int, strip: int) -> None:
-        """Decode one native tile into its place in the strip."""
-        x = col * self._level.tile_width
-        width = min(self._level.tile_width, self._level.width - x)
-        place = rows[:, x : x + width]
+    def _add_tile(self, mean: StripMean, col: int, strip: int) -> None:
+        """Decode one native tile and average it."""
         try:
             tile = self._read_tile(col, strip)
         except ReadError as error:
             with self._lock:
                 self._unreadable[col, strip] = error.problem
             tile = None
-        place[...] = WHITE if tile is None else tile[: place.shape[0], :width]
-
-    def _shrunk(self, strip: int, buffers: StripBuffers) -> RowStrip | None:
-        """Shrink all whole periods of rows that are there now."""
-        plan = self._plan
-        y, source = buffers.complete_rows(strip)
-        if source.shape[0] == 0:
-            return None
-        if buffers.is_unscaled:
-            return RowStrip(y, source[:, : plan.width])
-        out = buffers.result_rows(source.shape[0])
-        touched = self._needed[buffers.first_carried_strip(strip) : strip + 1]
-        blocks = list(buffers.blocks(np.any(touched, axis=0)))
-        scales = plan.decoded_scale_x, plan.decoded_scale_y
-        _finish(
-            self._share_out(
-                lambda block: average(source[:, block[0]], out[:, block[1]], *scales), blocks
-            )
-        )
-        rows = min(out.shape[0], plan.height - y)
-        return RowStrip(y, out[:rows, : plan.width])
+        shape = mean.shape_of(col)
+        if tile is None:
+            tile = np.broadcast_to(np.full((1, shape[1], 3), WHITE, np.uint8), shape)
+        elif tile.shape != shape:
+            # The mask's last pixels overhang the last tiles.
+            beyond = [(0, wanted - given) for wanted, given in zip(shape, tile.shape, strict=True)]
+            tile = np.pad(tile, beyond, constant_values=WHITE)
+        mean.add(col, tile)
 
 
 def _finish(futures: list[Future[None]]) -> None:

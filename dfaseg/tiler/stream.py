@@ -14,7 +14,7 @@ from dfaseg.mapped_memory import mapped_array
 from dfaseg.slide.slide import Slide
 from dfaseg.tiler.handover import made_ahead
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.strip_buffers import MOST_AHEAD
+from dfaseg.tiler.strips import MOST_AHEAD
 from dfaseg.tiler.tile_rows import TileRows
 from dfaseg.tiler.unreadable import Reasons
 

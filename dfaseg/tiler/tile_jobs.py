@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dfaseg.errors import ReadError
 from dfaseg.tiler.rows import TileReader
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strips import WHITE
 
 Failures = dict[tuple[int, int], str]
 """Why tiles ``(column, row)`` could not be decoded."""

@@ -13,7 +13,7 @@ from dfaseg.slide.slide import Slide
 from dfaseg.tiler.needed import native_tile_uses, needed_native_tiles
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.rows import RowReader, RowStrip
-from dfaseg.tiler.strip_buffers import MOST_AHEAD, WHITE
+from dfaseg.tiler.strips import MOST_AHEAD, WHITE
 from dfaseg.tiler.unreadable import Reasons, UnreadableTiles
 
 

@@ -10,7 +10,7 @@ from dfaseg.geometry import Tile
 from dfaseg.slide.slide import Level
 from dfaseg.tiler.rows import passing_tile_reader, tile_reader
 from dfaseg.tiler.shared_tiles import SharedTiles
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strips import WHITE
 from dfaseg.tiler.tile_rows import TileRows
 
 

@@ -1,5 +1,6 @@
 """What comes out is what the network says of the slide, whatever the tiling and the batching."""
 
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import torch
 from torch.nn import functional
 
 from dfaseg.classmap import IGNORE_INDEX
-from dfaseg.native.average import average
 from dfaseg.slide.array import ArraySlide
 from dfaseg.stitcher.blend import blend_weights
+from tests.averaging import exact_mean
 from tests.predicting import (
     identity_network,
     mask_of,
@@ -42,12 +43,8 @@ def noisy_image(width: int, height: int, seed: int = 0) -> np.ndarray:
 
 def area_resampled(image: np.ndarray, scale: Fraction) -> np.ndarray:
     """Shrink a whole image by exact area means; what lies beyond it is white."""
-    height, width = (-(-side // scale.numerator) for side in image.shape[:2])
-    source = np.full((height * scale.numerator, width * scale.numerator, 3), 255, np.uint8)
-    source[: image.shape[0], : image.shape[1]] = image
-    out = np.empty((height * scale.denominator, width * scale.denominator, 3), np.uint8)
-    average(source, out, scale, scale)
-    return out
+    height, width = (math.ceil(side / scale) for side in image.shape[:2])
+    return exact_mean(image, scale, scale, (height, width))
 
 
 @pytest.mark.parametrize(("patch_px", "overlap_px", "blend"), TILINGS)

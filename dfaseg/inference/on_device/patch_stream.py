@@ -26,7 +26,7 @@ from dfaseg.tiler.handover import made_ahead
 from dfaseg.tiler.needed import needed_native_tiles
 from dfaseg.tiler.plan import ReadPlan
 from dfaseg.tiler.stream import BATCHES_AHEAD, PatchBatch
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strips import WHITE
 from dfaseg.tiler.unreadable import Reasons, UnreadableTiles
 
 

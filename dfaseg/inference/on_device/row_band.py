@@ -9,7 +9,7 @@ from dfaseg.geometry import TileGrid
 from dfaseg.inference.on_device.shrink import DeviceShrinker
 from dfaseg.inference.on_device.strip_feed import DeviceStrip
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strips import WHITE
 
 
 class RowBand:

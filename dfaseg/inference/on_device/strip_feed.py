@@ -17,7 +17,7 @@ from dfaseg.inference.on_device.tile_memory import TileDecoder, tile_memory
 from dfaseg.slide.slide import Level, Slide
 from dfaseg.tiler.decode_pool import DecodePool
 from dfaseg.tiler.plan import ReadPlan
-from dfaseg.tiler.strip_buffers import WHITE
+from dfaseg.tiler.strips import WHITE
 from dfaseg.tiler.tile_jobs import Failures
 
 _TILES_PER_JOB = 8
@@ -28,6 +28,8 @@ _BYTES_AHEAD = 128 * 2**20
 """Pixels that may be under way: enough to keep all threads busy while some are copied."""
 _MIN_GROUPS, _MAX_GROUPS = 3, 64
 """Groups under way: one is decoded, one waits for its copy, one is being copied."""
+MOST_PINNED_BYTES = max(_BYTES_AHEAD + _GROUP_BYTES, _MIN_GROUPS * _GROUP_BYTES)
+"""Pinned memory of the host that all this takes."""
 
 
 @dataclass(frozen=True, slots=True)

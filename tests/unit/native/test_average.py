@@ -1,5 +1,7 @@
-"""Area averaging in C against the definition, in whole numbers."""
+"""Area averaging of native tiles in C against the definition, in whole numbers."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -7,104 +9,186 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfaseg.native.average import MAX_NUMERATOR, average
+from dfaseg.geometry import NativeAxis
+from dfaseg.native.average import MAX_NUMERATOR, CutRow, StripMean
+from tests.averaging import exact_mean
 
 SCALES = st.fractions(min_value=Fraction(1, 9), max_value=12, max_denominator=15)
 
 
-def covered_lengths(size, scale):
-    """How much of each source px each result px covers, in parts of 1/denominator of one."""
-    unit = scale.denominator
-    edges = np.arange(int(size / scale) + 1) * scale.numerator
-    first = np.arange(size) * unit
-    ends = np.minimum(edges[1:, None], first + unit)
-    return (ends - np.maximum(edges[:-1, None], first)).clip(0).astype(float)  # for BLAS
+def axis_of(source_px, scale, tile_px):
+    """Native tiles of a picture, and as many result px as touch it."""
+    return NativeAxis(scale, math.ceil(source_px / scale), tile_px, -(-source_px // tile_px))
 
 
-def exact_mean(source, scale_x, scale_y):
-    """The mean over each result px's extent, rounded half up."""
-    rows, columns = (
-        covered_lengths(size, scale)
-        for size, scale in zip(source.shape[:2], (scale_y, scale_x), strict=True)
+def averaged(source, scales, tile_sides, *, chosen=lambda cols: cols):
+    """Average a picture tile by tile; what lies beyond it is white."""
+    down, across = (
+        axis_of(*sides) for sides in zip(source.shape, scales, tile_sides, strict=False)
     )
-    sums = np.einsum("ij,jkc,lk->ilc", rows, source.astype(float), columns, optimize=True)
-    weight = scale_x.numerator * scale_y.numerator
-    return (2 * sums.astype(np.int64) + weight) // (2 * weight)
+    height, width = down.source_px, across.source_px
+    padded = np.full((height, width, 3), 255, np.uint8)
+    padded[: source.shape[0], : source.shape[1]] = source
+    mean, cut, found = StripMean(across, down), CutRow(across), []
+    for strip in range(down.num_tiles):
+        mean.begin(strip)
+        rows = down.source_of(strip)
+        for col in chosen(list(range(across.num_tiles))):
+            cols = across.source_of(col)
+            mean.add(col, padded[rows.start : rows.stop, cols.start : cols.stop])
+        y, part = mean.join(cut)
+        assert y == sum(map(len, found))
+        found.append(part)
+    return np.concatenate(found)
 
 
-def averaged(source, scale_x, scale_y):
-    """The same by the code under test."""
-    height, width, _ = source.shape
-    result = np.zeros((int(height / scale_y), int(width / scale_x), 3), np.uint8)
-    average(source, result, scale_x, scale_y)
-    return result
+def exact(source, scales):
+    """The same by definition, of the whole picture."""
+    down, across = scales
+    size = math.ceil(source.shape[0] / down), math.ceil(source.shape[1] / across)
+    return exact_mean(source, across, down, size)
 
 
-@settings(max_examples=150)
-@given(SCALES, SCALES, st.integers(1, 3), st.integers(1, 3), st.integers(1, 255), st.integers(0, 9))
-def test_result_is_the_rounded_mean_of_what_it_covers(scale_x, scale_y, down, across, top, seed):
-    """At any scale, larger or smaller, and for pictures full of halves that must be rounded."""
-    shape = (scale_y.numerator * down, scale_x.numerator * across, 3)
-    source = np.random.default_rng(seed).integers(0, top + 1, shape).astype(np.uint8)
+@settings(max_examples=200)
+@given(
+    st.tuples(SCALES, SCALES),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    st.integers(1, 255),
+    st.randoms(use_true_random=False),
+)
+def test_tiles_give_the_rounded_means_of_the_whole_picture(scales, sides, tile_sides, top, random):
+    """At any scale, of tiles of any size, in any order.
 
-    found = averaged(source, scale_x, scale_y)
+    Tiles may lie within one result pixel, and pictures are full of halves that must be rounded.
+    """
+    rng = np.random.default_rng(random.randrange(99))
+    source = rng.integers(0, top + 1, (*sides, 3)).astype(np.uint8)
 
-    np.testing.assert_array_equal(found, exact_mean(source, scale_x, scale_y))
+    found = averaged(
+        source, scales, tile_sides, chosen=lambda tiles: random.sample(tiles, len(tiles))
+    )
+
+    np.testing.assert_array_equal(found, exact(source, scales))
 
 
 @pytest.mark.parametrize(
-    "scale", ["1", "2", "4", "14/5", "7/5", "28/5", "4/5", "319/80", "512/201"]
+    "scale", ["1", "2", "4", "14/5", "7/5", "28/5", "4/5", "319/80", "512/201", "300"]
 )
-def test_scales_of_real_slides(scale):
-    """Many periods side by side, in a view of a wider picture, and nothing beside the result."""
+@pytest.mark.parametrize("tile_px", [240, 256])
+def test_scales_of_real_slides(scale, tile_px):
+    """With the usual tiles."""
+    source = np.random.default_rng(1).integers(0, 256, (530, 700, 3)).astype(np.uint8)
+    scales = Fraction(scale), Fraction(scale)
+
+    np.testing.assert_array_equal(averaged(source, scales, (tile_px,) * 2), exact(source, scales))
+
+
+@pytest.mark.parametrize("scale", ["1", "14/5", "2"])
+def test_tiles_that_nobody_wants_change_no_other_pixel(scale):
+    """Those that cover a part of one mean nothing; also where memory holds the strip before."""
+    rng = np.random.default_rng(2)
+    source = rng.integers(0, 256, (128, 128, 3)).astype(np.uint8)
+    is_wanted = rng.random((4, 4)) < 0.6
+    wanted = iter(is_wanted)
+
+    found = averaged(
+        source,
+        (Fraction(scale),) * 2,
+        (32, 32),
+        chosen=lambda _: np.flatnonzero(next(wanted)).tolist(),
+    )
+
+    expected = exact(source, (Fraction(scale),) * 2)
+    lacking = np.repeat(np.repeat(255 * ~is_wanted, 32, axis=0), 32, axis=1).astype(np.uint8)
+    covers_one = exact(np.repeat(lacking[..., None], 3, axis=2), (Fraction(scale),) * 2) > 0
+    assert 0.2 < covers_one.mean() < 0.8
+    np.testing.assert_array_equal(found[~covers_one], expected[~covers_one])
+
+
+def test_threads_do_not_disturb_each_other():
+    """Tiles side by side share columns of the result."""
+    source = np.random.default_rng(3).integers(0, 256, (64, 4096, 3)).astype(np.uint8)
+    down, across = (axis_of(side, Fraction(14, 5), 16) for side in source.shape[:2])
+    padded = np.full((down.source_px, across.source_px, 3), 255, np.uint8)
+    padded[:64, :4096] = source
+    mean, cut, found = StripMean(across, down), CutRow(across), []
+
+    with ThreadPoolExecutor(4) as executor:
+        for strip in range(down.num_tiles):
+            mean.begin(strip)
+            rows = down.source_of(strip)
+            spans = map(across.source_of, range(across.num_tiles))
+            parts = [padded[rows.start : rows.stop, cols.start : cols.stop] for cols in spans]
+            list(executor.map(mean.add, range(across.num_tiles), parts))
+            found.append(mean.join(cut)[1])
+
+    expected = exact(source, (Fraction(14, 5),) * 2)
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+
+
+@pytest.mark.parametrize("scale", ["1", "14/5", "300"])
+def test_rows_of_a_tile_may_lie_apart_or_be_one_and_the_same(scale):
+    """Tiles in a wider picture, and those that are white."""
     scale = Fraction(scale)
-    periods = 700 // scale.numerator + 1
-    canvas = np.random.default_rng(1).integers(0, 256, (40, 9, 3)).astype(np.uint8)
-    side = periods * scale.numerator
-    canvas = np.resize(canvas, (side, side + 5, 3))
-    room = np.full((int(side / scale), int(side / scale) + 4, 3), 7, np.uint8)
+    wide = np.random.default_rng(4).integers(0, 256, (40, 90, 3)).astype(np.uint8)
+    apart, same = wide[:, 20:60], np.broadcast_to(wide[:1, :40], (40, 40, 3))
+    axis = NativeAxis(scale, max(1, int(40 / scale)), 40, 1)
 
-    average(canvas[:, 5:], room[:, 3:-1], scale, scale)
+    for source in (apart, same):
+        mean = StripMean(axis, axis)
+        mean.begin(0)
+        padded = np.pad(source, ((0, axis.source_px - 40),) * 2 + ((0, 0),), constant_values=255)
+        mean.add(0, source if axis.source_px == 40 else padded)
+        _, found = mean.join(CutRow(axis))
 
-    np.testing.assert_array_equal(room[:, 3:-1], exact_mean(canvas[:, 5:], scale, scale))
-    assert (room[:, :3] == 7).all()
-    assert (room[:, -1:] == 7).all()
+        expected = exact_mean(source, scale, scale, (axis.length,) * 2)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_one_value_stays_what_it_is_at_any_scale(value):
     """Sums of more than 32 bits included, as of a whole slide averaged into one pixel."""
-    scale = Fraction(6001)
     source = np.full((6001, 6001, 3), value, np.uint8)
 
-    assert (averaged(source, scale, scale) == value).all()
+    found = averaged(source, (Fraction(6001),) * 2, (512, 512))
+
+    assert found.tolist() == [[[value] * 3]]
 
 
 def test_halves_go_up_and_what_is_just_below_does_not():
     """Also where the weights sum to so much that single precision could not tell the two apart."""
-    scale = Fraction(2048)
     source = np.zeros((2048, 2048, 3), np.uint8)
     source[:, :1024, :2] = 255  # means of 127.5
     source[0, 0, 1] = 254  # and of just below
 
-    assert averaged(source, scale, scale).tolist() == [[[128, 127, 0]]]
+    assert averaged(source, (Fraction(2048),) * 2, (256, 256)).tolist() == [[[128, 127, 0]]]
 
 
 @pytest.mark.parametrize(
-    ("source", "result", "scale"),
+    "pixels",
     [
-        (np.zeros((15, 14, 3), np.uint8), np.zeros((5, 5, 3), np.uint8), "14/5"),
-        (np.zeros((14, 14, 3), np.uint8), np.zeros((5, 6, 3), np.uint8), "14/5"),
-        (np.zeros((14, 14, 4), np.uint8), np.zeros((5, 5, 4), np.uint8), "14/5"),
-        (np.zeros((14, 14, 3), np.uint16), np.zeros((5, 5, 3), np.uint8), "14/5"),
-        (np.zeros((14, 28, 3), np.uint8)[:, ::2], np.zeros((5, 5, 3), np.uint8), "14/5"),
-        (np.zeros((14, 14, 3), np.uint8), np.zeros((5, 3, 5), np.uint8).swapaxes(1, 2), "14/5"),
-        (np.zeros((14, 14, 3), np.uint8), np.broadcast_to(np.uint8(0), (5, 5, 3)), "14/5"),
-        (np.zeros((0, 0, 3), np.uint8), np.zeros((0, 0, 3), np.uint8), str(MAX_NUMERATOR + 1)),
+        np.zeros((15, 14, 3), np.uint8),
+        np.zeros((14, 14, 4), np.uint8),
+        np.zeros((14, 14, 3), np.uint16),
+        np.zeros((14, 28, 3), np.uint8)[:, ::2],
+        np.zeros((14, 3, 14), np.uint8).swapaxes(1, 2),
     ],
-    ids=["half", "size", "channels", "kind", "gaps", "turned", "read-only", "numerator"],
+    ids=["size", "channels", "kind", "gaps", "turned"],
 )
-def test_memory_that_does_not_fit_is_refused(source, result, scale):
-    """C would read and write beyond it."""
+def test_pixels_that_do_not_fit_are_refused(pixels):
+    """C would read beyond them."""
+    axis = axis_of(28, Fraction(14, 5), 14)
+    mean = StripMean(axis, axis)
+    mean.begin(0)
+
     with pytest.raises(ValueError, match="cannot be averaged"):
-        average(source, result, Fraction(scale), Fraction(scale))
+        mean.add(0, pixels)
+
+
+def test_scale_whose_sums_would_not_be_exact_is_refused():
+    """None that a plan asks for."""
+    axis = axis_of(28, Fraction(MAX_NUMERATOR + 1), 14)
+
+    with pytest.raises(ValueError, match="cannot be averaged exactly"):
+        StripMean(axis, axis)

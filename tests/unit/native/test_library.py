@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dfaseg.errors import DfasegError
+from dfaseg.geometry import NativeAxis
 from dfaseg.native import library
-from dfaseg.native.average import average
+from dfaseg.native.average import CutRow, StripMean
 from dfaseg.native.library import FOLDER, has_avx2, load
 
 FAST = FOLDER / "libdfaseg-avx2.so"
@@ -32,9 +33,12 @@ def test_either_library_averages(fast, monkeypatch):
     """Whatever the processor is able to run."""
     monkeypatch.setattr(library, "has_avx2", lambda: fast)
     source = np.arange(28 * 28 * 3, dtype=np.uint8).reshape(28, 28, 3)
-    result = np.zeros((2, 2, 3), np.uint8)
+    axis = NativeAxis(Fraction(14), 2, 28, 1)
+    mean = StripMean(axis, axis)
+    mean.begin(0)
 
-    average(source, result, Fraction(14), Fraction(14))
+    mean.add(0, source)
+    _, result = mean.join(CutRow(axis))
 
     blocks = source.reshape(2, 14, 2, 14, 3).mean(axis=(1, 3))
     np.testing.assert_array_equal(result, np.floor(blocks + 0.5))

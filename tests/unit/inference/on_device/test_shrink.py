@@ -9,18 +9,10 @@ from hypothesis import strategies as st
 
 from dfaseg.inference.on_device import shrink as shrink_module
 from dfaseg.inference.on_device.shrink import DeviceShrinker, can_shrink
-from dfaseg.native.average import average
+from tests.averaging import exact_mean
 from tests.devices import device_or_skip, on_each_device
 
 SCALES = st.fractions(min_value=1, max_value=16, max_denominator=6)
-
-
-def shrunk_on_host(source, scale_x, scale_y):
-    """Shrink a block as the tiler does."""
-    height, width = source.shape[:2]
-    out = np.empty((int(height / scale_y), int(width / scale_x), 3), np.uint8)
-    average(source, out, scale_x, scale_y)
-    return out
 
 
 @on_each_device
@@ -38,7 +30,7 @@ def test_pixels_are_those_of_the_host(device_name, scale_x, scale_y, down, acros
 
     found = DeviceShrinker(scale_x, scale_y, device)(torch.from_numpy(source).to(device))
 
-    np.testing.assert_array_equal(found.cpu().numpy(), shrunk_on_host(source, scale_x, scale_y))
+    np.testing.assert_array_equal(found.cpu().numpy(), exact_mean(source, scale_x, scale_y))
 
 
 def test_wide_rows_are_shrunk_in_blocks(monkeypatch):
