@@ -20,6 +20,8 @@ from dfaseg.tiler.tissue import TissueMask
 
 _FEW_BYTES = 16 * 2**20
 """For pictures, records and metadata."""
+_USUAL_TISSUE_SHARE = 1 / 3
+"""Of a slide's patches, as long as nobody has looked."""
 CPU_BATCH_PX, GPU_BATCH_PX = 2**21, 2**24
 """Pixels per batch that keep a device busy."""
 
@@ -82,6 +84,7 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
         batch_size=spec.batch_size or _batch_size(network, grid.patch_px),
         num_workers=spec.workers or available_cores(),
     )
+    network.warm_up(int(grid.num_rows * grid.num_cols * _USUAL_TISSUE_SHARE), grid.patch_px)
     survey = survey_slide(
         slide, plan, spec.tissue, decoding=spec.decode, num_workers=memory.workload.num_workers
     )

@@ -50,7 +50,7 @@ class Network:
         streams: Runs several chunks at a time; None for one after the other.
         gpu: Runs batches on a GPU without waiting for it; None on the CPU.
         team: The same network on several GPUs, this one first; None for one alone.
-        outlook: What is to come, for preparations that take time.
+        outlook: What is to come, for preparations that take time; None where there are none.
     """
 
     card: ModelCard
@@ -61,7 +61,7 @@ class Network:
     streams: ForwardStreams | None = field(default=None, repr=False)
     gpu: GpuRunner | None = field(default=None, repr=False)
     team: Team | None = field(default=None, repr=False)
-    outlook: Outlook = field(default_factory=Outlook, repr=False)
+    outlook: Outlook | None = field(default=None, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -140,7 +140,25 @@ class Network:
         It changes no result. What was said before is forgotten.
         """
         size = self.chunk_size(side, side)
-        self.outlook.num_passes = -(-num_patches // size) if size else 0
+        if self.outlook is not None:
+            self.outlook.num_passes = -(-num_patches // size) if size else 0
+
+    def warm_up(self, num_patches: int, side: int) -> None:
+        """Prepare what pays for so many patches of a side (px), beside whatever comes next.
+
+        It changes no result. A network that has run before has its preparations behind it or gets
+        them where it is told what to ``expect``.
+        """
+        size = self.chunk_size(side, side)
+        if size is None or self.streams is None or self.outlook is None or self.outlook.has_begun:
+            return
+        self.expect(num_patches, side)
+        if self.outlook.is_long:
+            generator = torch.Generator().manual_seed(0)  # of its own: that of others is theirs
+            shape = (size, side, side, 3)
+            patches = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+            # What fails here fails again, and is explained, where its results are wanted.
+            self.streams.submit(self.run, [patches])
 
     def settle(self) -> None:
         """Make sure that all logits so far were finite; waits for a GPU.

@@ -29,9 +29,16 @@ class Outlook:
 
     Attributes:
         num_passes: Forward passes that somebody has announced and nobody has made yet.
+        has_begun: Whether one has been made.
     """
 
     num_passes: int = 0
+    has_begun: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether what is to come is worth a trace."""
+        return self.num_passes >= WORTH_PASSES
 
 
 class TracedForward:
@@ -68,6 +75,7 @@ class TracedForward:
         """Count a pass, and tell, once for each shape, whether a trace is worth its time."""
         with self._lock:
             self._num_passes[shape] += 1
+            self._outlook.has_begun = True
             self._outlook.num_passes = max(0, self._outlook.num_passes - 1)
             if shape in self._tried:
                 return False

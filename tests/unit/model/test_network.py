@@ -125,6 +125,37 @@ def test_chunk_fits_the_cache(network: Network, side: int, size: int) -> None:
     assert network.chunk_size(side, side) == size
 
 
+@pytest.mark.parametrize(("announced", "is_traced"), [(3, True), (2, False)])
+def test_trace_is_made_ahead_where_it_pays(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch, announced: int, is_traced: bool
+) -> None:
+    """While something else is done; and neither bits nor random numbers of others change."""
+    monkeypatch.setattr(traced, "WORTH_PASSES", 3)
+    traces: list[torch.Size] = []
+    trace = traced.TracedForward._trace
+    monkeypatch.setattr(
+        traced.TracedForward,
+        "_trace",
+        lambda self, images, logits: traces.append(images.shape) or trace(self, images, logits),
+    )
+    plain = load_network(model_path, device="cpu", precision="fp32")
+    expected = plain.logits(patches(5, 1024))
+    network = load_network(model_path, device="cpu", precision="fp32")
+    before = torch.get_rng_state()
+
+    traces.clear()
+    network.warm_up(announced, 1024)
+    assert network.streams is not None
+    network.streams.submit(lambda _: None, [0])[0].result()  # there is one stream
+    network.expect(1, 1024)
+    assert torch.equal(network.logits(patches(1, 1024)), expected[:1])
+
+    assert len(traces) == is_traced
+    assert torch.equal(torch.get_rng_state(), before)
+    network.warm_up(99, 1024)  # it has run: nothing is to be gained any more
+    assert torch.equal(network.logits(patches(5, 1024)), expected)
+
+
 def test_logits_that_are_not_finite_are_named() -> None:
     """NaN and infinity are no prediction; the message counts the patches."""
 
