@@ -161,6 +161,6 @@ def _shapes(across: NativeAxis, down: NativeAxis) -> tuple[tuple[int, ...], ...]
 
 
 def _most_taps(axis: NativeAxis) -> int:
-    """Return how many source pixels a mask pixel covers any part of, at most."""
+    """Return how many source pixels a mask pixel covers any part of, at most; as average.c does."""
     covered, count = axis.scale.as_integer_ratio()
     return (covered + 2 * count - 2) // count
