@@ -1,7 +1,6 @@
 """Native tiles that patches share: decoded for the first that asks, kept until the last has."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -10,19 +9,6 @@ from numpy.typing import NDArray
 from dfaseg.errors import ReadError
 from dfaseg.tiler.rows import TileReader
 from dfaseg.tiler.unreadable import UnreadableTiles
-
-
-@dataclass(frozen=True, slots=True)
-class NativeTile:
-    """A native tile as it came out of the file.
-
-    Attributes:
-        pixels: RGB, shape ``(tile_height, tile_width, 3)``; None means white.
-        is_readable: Whether it could be decoded, if it is stored at all.
-    """
-
-    pixels: NDArray[np.uint8] | None
-    is_readable: bool = True
 
 
 class SharedTiles:
@@ -48,31 +34,32 @@ class SharedTiles:
     ) -> None:
         self._read_tile = read_tile
         self._read_passing = read_passing
+        self._unshared: list[list[bool]] = (num_uses == 1).tolist()
         self._uses_left: list[list[int]] = num_uses.tolist()
         self._unreadable = unreadable
-        self._known = frozenset(unreadable.reasons)
         self._lock = Lock()
-        self._kept: dict[tuple[int, int], Future[NativeTile]] = {}
+        self._kept: dict[tuple[int, int], Future[NDArray[np.uint8] | None]] = {}
 
-    def take(self, col: int, row: int) -> NativeTile:
-        """Return a native tile; its pixels must not be changed, and last until the next call.
+    def take(self, col: int, row: int) -> NDArray[np.uint8] | None:
+        """Return a native tile, ``(tile_height, tile_width, 3)``; None means white.
+
+        The pixels must not be changed, and last until the next call.
 
         Raises:
             SlideError: The slide failed in a way that is not bound to single tiles.
         """
+        if self._unshared[row][col]:
+            return self._decode(self._read_passing, col, row)
         place = col, row
         with self._lock:
             self._uses_left[row][col] -= 1
-            is_last = self._uses_left[row][col] == 0
             kept = self._kept.get(place)
-            if is_last:
+            if self._uses_left[row][col] == 0:
                 self._kept.pop(place, None)
             elif kept is None:
-                promise = self._kept[place] = Future[NativeTile]()
+                promise = self._kept[place] = Future[NDArray[np.uint8] | None]()
         if kept is not None:
             return kept.result()
-        if is_last:
-            return self._decode(self._read_passing, col, row)
         try:
             promise.set_result(self._decode(self._read_tile, col, row))
         except BaseException as error:
@@ -80,11 +67,15 @@ class SharedTiles:
             raise
         return promise.result()
 
-    def _decode(self, read_tile: TileReader, col: int, row: int) -> NativeTile:
-        if (col, row) in self._known:
-            return NativeTile(None, is_readable=False)
+    def is_readable(self, col: int, row: int) -> bool:
+        """Tell whether a native tile that was taken could be decoded, if it is stored at all."""
+        return (col, row) not in self._unreadable
+
+    def _decode(self, read_tile: TileReader, col: int, row: int) -> NDArray[np.uint8] | None:
+        if (col, row) in self._unreadable:
+            return None
         try:
-            return NativeTile(read_tile(col, row))
+            return read_tile(col, row)
         except ReadError as error:
             self._unreadable.note({(col, row): error.problem})
-            return NativeTile(None, is_readable=False)
+            return None

@@ -39,6 +39,10 @@ class UnreadableTiles:
         """Reason for each native tile ``(column, row)`` that could not be decoded so far."""
         return dict(self._reasons)
 
+    def __contains__(self, place: tuple[int, int]) -> bool:
+        """Tell whether a native tile ``(column, row)`` is known to be unreadable."""
+        return place in self._reasons
+
     def note(self, tiles: Reasons) -> None:
         """Add tiles; those that are known already stay as they are.
 

@@ -1,7 +1,8 @@
 """Patches whose pixels are those of native tiles: put together without a strip of the slide."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,16 +41,16 @@ class UnscaledRow:
         right, bottom = min(rect.right, level.width), min(rect.bottom, level.height)
         if (right, bottom) != (rect.right, rect.bottom):
             patch[...] = WHITE
-        cols = list(_pieces(rect.x, right, level.tile_width))
+        native, cols = self.native, _pieces(rect.x, right, level.tile_width)
         is_readable = True
         for row, patch_rows, native_rows in _pieces(rect.y, bottom, level.tile_height):
             for col, patch_cols, native_cols in cols:
-                native = self.native.take(col, row)
-                pixels = native.pixels
-                patch[patch_rows, patch_cols] = (
-                    WHITE if pixels is None else pixels[native_rows, native_cols]
-                )
-                is_readable &= native.is_readable
+                pixels = native.take(col, row)
+                if pixels is None:
+                    patch[patch_rows, patch_cols] = WHITE
+                    is_readable &= native.is_readable(col, row)
+                else:
+                    patch[patch_rows, patch_cols] = pixels[native_rows, native_cols]
         return is_readable
 
 
@@ -71,7 +72,9 @@ def unscaled_rows(rows: TileRows) -> Generator[UnscaledRow, None, None]:
         yield UnscaledRow(rows.tiles_of(row), level, native)
 
 
-def _pieces(start: int, stop: int, side: int) -> Iterator[tuple[int, slice, slice]]:
+# All patches of a row and all rows of patches ask for the same.
+@lru_cache
+def _pieces(start: int, stop: int, side: int) -> Sequence[tuple[int, slice, slice]]:
     """Divide a patch's pixels on one axis among native tiles.
 
     Args:
@@ -79,13 +82,12 @@ def _pieces(start: int, stop: int, side: int) -> Iterator[tuple[int, slice, slic
         stop: One past its last in the slide.
         side: Pixels of a native tile.
 
-    Yields:
+    Returns:
         Index of a native tile, the pixels that it fills in the patch, and which of its own.
     """
+    pieces = []
     for index in range(start // side, -(-stop // side)):
         first, last = max(start, index * side), min(stop, (index + 1) * side)
-        yield (
-            index,
-            slice(first - start, last - start),
-            slice(first - index * side, last - index * side),
-        )
+        in_patch = slice(first - start, last - start)
+        pieces.append((index, in_patch, slice(first - index * side, last - index * side)))
+    return pieces

@@ -1,13 +1,16 @@
 """How near `dfaseg tile` with patches comes to what decoding and encoding cost.
 
     python -m tests.benchmark.tile SLIDE [--save png|jpeg] [--mpp UM] [--patch-size PX] [--threads]
-        [--labelled]
+        [--labelled] [--repeat N]
 
 The whole slide is cut, glass and all, so that every native tile counts once. Decoding alone and
 encoding alone are core-seconds; the limit is their sum, over the cores. The ratio of core-seconds
 holds on a busy machine, the one of seconds on an idle one only. Processes that cut are counted with
 their start; with --threads there are none, as in a run on up to four cores. With --labelled each
 patch gets a label mask of a thousand drawn shapes per gigapixel, whose encoding counts as well.
+
+With --repeat all this is done so many times in turn, and the ratios' medians are printed as well:
+on a machine that others use one part may be slow by chance.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 from typing import get_args
 
 import numpy as np
@@ -77,8 +81,36 @@ def cost_of_encoding(path: str, spec: TileSpec, labelling: Labelling | None) -> 
         return sum(do_patches(rows, lambda _tiles: encode, num_workers=cut.num_workers))
 
 
+def cost_of_all(path: str, spec: TileSpec, labelling: Labelling | None) -> tuple[float, float]:
+    """Return the core-seconds and the seconds of the whole run."""
+    spec.out.mkdir()
+    before, started = cpu_seconds(), time.perf_counter()
+    tile_slide(SlideInput("slide", path), spec, labelling)
+    seconds = time.perf_counter() - started
+    end_side_processes()
+    return cpu_seconds() - before, seconds
+
+
+def measure(path: str, spec: TileSpec, labelling: Labelling | None) -> tuple[float, float]:
+    """Measure the parts, then the whole, and return both ratios."""
+    with closing(open_slide(path)) as slide:
+        cut = plan_cutting(slide.info, "slide", spec, "none")
+    decoding = cost_of_decoding(path, spec)
+    encoding = cost_of_encoding(path, spec, labelling)
+    spent, seconds = cost_of_all(path, spec, labelling)
+    limit = (decoding + encoding) / cut.num_workers
+    ratios = spent / (decoding + encoding), seconds / limit
+    print(f"patches               {cut.grid.num_rows * cut.grid.num_cols}")
+    print(f"decoding alone        {decoding:.2f} core-s")
+    print(f"encoding alone        {encoding:.2f} core-s")
+    print(f"whole run             {spent:.2f} core-s, {seconds:.2f} s")
+    print(f"ratio of core-seconds {ratios[0]:.2f}")
+    print(f"ratio to the limit    {ratios[1]:.2f}   (limit {limit:.2f} s)", flush=True)
+    return ratios
+
+
 def main() -> None:
-    """Measure the parts, then the whole, and print both ratios."""
+    """Measure as often as asked and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -88,36 +120,25 @@ def main() -> None:
     parser.add_argument("--patch-size", type=int, default=512)
     parser.add_argument("--labelled", action="store_true", help="write label masks as well")
     parser.add_argument("--threads", action="store_true", help="cut in this process only")
+    parser.add_argument("--repeat", type=int, default=1, help="how often to measure all this")
     chosen = parser.parse_args()
     share_cores()
     crew.LEAST_WORKERS = 10**6 if chosen.threads else 2
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        out.mkdir()
-        labelling = draw_labelling(chosen.slide, Path(folder)) if chosen.labelled else None
-        spec = TileSpec(
-            out=out,
-            mpp=chosen.mpp,
-            patch_px=chosen.patch_size,
-            save=chosen.save,
-            tissue="none",
-        )
-        decoding = cost_of_decoding(chosen.slide, spec)
-        encoding = cost_of_encoding(chosen.slide, spec, labelling)
-        before, started = cpu_seconds(), time.perf_counter()
-        record = tile_slide(SlideInput("slide", chosen.slide), spec, labelling)
-        seconds = time.perf_counter() - started
-        end_side_processes()
-        spent = cpu_seconds() - before
-    with closing(open_slide(chosen.slide)) as slide:
-        cores = plan_cutting(slide.info, "slide", spec, "none").num_workers
-    limit = (decoding + encoding) / cores
-    print(f"patches               {record.num_tiles}")
-    print(f"decoding alone        {decoding:.2f} core-s")
-    print(f"encoding alone        {encoding:.2f} core-s")
-    print(f"whole run             {spent:.2f} core-s, {seconds:.2f} s")
-    print(f"ratio of core-seconds {spent / (decoding + encoding):.2f}")
-    print(f"ratio to the limit    {seconds / limit:.2f}   (limit {limit:.2f} s on {cores} cores)")
+    rounds = []
+    for _ in range(chosen.repeat):
+        with tempfile.TemporaryDirectory() as folder:
+            labelling = draw_labelling(chosen.slide, Path(folder)) if chosen.labelled else None
+            spec = TileSpec(
+                out=Path(folder) / "out",
+                mpp=chosen.mpp,
+                patch_px=chosen.patch_size,
+                save=chosen.save,
+                tissue="none",
+            )
+            rounds.append(measure(chosen.slide, spec, labelling))
+    if chosen.repeat > 1:
+        cores, clock = (median(column) for column in zip(*rounds, strict=True))
+        print(f"medians of {chosen.repeat}          {cores:.2f} and {clock:.2f}")
 
 
 if __name__ == "__main__":
