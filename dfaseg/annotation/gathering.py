@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,7 @@ from dfaseg.annotation.rings import concatenate_ranges, keys_of
 from dfaseg.annotation.strip import Strip
 from dfaseg.annotation.tracing import Chains
 from dfaseg.annotation.unfinished import Unfinished
-from dfaseg.late_module import LateModule
-
-if TYPE_CHECKING:
-    from scipy import sparse
-    from scipy.sparse import csgraph
-else:
-    sparse, csgraph = LateModule("scipy.sparse"), LateModule("scipy.sparse.csgraph")
+from dfaseg.native.trace import connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,8 @@ def gather(chains: Chains, unfinished: Unfinished, strip: Strip) -> Gathering:
     num_chains, regions = len(chains.order), unfinished.regions
     of_frontier = chains.of_node[: chains.num_frontier]
     joins = np.stack([of_frontier, unfinished.region_of_frontier + num_chains], axis=1)
-    count, part = _connect(num_chains + len(regions), np.concatenate([chains.contacts, joins]))
+    pairs = np.concatenate([chains.contacts, joins], dtype=np.int32, casting="same_kind")
+    count, part = connect(num_chains + len(regions), pairs)
     num_pixels = np.zeros(count, np.int64)
     np.add.at(num_pixels, part, np.concatenate([chains.area, regions.num_pixels]))
     first_key = np.full(count, np.iinfo(np.int64).max)
@@ -172,11 +167,3 @@ def _sort_rings(
     last_line, row, x, _ = header[rings].T
     order[tied] = rings[np.lexsort((own_key[rings], x, row, last_line, place[rings]))]
     return order
-
-
-def _connect(num_nodes: int, pairs: NDArray[np.intp]) -> tuple[int, NDArray[np.intp]]:
-    """Return the number of connected parts and the part of each node."""
-    ones = np.ones(len(pairs))
-    graph = sparse.coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(num_nodes, num_nodes))
-    count, part = csgraph.connected_components(graph, directed=False)
-    return int(count), part.astype(np.intp)

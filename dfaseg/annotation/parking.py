@@ -1,7 +1,6 @@
 """Borders of unfinished regions put into the spool until their region is finished."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import astuple
 
 import numpy as np
 
@@ -96,7 +95,7 @@ def fetch_rings(
             room -= count
             regions += [region] * len(batches[region])
             fetched += batches.pop(region)
-    pieces = np.array([astuple(batch) for batch in fetched], np.intp).reshape(-1, 5)
+    pieces = np.array(fetched, np.intp).reshape(-1, 5)
     _, first_header, num_rings, first_edge, num_edges = pieces.T
     return ParkedRings(
         np.repeat(np.array(regions, np.intp), num_rings),

@@ -1,7 +1,7 @@
 """The polygons of finished regions."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import Self, overload
@@ -78,8 +78,7 @@ class SpooledHoles(Collection[NDArray[np.int32]]):
     def _find_rings(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int32]]]:
         """Yield where rings begin in the spool and how many edges they have, in order."""
         for group in _group_strips(self._batches):
-            batches = np.array([astuple(batch) for batch in group], np.intp)
-            _, first_header, num_rings, first_edge, _ = batches.T
+            _, first_header, num_rings, first_edge, _ = np.array(group, np.intp).T
             pieces = zip(first_header.tolist(), num_rings.tolist(), strict=True)
             headers = self._spool.read(list(pieces))
             counts = headers[:, 3]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation.chains import OPEN, Order, order_nodes
+from dfaseg.annotation.chains import Order, order_nodes
 
 Places = NDArray[np.intp]
 Pairs = NDArray[np.intp]
@@ -28,27 +28,6 @@ def keys_of(edges: NDArray[np.int32], num_columns: int) -> NDArray[np.int64]:
     left = np.minimum(edges[:, 0], edges[:, 2])
     keys: NDArray[np.int64] = edges[:, 1] * np.int64(num_columns) + left
     return keys
-
-
-def find_tops(
-    following: NDArray[np.int32], edges: NDArray[np.int32], num_columns: int
-) -> NDArray[np.intp]:
-    """Return the edges whose chain runs down from both ends, in raster order; each ring has one.
-
-    Args:
-        following: Next edge of each, or ``OPEN``; open chains run out downwards.
-        edges: Edges ``(n, 4)``.
-        num_columns: Lattice columns.
-    """
-    y = np.ascontiguousarray(edges[:, 1])
-    goes_down = y.take(following) > y
-    goes_down |= following == OPEN
-    comes_up = np.ones(y.size + 1, bool)
-    comes_up[following.compress(goes_down)] = False
-    tops = np.flatnonzero(goes_down & comes_up[:-1])
-    keys = keys_of(edges.take(tops, axis=0), num_columns)
-    # Edges of one side are in order by themselves, which a stable sort makes use of.
-    return tops[np.argsort(keys, kind="stable")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +91,7 @@ def join_segments(
         smallest_key: Smallest key of the edges of each segment.
         smallest_at: The edge that has it.
     """
-    order = order_nodes(segments.following, np.argsort(smallest_key))
+    order, _ = order_nodes(segments.following, np.argsort(smallest_key))
     firsts, counts = segments.starts, segments.ends - segments.starts
     head, middle = order.firsts, smallest_at[order.firsts]
     # The first segment of a ring is cut in two; its front part comes last.

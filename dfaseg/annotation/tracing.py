@@ -5,19 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.annotation.chains import (
-    Edges,
-    Frontier,
-    Links,
-    Order,
-    link_edges,
-    order_nodes,
-    pair_corners,
-)
-from dfaseg.annotation.contacts import find_contacts
-from dfaseg.annotation.cracks import BELOW, LEFT_END, Corners, find_corners
-from dfaseg.annotation.rings import Pairs, Places, find_tops, split_rings
+from dfaseg.annotation.chains import Frontier, Order, order_nodes
+from dfaseg.annotation.rings import Pairs, Places, split_rings
 from dfaseg.annotation.strip import Strip
+from dfaseg.native.trace import OPEN, find_edges
 
 _NO_KEY = np.iinfo(np.int64).max
 
@@ -69,64 +60,40 @@ def trace_strip(strip: Strip, frontier: Frontier) -> Chains:
         strip: Some rows, not only glass.
         frontier: Chains that come from the strips above.
     """
-    padded, num_frontier = strip.padded, len(frontier)
-    corners = find_corners(padded)
-    pairs = pair_corners(corners)
-    here = Frontier(strip.pixels[frontier.head_x], strip.pixels[frontier.tail_x])
-    links = link_edges(corners, pairs, here, padded[-1])
-    edges = _place_edges(corners, pairs, strip.first_line, num_frontier)
-    tops = find_tops(links.following, edges, padded.shape[1])
-    contacts = find_contacts(padded, strip.first_line, edges, tops, links)
-    # All that was found stays true of the places on the mask.
-    for end in (0, 2):
-        edges[num_frontier:, end] = strip.columns.take(edges[num_frontier:, end])
-    starters = np.concatenate([links.heads, np.arange(num_frontier), tops])
-    order = order_nodes(links.following, starters)
-    of_node = order.chain_of_node()
-    is_open = np.zeros(len(order), bool)
-    is_open[of_node[links.heads]] = True
+    num_frontier = len(frontier)
+    chains = np.arange(num_frontier, dtype=np.int32)
+    down, up = (np.full(strip.columns.size, OPEN, np.int32) for _ in range(2))
+    down[strip.pixels[frontier.tail_x]] = up[strip.pixels[frontier.head_x]] = chains
+    found = find_edges(strip.padded, strip.columns, strip.first_line, down, up)
+    # Nothing comes after the tails, which have been found in the same columns as the heads.
+    tail_columns, head_columns = np.flatnonzero(down != OPEN), np.flatnonzero(up != OPEN)
+    starters = np.concatenate([up[head_columns], chains, np.flatnonzero(found.is_top)])
+    order, of_node = order_nodes(found.following, starters)
+    # Heads come first among the starters, so the chain of each has its number.
+    num_open = head_columns.size
+    is_open = np.arange(len(order)) < num_open
+    tail_x = np.empty(num_open, np.intp)
+    tail_x[of_node[down[tail_columns]]] = strip.columns[tail_columns]
     is_old = np.zeros(len(order), bool)
     is_old[of_node[:num_frontier]] = True
-    area, first_key, last_line = _measure(edges, order, strip.num_columns, num_frontier)
-    touching = _pair_pinches(corners, pairs, num_frontier)
+    area, first_key, last_line = _measure(found.edges, order, strip.num_columns, num_frontier)
+    touching = found.same_begin.astype(np.intp), found.same_end.astype(np.intp)
     is_ring = ~(is_open | is_old)
     return Chains(
         num_frontier=num_frontier,
-        edges=edges,
+        edges=found.edges,
         order=order,
         of_node=of_node,
         is_open=is_open,
         is_old=is_old,
-        frontier=_next_frontier(strip, links, of_node, is_open),
+        frontier=Frontier(strip.columns[head_columns].astype(np.intp), tail_x),
         area=area,
         first_key=first_key,
         last_line=last_line,
         touching=(touching[0].reshape(-1), touching[1].reshape(-1)),
-        contacts=of_node[contacts],
-        rings=_split_closed(edges, order, of_node, is_ring, touching, strip.num_columns),
+        contacts=of_node[found.contacts],
+        rings=_split_closed(found.edges, order, of_node, is_ring, touching, strip.num_columns),
     )
-
-
-def _place_edges(
-    corners: Corners, pairs: Edges, first_line: int, num_frontier: int
-) -> NDArray[np.int32]:
-    edges = np.empty((num_frontier + pairs.begin.size, 4), np.int32)
-    edges[:num_frontier] = (0, -1, 0, -1)
-    placed = edges[num_frontier:]
-    placed[:, 0] = corners.x.take(pairs.begin)
-    placed[:, 2] = corners.x.take(pairs.end)
-    placed[:, 1] = placed[:, 3] = corners.line.take(pairs.begin) + np.int32(first_line)
-    return edges
-
-
-def _next_frontier(
-    strip: Strip, links: Links, of_node: NDArray[np.int32], is_open: NDArray[np.bool_]
-) -> Frontier:
-    ends = np.empty((2, is_open.size), np.intp)
-    ends[0, of_node[links.heads]] = strip.columns[links.head_x]
-    ends[1, of_node[links.tails]] = strip.columns[links.tail_x]
-    head_x, tail_x = ends[:, is_open]
-    return Frontier(head_x, tail_x)
 
 
 def _measure(
@@ -153,15 +120,6 @@ def _measure(
         np.minimum.reduceat(key, order.starts),
         np.maximum.reduceat(y, order.starts),
     )
-
-
-def _pair_pinches(corners: Corners, pairs: Edges, num_frontier: int) -> tuple[Pairs, Pairs]:
-    """Return the pairs of edges of one class that begin, and that end, at one vertex."""
-    touching = pairs.of_corner[corners.pinches].astype(np.intp) + num_frontier
-    # Edges with the region below begin at their left end, the others at their right end.
-    kind = corners.kind[corners.pinches[:, 0]]
-    is_begin = ((kind & BELOW) != 0) == ((kind & LEFT_END) != 0)
-    return touching[is_begin], touching[~is_begin]
 
 
 def _split_closed(

@@ -1,8 +1,8 @@
 """What is known of regions that the next rows may still add to, and how it is saved."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,7 @@ from dfaseg.annotation.chains import Frontier
 from dfaseg.annotation.trails import Trails
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Batch:
+class Batch(NamedTuple):
     """Where the holes that one strip closed in one region lie in the spool."""
 
     strip: int
@@ -72,7 +71,7 @@ class Unfinished:
             "first_key": self.regions.first_key,
             "batch_counts": np.array([len(of_region) for of_region in batches], np.int64),
             "batches": np.array(
-                [astuple(batch) for of_region in batches for batch in of_region],
+                [batch for of_region in batches for batch in of_region],
                 np.int64,
             ).reshape(-1, 5),
         }

@@ -14,10 +14,14 @@ _CELLS = (_ADDRESS, *(_LENGTH,) * 3, _ADDRESS, *(_LENGTH,) * 3)
 _FUNCTIONS = {
     "dfaseg_average_tile": (*(_ADDRESS, _LENGTH) * 2, _ADDRESS),
     "dfaseg_classify": (*_CELLS, *(_ADDRESS,) * 3),
+    "dfaseg_connect": (_ADDRESS, _LENGTH, _ADDRESS, _LENGTH, _ADDRESS),
     "dfaseg_count": (_ADDRESS, _LENGTH, _ADDRESS),
+    "dfaseg_count_edges": (_ADDRESS, _LENGTH, _LENGTH, _ADDRESS, _ADDRESS),
     "dfaseg_fill": (_ADDRESS, *(_LENGTH,) * 5, *(_ADDRESS,) * 4, *(_LENGTH, _ADDRESS, _LENGTH)),
+    "dfaseg_find_edges": (_ADDRESS, *(_LENGTH,) * 2, _ADDRESS, *(_LENGTH,) * 2, *(_ADDRESS,) * 10),
     "dfaseg_join_tiles": (_ADDRESS,) * 3,
     "dfaseg_label": (*_CELLS, _LENGTH, *(_ADDRESS,) * 3, _LENGTH, *(_ADDRESS,) * 3),
+    "dfaseg_order_nodes": (_ADDRESS, _ADDRESS, _LENGTH, *(_ADDRESS,) * 4),
 }
 """What the library offers, and of what kind the arguments are; nothing is returned."""
 
