@@ -7,6 +7,7 @@ import numpy as np
 
 from dfaseg.annotation.ring_blocks import RingBlock
 from dfaseg.errors import ConfigError
+from dfaseg.native.text import CLOSES, IS_LAST, OPENS, CoordinateTexts, write_vertices
 
 _TEXTS_AT_ONCE = 1 << 12
 """Coordinates made into text ahead of need; more at a time would cost memory on tall slides."""
@@ -71,7 +72,7 @@ class VertexText:
         self._frame = frame
         self._tail = tail
         self._repeats_first = repeats_first
-        self._texts = [np.empty(0, "S8"), np.empty(0, "S8")]
+        self._texts = [CoordinateTexts.of([]), CoordinateTexts.of([])]
 
     def format(self, block: RingBlock) -> bytes:
         """Return the text of rings, each ``[[x,y],[x,y]],``.
@@ -81,31 +82,22 @@ class VertexText:
         Args:
             block: Vertices in mask pixels, not negative.
         """
-        x, y = block.vertices.T
-        for axis, numbers in enumerate((x, y)):
+        for axis, numbers in enumerate(block.vertices.T):
             self._grow(axis, int(numbers.max(initial=-1)) + 1)
+        marks = np.zeros(len(block.vertices), np.uint8)
+        marks[block.opens] = OPENS
+        marks[block.closes] |= CLOSES
+        marks[block.closes[block.lasts]] |= IS_LAST
         x_texts, y_texts = self._texts
-        signs = [(name, "u1") for name in ("before", "open", "between", "close")]
-        fields = [*signs[:2], ("x", x_texts.dtype), signs[2], ("y", y_texts.dtype), signs[3]]
-        text = np.zeros(x.size, [*fields, ("end", "S2")])
-        for (name, _), sign in zip(signs, b",[,]", strict=True):
-            text[name] = sign
-        text["before"][block.opens] = ord("[")
-        text["x"] = x_texts.take(x)
-        text["y"] = y_texts.take(y)
-        if not self._repeats_first:
-            text[block.closes] = np.zeros((), text.dtype)
-        text["end"][block.closes] = b"],"
-        text["end"][block.closes[block.lasts]] = b"]\n"
-        # Shorter texts end in zero bytes.
-        return text.tobytes().translate(None, b"\0")
+        return write_vertices(
+            block.vertices, marks, (x_texts, y_texts), repeats_first=self._repeats_first
+        )
 
     def _grow(self, axis: int, size: int) -> None:
-        known = self._texts[axis].size
+        known = len(self._texts[axis])
         if size <= known:
             return
         numbers = self._frame.texts(range(known, max(size, known + _TEXTS_AT_ONCE)), axis)
         if axis == 1 and self._tail:
             numbers = [number + self._tail for number in numbers]
-        # Eight bytes or more: NumPy looks up eight in a quarter of the time of seven or nine.
-        self._texts[axis] = np.concatenate([self._texts[axis], np.array(numbers, "S")])
+        self._texts[axis] = self._texts[axis].followed_by(CoordinateTexts.of(numbers))
