@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.native.library import load
 
 OPEN = -1
 """Stands for the node after the last one of a chain that has an end."""
 _MOST_NODES = np.iinfo(np.int32).max
 _LANES = 8
+_IGNORED = 255
 
 Pairs = NDArray[np.int32]
 """Pairs of nodes, ``(m, 2)``."""
@@ -74,7 +74,7 @@ def find_edges(
     ):
         raise ValueError(f"columns do not fit rows of shape {pixels.shape}")
     num_above = int(np.count_nonzero(down != OPEN))
-    if not (pixels[:, [0, -1]] == IGNORE_INDEX).all() or max(down.max(), up.max()) >= num_above:
+    if not (pixels[:, [0, -1]] == _IGNORED).all() or max(down.max(), up.max()) >= num_above:
         raise ValueError("rows that do not begin and end with 255, or chains of other rows")
     library, count = load(), np.zeros(1, np.int64)
     scratch = np.empty(width + _LANES, np.uint8)
