@@ -1,6 +1,7 @@
 """Patches and label masks as pictures, and the files they become."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import imagecodecs
@@ -26,7 +27,14 @@ def encode_patch(pixels: NDArray[np.uint8], save: PatchFormat) -> bytes:
 
 def encode_label(label: NDArray[np.uint8]) -> bytes:
     """Encode class indices ``(h, w)`` as a grey PNG."""
-    return _png(label)
+    lowest = int(label.min())
+    return _uniform_png(lowest, *label.shape) if lowest == label.max() else _png(label)
+
+
+@lru_cache(256)
+def _uniform_png(index: int, height: int, width: int) -> bytes:
+    """Encode a label of one class only, as many are: all of them are the same few files."""
+    return _png(np.full((height, width), index, np.uint8))
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
