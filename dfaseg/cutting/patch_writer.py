@@ -1,8 +1,9 @@
 """What is made of each patch: a file, and its label mask where there are labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -111,27 +112,25 @@ class PairWriter:
 
     def __call__(self, tiles: Sequence[Tile]) -> PatchJob[CutTile]:
         """Return what writes a pair; see ``TileWriter``."""
-        if tiles[-1].col - tiles[0].col >= len(tiles):
-            return partial(self._write, self.label.read_rect)
-        # Without gaps: shapes reach over several tiles as a rule, and are drawn once for all.
-        first, last = tiles[0].mask_rect, tiles[-1].mask_rect
-        whole = Rect(first.x, first.y, last.right - first.x, first.height)
-        label = self.label.read_rect(whole)
-
-        def read(rect: Rect) -> NDArray[np.uint8]:
-            return np.ascontiguousarray(label[rect.shifted(-whole.x, -whole.y).slices])
-
-        return partial(self._write, read)
+        # Shapes reach over several tiles as a rule, and are drawn once for all that have no gap.
+        drawn = {}
+        for run in _runs(tiles):
+            first, last = run[0].mask_rect, run[-1].mask_rect
+            whole = Rect(first.x, first.y, last.right - first.x, first.height)
+            label = self.label.read_rect(whole)
+            for tile in run:
+                drawn[tile.col] = label[tile.mask_rect.shifted(-whole.x, -whole.y).slices]
+        return partial(self._write, drawn)
 
     def _write(
         self,
-        read: Callable[[Rect], NDArray[np.uint8]],
+        drawn: Mapping[int, NDArray[np.uint8]],
         tile: Tile,
         pixels: NDArray[np.uint8] | None,
     ) -> CutTile:
         if pixels is None:
             return self.patches.write(tile, None)
-        label = read(tile.mask_rect)
+        label = np.ascontiguousarray(drawn[tile.col])
         counts = tuple(count_values(label)[: self.num_classes].tolist())
         if not any(counts):
             return CutTile(tile.row, tile.col, "unlabelled")
@@ -142,3 +141,9 @@ class PairWriter:
     def within(self, top: int, bottom: int) -> Self:
         """Return the same with those labels only; see ``TileWriter``."""
         return replace(self, label=self.label.within(top, bottom))
+
+
+def _runs(tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
+    """Divide tiles of one row of the grid, from left to right, where one is left out."""
+    for _, run in groupby(enumerate(tiles), key=lambda numbered: numbered[1].col - numbered[0]):
+        yield [tile for _, tile in run]

@@ -14,8 +14,9 @@ from dfaseg.geometry import Rect, Tile
 from dfaseg.tiler.tile_rows import TileRow, TileRows
 from dfaseg.tiler.unscaled_rows import are_unscaled, unscaled_rows
 
-JOB_PX = 2**20
-"""Pixels of the patches that a thread does at a turn: enough to be worth handing over."""
+MOST_TURN_PX = 2**23
+"""Pixels of the patches that a thread does at a turn, at most: what neighbours share, such as a
+label that is drawn for all of them, is made once, and there are few turns to hand over."""
 JOBS_AHEAD = 3
 """Turns per thread that may wait; more would only hold memory."""
 
@@ -83,7 +84,7 @@ def do_patches(
     ):
         try:
             for row in patch_rows:
-                for tiles in _turns(row.tiles, rows.grid.patch_px):
+                for tiles in _turns(row.tiles, rows.grid.patch_px, num_workers):
                     while len(pending) >= JOBS_AHEAD * num_workers:
                         yield from pending.popleft().result()
                     pending.append(executor.submit(_do_turn, row, tiles, job))
@@ -104,8 +105,12 @@ def _patch_rows(
         yield _StripRow(row, rows.unreadable.below(row.tiles[0].mask_rect.y))
 
 
-def _turns(tiles: Sequence[Tile], patch_px: int) -> Generator[Sequence[Tile], None, None]:
-    count = max(1, JOB_PX // patch_px**2)
+def _turns(
+    tiles: Sequence[Tile], patch_px: int, num_workers: int
+) -> Generator[Sequence[Tile], None, None]:
+    """Divide the tiles of a row among the threads: rows do not all come at once."""
+    share = -(-len(tiles) // num_workers)
+    count = max(1, min(share, MOST_TURN_PX // patch_px**2))
     for first in range(0, len(tiles), count):
         yield tiles[first : first + count]
 

@@ -129,7 +129,7 @@ def test_failure_of_a_job_reaches_who_iterates(mpp, patch_px):
 @pytest.mark.parametrize(("mpp", "patch_px"), ROADS)
 def test_reading_does_not_run_ahead_of_who_iterates(monkeypatch, mpp, patch_px):
     """Decoding waits when nobody takes results, and leaving early ends all threads."""
-    monkeypatch.setattr(patch_jobs, "JOB_PX", 1)
+    monkeypatch.setattr(patch_jobs, "MOST_TURN_PX", 1)
     slide = CountingSlide(ArraySlide(picture(1600, 16), tile_px=16))
     before = threading.active_count()
     results = do_patches(rows_of(slide, patch_px, mpp=mpp), each(keep), num_workers=1)
