@@ -51,13 +51,15 @@ class SharedTiles:
         if self._unshared[row][col]:
             return self._decode(self._read_passing, col, row)
         place = col, row
+        promise: Future[NDArray[np.uint8] | None]
         with self._lock:
             self._uses_left[row][col] -= 1
             kept = self._kept.get(place)
             if self._uses_left[row][col] == 0:
                 self._kept.pop(place, None)
             elif kept is None:
-                promise = self._kept[place] = Future[NDArray[np.uint8] | None]()
+                # Not of a kind, which Python would put together each time.
+                promise = self._kept[place] = Future()
         if kept is not None:
             return kept.result()
         try:
