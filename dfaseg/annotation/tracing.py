@@ -65,7 +65,7 @@ def trace_strip(strip: Strip, frontier: Frontier) -> Chains:
     down, up = (np.full(strip.columns.size, OPEN, np.int32) for _ in range(2))
     down[strip.pixels[frontier.tail_x]] = up[strip.pixels[frontier.head_x]] = chains
     found = find_edges(strip.padded, strip.columns, strip.first_line, down, up)
-    # Nothing comes after the tails, which have been found in the same columns as the heads.
+    # What is left in a column runs out of the strip there.
     tail_columns, head_columns = np.flatnonzero(down != OPEN), np.flatnonzero(up != OPEN)
     starters = np.concatenate([up[head_columns], chains, np.flatnonzero(found.is_top)])
     order, of_node = order_nodes(found.following, starters)

@@ -21,6 +21,7 @@ from dfaseg.cutting.spec import LabelSpec
 from dfaseg.errors import AnnotationError, ClassMapError, ConfigError
 from dfaseg.evaluation.mask_files import STORE_SUFFIX
 from dfaseg.slide.inputs import SlideInput
+from dfaseg.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -185,16 +186,16 @@ def _only_id(path: Path, name: str, ids: Sequence[str]) -> str:
 def _warn(folder: Path, without: Sequence[str], strangers: Sequence[str]) -> None:
     if without:
         log.warning(
-            "annotations '%s': nothing for %d slides, which are left out; the first is '%s'",
+            "annotations '%s': nothing for %s, left out here; the first is '%s'",
             folder,
-            len(without),
+            counted(len(without), "slide"),
             without[0],
         )
     if strangers:
         log.warning(
-            "annotations '%s': %d files belong to no slide; the first is '%s'",
+            "annotations '%s': %s of no slide here; the first is '%s'",
             folder,
-            len(strangers),
+            counted(len(strangers), "file"),
             strangers[0],
         )
 

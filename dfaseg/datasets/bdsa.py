@@ -22,6 +22,7 @@ from dfaseg.errors import DatasetError, MissingResolutionError, SlideError
 from dfaseg.geometry import Rect
 from dfaseg.slide import Slide, SlideInfo, open_slide
 from dfaseg.tiler.plan import ReadPlan, plan_reading
+from dfaseg.tiler.unreadable import unreadable_words
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,9 @@ def _read_region(
         label[part.slices] = IGNORE_INDEX
     if unreadable:
         logger.warning(
-            "slide '%s': %d tiles cannot be decoded and are ignored", entry.name, len(unreadable)
+            "slide '%s': %s; what is labelled there is ignored",
+            entry.name,
+            unreadable_words(len(unreadable)),
         )
     return LabelledImage(image, label)
 

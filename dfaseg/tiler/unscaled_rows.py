@@ -72,8 +72,8 @@ def unscaled_rows(rows: TileRows) -> Generator[UnscaledRow, None, None]:
         yield UnscaledRow(rows.tiles_of(row), level, native)
 
 
-# All patches of a row and all rows of patches ask for the same.
-@lru_cache
+# All patches of a row and all rows of patches ask for the same, on the widest slides, too.
+@lru_cache(1 << 12)
 def _pieces(start: int, stop: int, side: int) -> Sequence[tuple[int, slice, slice]]:
     """Divide a patch's pixels on one axis among native tiles.
 
@@ -90,4 +90,4 @@ def _pieces(start: int, stop: int, side: int) -> Sequence[tuple[int, slice, slic
         first, last = max(start, index * side), min(stop, (index + 1) * side)
         in_patch = slice(first - start, last - start)
         pieces.append((index, in_patch, slice(first - index * side, last - index * side)))
-    return pieces
+    return tuple(pieces)

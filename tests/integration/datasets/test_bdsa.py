@@ -222,7 +222,7 @@ def test_unreadable_tiles_are_ignored(tree: Path, caplog: pytest.LogCaptureFixtu
 
     assert (label[:32, :32] == IGNORE_INDEX).all()
     assert label[40].tolist() == expected_row()
-    assert "slide 'a': 1 tiles cannot be decoded" in caplog.text
+    assert "slide 'a': 1 tile could not be decoded" in caplog.text
 
 
 def test_cases_are_dealt_without_a_table(tmp_path: Path) -> None:

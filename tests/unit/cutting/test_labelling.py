@@ -38,8 +38,8 @@ def test_slides_without_and_files_of_others_are_warned_of(
     found = _find(tmp_path)
 
     assert found == {"a": "a.geojson"}
-    assert "nothing for 1 slides, which are left out; the first is 'b.1'" in caplog.text
-    assert "1 files belong to no slide; the first is 'stranger.geojson'" in caplog.text
+    assert "nothing for 1 slide, left out here; the first is 'b.1'" in caplog.text
+    assert "1 file of no slide here; the first is 'stranger.geojson'" in caplog.text
 
 
 def test_two_files_of_one_slide_are_refused(tmp_path: Path) -> None:
