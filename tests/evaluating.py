@@ -12,8 +12,9 @@ from PIL import Image
 from dfaseg.annotation import GeoJsonWriter, MaskFrame, Polygonizer, PolygonSpec
 from dfaseg.classmap import IGNORE_INDEX, ClassMap
 from dfaseg.cli.main import cli
-from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.mask_store import MaskWriter
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 
 NAMES = ("stroma", "tumour", "mucus")
 CLASSES = ClassMap.from_records(

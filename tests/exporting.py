@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from dfaseg.annotation import rasterize, read_annotations
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.cli.main import cli
-from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.mask_store import MaskWriter
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 from tests.outlines import CLASSES
 
 SLIDE_MPP = 0.25

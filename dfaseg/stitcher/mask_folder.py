@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dfaseg.stitcher.ome import TISSUE
+from dfaseg.stitcher.zarr_nodes import METADATA
 
-ROOT_METADATA = "zarr.json"
+ROOT_METADATA = METADATA
 """Without it, nobody takes a folder for a mask."""
 ZARR_METADATA = (ROOT_METADATA, ".zgroup", ".zarray")
 """One of these makes a folder a Zarr group or array, of version 3 or 2."""

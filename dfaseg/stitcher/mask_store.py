@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import OutputExistsError
 from dfaseg.files import write_aside
-from dfaseg.late_module import LateModule
 from dfaseg.stitcher.ome import (
     RECORD_KEY,
     MaskSpec,
@@ -20,32 +17,13 @@ from dfaseg.stitcher.ome import (
     label_attributes,
     labels_attributes,
 )
+from dfaseg.stitcher.overview_store import Overview, write_overview
 from dfaseg.stitcher.pyramid import PyramidRows, level_shapes
-from dfaseg.stitcher.shards import CHUNK_PX, ShardRows, create_level, shard_extent
+from dfaseg.stitcher.shards import ShardRows, create_level, read_rows
 from dfaseg.stitcher.store_errors import mapped_errors
-
-if TYPE_CHECKING:
-    import zarr.codecs
-else:
-    zarr = LateModule("zarr")
+from dfaseg.stitcher.zarr_nodes import METADATA, create_group
 
 Labels = NDArray[np.uint8]
-
-_ROWS_AT_ONCE = 16
-"""Rows of a halved picture made at a time: few, as sums take several times the memory of pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """A small picture of the slide, which viewers show below the mask.
-
-    Attributes:
-        pixels: RGB, uint8 ``(h, w, 3)``; its first pixel's corner is the mask's.
-        factor: Mask pixels per pixel, along each axis.
-    """
-
-    pixels: NDArray[np.uint8]
-    factor: int
 
 
 class MaskWriter:
@@ -86,13 +64,13 @@ class MaskWriter:
             raise OutputExistsError(f"output '{self._path}': it exists; remove or rename it")
         with mapped_errors(self._path):
             root = {"ome": image_attributes(self._spec, overview.factor)}
-            zarr.create_group(self._path, attributes=root, zarr_format=3)
-            self._write_overview(overview.pixels)
+            create_group(self._path, root)
+            write_overview(self._path, overview.pixels, self._spec.num_levels)
             for group, ome in (
                 (self._label_path.parent, labels_attributes(self._spec)),
                 (self._label_path, label_attributes(self._spec)),
             ):
-                zarr.create_group(group, attributes={"ome": ome}, zarr_format=3)
+                create_group(group, {"ome": ome})
             for level, (height, width) in enumerate(self._shapes):
                 create_level(self._label_path / str(level), height, width)
 
@@ -147,11 +125,21 @@ class MaskWriter:
         """
         if self.next_row != self._spec.height:
             raise ValueError(f"mask has {self.next_row} of its {self._spec.height} rows")
-        path = self._path / "zarr.json"
+        path = self._path / METADATA
         with mapped_errors(self._path), write_aside(path) as aside:
             metadata = json.loads(path.read_text(encoding="utf-8"))
             metadata["attributes"][RECORD_KEY] = dict(record)
             aside.write_text(json.dumps(metadata, indent=2), encoding="utf-8")
+
+    def read_level(self, level: int) -> Labels:
+        """Read a whole level back, all of whose rows are written.
+
+        Raises:
+            OutputError: The store cannot be read.
+        """
+        with mapped_errors(self._path):
+            shape = self._shapes[level]
+            return read_rows(self._label_path / str(level), shape, 0, shape[0])
 
     def _pyramid_state(self, row: int) -> dict[str, NDArray[np.generic]]:
         """Work out from the stored pixels where each level stood when ``row`` was next."""
@@ -159,9 +147,9 @@ class MaskWriter:
         pending: list[Labels] = []
         for level, (height, width) in enumerate(self._shapes):
             is_odd = rows_done[level] % 2 == 1 and rows_done[level] < height
-            stored = zarr.open_array(self._label_path / str(level), mode="r")
             first = rows_done[level] - 1 if is_odd else rows_done[level]
-            pending.append(np.asarray(stored[first : rows_done[level]]).reshape(-1, width))
+            folder = self._label_path / str(level)
+            pending.append(read_rows(folder, (height, width), first, rows_done[level]))
             complete = rows_done[level] == height
             rows_done.append(-(-height // 2) if complete else rows_done[level] // 2)
         # A level keeps the odd row of the level above it; the finest keeps none.
@@ -170,34 +158,3 @@ class MaskWriter:
             f"pending_{level}": rows for level, rows in enumerate(kept)
         }
         return {"rows_done": np.array(rows_done[:-1], dtype=np.int64), **state}
-
-    def _write_overview(self, pixels: NDArray[np.uint8]) -> None:
-        """Write the picture and its halvings, as many levels as the mask has."""
-        for level in range(self._spec.num_levels):
-            height, width = pixels.shape[:2]
-            array = zarr.create_array(
-                store=self._path / str(level),
-                shape=(3, height, width),
-                dtype="uint8",
-                chunks=(1, CHUNK_PX, CHUNK_PX),
-                shards=(3, shard_extent(height), shard_extent(width)),
-                compressors=zarr.codecs.ZstdCodec(level=3),
-                fill_value=IGNORE_INDEX,
-                dimension_names=("c", "y", "x"),
-                zarr_format=3,
-            )
-            array[:] = np.moveaxis(pixels, -1, 0)
-            pixels = _halve_mean(pixels)
-
-
-def _halve_mean(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Halve a picture along both axes by the rounded mean; odd edges count twice."""
-    height, width, channels = pixels.shape
-    halved = np.empty((-(-height // 2), -(-width // 2), channels), np.uint8)
-    for top in range(0, len(halved), _ROWS_AT_ONCE):
-        rows = pixels[2 * top : 2 * (top + _ROWS_AT_ONCE)]
-        odd = ((0, len(rows) % 2), (0, width % 2), (0, 0))
-        even = np.pad(rows, odd, mode="edge").astype(np.uint16)
-        total = even[0::2, 0::2] + even[0::2, 1::2] + even[1::2, 0::2] + even[1::2, 1::2]
-        halved[top : top + _ROWS_AT_ONCE] = (total + 2) // 4
-    return halved

@@ -1,12 +1,9 @@
 """One level of a mask on disk: rows stream in, whole Zarr shards come out."""
 
-import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +11,14 @@ from dfaseg.analysed import analysed_pieces
 from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.errors import OutputError
 from dfaseg.files import explain, write_aside
-from dfaseg.late_module import LateModule
-
-if TYPE_CHECKING:
-    import zarr.codecs
-    from numcodecs import zstd
-else:
-    zarr, zstd = LateModule("zarr"), LateModule("numcodecs.zstd")
+from dfaseg.stitcher.shard_codec import (
+    Place,
+    decode_chunk,
+    decode_shard,
+    encode_chunk,
+    encode_shard,
+)
+from dfaseg.stitcher.zarr_nodes import METADATA, ArrayLayout, create_array
 
 CHUNK_PX = 512
 """Side of a chunk, the unit in which viewers read."""
@@ -29,11 +27,10 @@ SHARD_PX = 4096
 
 _ZSTD_LEVEL = 1
 """Labels shrink 24-fold at 700 Mpx/s; level 5 gains a seventh and takes four times as long."""
-_NO_CHUNK = 2**64 - 1
 
 Labels = NDArray[np.uint8]
-Chunks = dict[tuple[int, int], bytes]
-"""Compressed chunks of one shard by ``(row, column)`` within it."""
+Chunks = dict[Place, bytes]
+"""Compressed chunks of one shard by their place in it."""
 
 
 def shard_extent(length: int) -> int:
@@ -45,38 +42,58 @@ def create_level(folder: Path, height: int, width: int) -> None:
     """Write the metadata of an empty level, all of it 255.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The folder is there already or cannot be made.
     """
-    zarr.create_array(
-        store=folder,
-        shape=(height, width),
-        dtype="uint8",
-        chunks=(CHUNK_PX, CHUNK_PX),
-        shards=(shard_extent(height), shard_extent(width)),
-        compressors=zarr.codecs.ZstdCodec(level=_ZSTD_LEVEL),
-        fill_value=IGNORE_INDEX,
-        dimension_names=("y", "x"),
-        zarr_format=3,
-    )
+    shard = (shard_extent(height), shard_extent(width))
+    chunk = (CHUNK_PX, CHUNK_PX)
+    create_array(folder, ArrayLayout(("y", "x"), (height, width), chunk, shard, _ZSTD_LEVEL))
 
 
-def encode_shard(chunks: Chunks, num_rows: int, num_cols: int) -> bytes:
-    """Lay out a shard as Zarr v3's ``sharding_indexed`` codec does, index and checksum last.
+def read_rows(folder: Path, shape: tuple[int, int], first: int, end: int) -> Labels:
+    """Read rows of a level back.
 
     Args:
-        chunks: Compressed chunks; those left out hold the fill value only.
-        num_rows: Rows of chunks in the shard.
-        num_cols: Columns of chunks in the shard.
+        folder: What ``create_level`` made.
+        shape: Height and width of the level.
+        first: First row.
+        end: Row after the last.
+
+    Returns:
+        Shape ``(end - first, width)``; 255 where nothing was written.
+
+    Raises:
+        OSError: There is no such level, or a shard cannot be read.
+        ValueError: A shard is damaged.
     """
-    index = np.full((num_rows, num_cols, 2), _NO_CHUNK, dtype="<u8")
-    offset = 0
-    ordered = sorted(chunks.items())
-    for place, data in ordered:
-        index[place] = offset, len(data)
-        offset += len(data)
-    table = index.tobytes()
-    checksum = struct.pack("<I", google_crc32c.value(table))
-    return b"".join([*(data for _, data in ordered), table, checksum])
+    (folder / METADATA).stat()
+    height, width = (shard_extent(length) for length in shape)
+    grid = (height // CHUNK_PX, width // CHUNK_PX)
+    rows = np.full((end - first, shape[1]), IGNORE_INDEX, np.uint8)
+    for shard_row in range(first // height, -(-end // height)):
+        for path in (folder / "c" / str(shard_row)).glob("*"):
+            for place, data in decode_shard(path.read_bytes(), grid).items():
+                top = shard_row * height + place[0] * CHUNK_PX
+                left = int(path.name) * width + place[1] * CHUNK_PX
+                begin, stop = max(top, first), min(top + CHUNK_PX, end)
+                if begin < stop:
+                    chunk = decode_chunk(data, (CHUNK_PX, CHUNK_PX))
+                    across = rows[begin - first : stop - first, left : left + CHUNK_PX]
+                    across[:] = chunk[begin - top : stop - top, : across.shape[1]]
+    return rows
+
+
+def write_shard(path: Path, chunks: Mapping[Place, bytes], grid: Place) -> None:
+    """Write a shard, which takes its name only when it is complete on disk.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"output '{path}': cannot be written ({explain(error)})") from error
+    with write_aside(path) as aside:
+        aside.write_bytes(encode_shard(chunks, grid))
 
 
 class _ChunkPool:
@@ -100,7 +117,7 @@ class _ChunkPool:
         self._used = end
         return place
 
-    def chunks(self, places: Mapping[tuple[int, int], slice]) -> Chunks:
+    def chunks(self, places: Mapping[Place, slice]) -> Chunks:
         """Return copies of chunks by their place in the shard."""
         return {place: bytes(self._block[span]) for place, span in places.items()}
 
@@ -113,9 +130,8 @@ class ShardRows:
     """Writes the rows of one level, top to bottom.
 
     Each row of chunks is compressed as soon as it is complete, so that 512 rows of pixels are held
-    and not the 4096 of a shard, which is why Zarr's own writer is not used. Shards that hold
-    nothing but 255 are never written, every other one whole and, but for ``flush``, once. A shard
-    takes its name only when it is complete on disk; its bytes depend on the pixels alone.
+    and not the 4096 of a shard. Shards that hold nothing but 255 are never written, every other one
+    whole and, but for ``flush``, once; its bytes depend on the pixels alone.
 
     Args:
         folder: Zarr array that ``create_level`` made.
@@ -127,13 +143,12 @@ class ShardRows:
         self._folder = folder
         self._height, self._width = height, width
         self._shard_height, self._shard_width = shard_extent(height), shard_extent(width)
-        self._codec = zstd.Zstd(level=_ZSTD_LEVEL)
         padded_width = -(-width // CHUNK_PX) * CHUNK_PX
         self._strip: Labels = np.full((CHUNK_PX, padded_width), IGNORE_INDEX, np.uint8)
         # Columns of chunks with analysed pixels; all else of the strip is 255.
         self._is_used = np.zeros(padded_width // CHUNK_PX, np.bool_)
         self._pool = _ChunkPool()
-        self._places: defaultdict[int, dict[tuple[int, int], slice]] = defaultdict(dict)
+        self._places: defaultdict[int, dict[Place, slice]] = defaultdict(dict)
         self.next_row = 0
 
     def write(self, rows: Labels) -> None:
@@ -167,15 +182,16 @@ class ShardRows:
         Raises:
             OSError: A shard cannot be read or removed.
             OutputError: A shard cannot be written.
+            ValueError: A shard is damaged.
         """
         if next_row == self._height:
             self.next_row = next_row
             return
         shard_row = next_row // self._shard_height
         self.next_row = shard_row * self._shard_height
-        stored = zarr.open_array(self._folder, mode="r")
+        shape = (self._height, self._width)
         for top in range(self.next_row, next_row, CHUNK_PX):
-            self.write(np.asarray(stored[top : min(top + CHUNK_PX, next_row)]))
+            self.write(read_rows(self._folder, shape, top, min(top + CHUNK_PX, next_row)))
         # Written before others are removed: a second kill must not lose what the first one left.
         begun = self._begun_shards()
         self._write_shards(begun)
@@ -203,27 +219,19 @@ class ShardRows:
             self._places.clear()
             self._pool.clear()
 
-    def _encoded_strip(self) -> Iterator[tuple[int, tuple[int, int], bytes]]:
+    def _encoded_strip(self) -> Iterator[tuple[int, Place, bytes]]:
         """Compress the chunks of the strip: column of the shard, place in it, bytes."""
         row = (self.next_row - 1) % self._shard_height // CHUNK_PX
         chunks_across = self._shard_width // CHUNK_PX
         for index in np.flatnonzero(self._is_used).tolist():
-            chunk = self._strip[:, index * CHUNK_PX : (index + 1) * CHUNK_PX].copy()
+            chunk = self._strip[:, index * CHUNK_PX : (index + 1) * CHUNK_PX]
             if chunk.min() == IGNORE_INDEX:
                 continue
             column, place = divmod(index, chunks_across)
-            yield column, (row, place), self._codec.encode(chunk)
+            yield column, (row, place), encode_chunk(chunk, _ZSTD_LEVEL)
 
     def _write_shards(self, shards: Mapping[int, Chunks]) -> None:
         row = (self.next_row - 1) // self._shard_height
-        num_rows, num_cols = self._shard_height // CHUNK_PX, self._shard_width // CHUNK_PX
+        grid = (self._shard_height // CHUNK_PX, self._shard_width // CHUNK_PX)
         for column, chunks in shards.items():
-            path = self._folder / "c" / str(row) / str(column)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(
-                    f"output '{path}': cannot be written ({explain(error)})"
-                ) from error
-            with write_aside(path) as aside:
-                aside.write_bytes(encode_shard(chunks, num_rows, num_cols))
+            write_shard(self._folder / "c" / str(row) / str(column), chunks, grid)

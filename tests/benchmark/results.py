@@ -33,8 +33,8 @@ from dfaseg.inference.sink import ResultSink
 from dfaseg.inference.state import SavedState, State
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
-from dfaseg.stitcher.mask_store import Overview
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 from dfaseg.tiler.tissue import TissueMask
 from tests.benchmark.drawn_mask import BLOCK_PX, CELL_PX, CLASSES, Drawing, DrawnLogits
 

@@ -19,8 +19,9 @@ from dfaseg.geometry import Rect
 from dfaseg.inference.results.consumers import MaskResult
 from dfaseg.stitcher import shards
 from dfaseg.stitcher.mask_reader import open_mask, read_mask
-from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.mask_store import MaskWriter
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 from dfaseg.stitcher.pyramid import PyramidRows
 
 CLASSES = ClassMap((TissueClass(0, "stroma", (0, 0, 255)), TissueClass(1, "tumour", (9, 8, 7))))

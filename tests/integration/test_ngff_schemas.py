@@ -16,8 +16,9 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from dfaseg.classmap import ClassMap, TissueClass
-from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.mask_store import MaskWriter
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 
 CLASSES = ClassMap((TissueClass(0, "stroma", (0, 0, 255)), TissueClass(1, "tumour", (9, 8, 7))))
 

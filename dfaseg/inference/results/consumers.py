@@ -14,9 +14,9 @@ from dfaseg.classmap import ClassMap
 from dfaseg.inference.state import SavedState, State, joined, part_of
 from dfaseg.inference.worker import Worker
 from dfaseg.stitcher.areas import AreaCounter, AreaTable
-from dfaseg.stitcher.mask_reader import open_mask
-from dfaseg.stitcher.mask_store import MaskWriter, Overview
+from dfaseg.stitcher.mask_store import MaskWriter
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 
 POLYGONS_AHEAD = 2
 """Sets of polygons, each of at most some 8 megapixels of mask, that wait to be written."""
@@ -67,7 +67,6 @@ class MaskResult:
     def __init__(
         self, path: Path, spec: MaskSpec, overview: Overview, attributes: Mapping[str, Any]
     ) -> None:
-        self._path = path
         self._writer = MaskWriter(path, spec)
         self._overview: Overview | None = overview
         self._overview_level = min(overview.factor.bit_length(), spec.num_levels) - 1
@@ -87,11 +86,10 @@ class MaskResult:
         """Write the last shards and the run record.
 
         Returns:
-            The level that is as coarse as the overview, or the coarsest: whoever draws it need
-            not load what reads a store.
+            The level that is as coarse as the overview, or the coarsest.
         """
         self._writer.finish(self._attributes)
-        return open_mask(self._path).read(self._overview_level)
+        return self._writer.read_level(self._overview_level)
 
     def state(self) -> State:
         """Flush the shards that are not whole yet."""

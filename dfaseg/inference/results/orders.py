@@ -14,8 +14,8 @@ from dfaseg.model.network import Network
 from dfaseg.provenance import recipe_hash
 from dfaseg.slide.origin import origin_of
 from dfaseg.slide.slide import SlideInfo
-from dfaseg.stitcher.mask_store import Overview
 from dfaseg.stitcher.ome import MaskSpec
+from dfaseg.stitcher.overview_store import Overview
 
 
 def order_results(

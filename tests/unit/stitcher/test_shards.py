@@ -8,7 +8,7 @@ import zarr
 
 from dfaseg.errors import OutputError
 from dfaseg.stitcher import shards
-from dfaseg.stitcher.shards import ShardRows, create_level, encode_shard, shard_extent
+from dfaseg.stitcher.shards import ShardRows, create_level, read_rows, shard_extent
 
 
 @pytest.fixture(autouse=True)
@@ -112,12 +112,23 @@ def test_flushed_rows_can_be_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "0", mode="r")[:], mask)
 
 
-def test_bytes_do_not_depend_on_the_order_of_chunks() -> None:
-    """A shard is a function of its chunks."""
-    chunks = {(0, 1): b"b", (1, 0): b"cc", (0, 0): b"a"}
+@pytest.mark.parametrize(("first", "end"), [(0, 70), (0, 1), (31, 33), (45, 45), (64, 70)])
+def test_rows_come_back(tmp_path: Path, first: int, end: int) -> None:
+    """What was written is read without Zarr, whatever shards and chunks it lies in."""
+    mask = labels(70, 45)
+    new_level(tmp_path / "0", 70, 45).write(mask)
 
-    assert encode_shard(chunks, 2, 2) == encode_shard(dict(sorted(chunks.items())), 2, 2)
-    assert encode_shard(chunks, 2, 2)[:4] == b"abcc"
+    np.testing.assert_array_equal(read_rows(tmp_path / "0", (70, 45), first, end), mask[first:end])
+
+
+def test_rows_of_a_damaged_shard_are_not_read(tmp_path: Path) -> None:
+    """Nobody goes on from what a disk has spoilt."""
+    new_level(tmp_path / "0", 16, 16).write(labels(16, 16))
+    shard = tmp_path / "0" / "c" / "0" / "0"
+    shard.write_bytes(shard.read_bytes()[:-1])
+
+    with pytest.raises(ValueError, match="index of a shard is damaged"):
+        read_rows(tmp_path / "0", (16, 16), 0, 16)
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
