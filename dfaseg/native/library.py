@@ -19,6 +19,7 @@ _FUNCTIONS = {
     "dfaseg_count_edges": (_ADDRESS, _LENGTH, _LENGTH, _ADDRESS, _ADDRESS),
     "dfaseg_fill": (_ADDRESS, *(_LENGTH,) * 5, *(_ADDRESS,) * 4, *(_LENGTH, _ADDRESS, _LENGTH)),
     "dfaseg_find_edges": (_ADDRESS, *(_LENGTH,) * 2, _ADDRESS, *(_LENGTH,) * 2, *(_ADDRESS,) * 10),
+    "dfaseg_halve": (_ADDRESS, *(_LENGTH,) * 3, _ADDRESS),
     "dfaseg_join_tiles": (_ADDRESS,) * 3,
     "dfaseg_label": (*_CELLS, _LENGTH, *(_ADDRESS,) * 3, _LENGTH, *(_ADDRESS,) * 3),
     "dfaseg_order_nodes": (_ADDRESS, _ADDRESS, _LENGTH, *(_ADDRESS,) * 4),

@@ -9,14 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.analysed import analysed_pieces
 from dfaseg.classmap import ClassMap
 from dfaseg.files import write_aside
+from dfaseg.native.count import count_values
 
 _COLUMNS = ("index", "class", "pixels", "mm2", "percent")
 _UM2_PER_MM2 = 1e6
-_ROWS_AT_ONCE = 64
-"""Rows compared at a time, so few that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +97,7 @@ class AreaCounter:
 
     def add(self, labels: NDArray[np.uint8]) -> None:
         """Count mask rows, shape ``(h, w)``; pixels that are 255 belong to no class."""
-        for top in range(0, len(labels), _ROWS_AT_ONCE):
-            rows = labels[top : top + _ROWS_AT_ONCE]
-            for first, end in analysed_pieces(rows):
-                for index in range(len(self._pixels)):
-                    self._pixels[index] += np.count_nonzero(rows[:, first:end] == index)
+        self._pixels += count_values(labels)[: len(self._pixels)]
 
     def table(self) -> AreaTable:
         """Return the areas counted so far; percentages are 0 where nothing was analysed."""

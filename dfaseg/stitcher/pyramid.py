@@ -5,55 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dfaseg.analysed import analysed_pieces
-from dfaseg.classmap import IGNORE_INDEX
-
-_BLOCK_PX = 1 << 16
-"""Pixels halved at a time, so few that they stay in the processor's cache."""
+from dfaseg.native.halve import halve_mode
 
 Labels = NDArray[np.uint8]
-
-
-def halve_mode(rows: Labels) -> Labels:
-    """Halve rows of class indices along both axes by majority.
-
-    Of the most frequent values of a 2 × 2 block the first in reading order wins; 255 is a value
-    like any other. An odd last column counts twice.
-
-    Args:
-        rows: An even number of rows, shape ``(2 h, w)``.
-
-    Returns:
-        Shape ``(h, ceil(w / 2))``.
-    """
-    if rows.shape[1] % 2:
-        rows = np.concatenate([rows, rows[:, -1:]], axis=1)
-    halved = np.full((len(rows) // 2, rows.shape[1] // 2), IGNORE_INDEX, np.uint8)
-    for first, end in analysed_pieces(rows):
-        left, right = first // 2, -(-end // 2)
-        step = max(1, _BLOCK_PX // (4 * (right - left)))
-        for top in range(0, len(halved), step):
-            block = rows[2 * top : 2 * (top + step), 2 * left : 2 * right]
-            _halve_block(block, halved[top : top + step, left:right])
-    return halved
-
-
-def _halve_block(rows: Labels, halved: Labels) -> None:
-    """Halve rows ``(2 h, 2 w)`` into ``(h, w)``."""
-    # Both pixels of a row are taken as one number, the left one in its lower byte.
-    upper, lower = (np.ascontiguousarray(rows[line::2]).view("<u2") for line in (0, 1))
-    modes = upper.astype(np.uint8)
-    # The first pixel loses only where it is alone, which is rare.
-    same = modes * np.uint16(257)
-    alone = (lower.view(np.uint8) != same.view(np.uint8)).view("<u2") == 257
-    alone &= upper != same
-    places = np.flatnonzero(alone)
-    if places.size:
-        pixels = [pair.take(places) for pair in (upper, lower)]
-        a, b, c, d = (part.astype(np.uint8) for pair in pixels for part in (pair, pair >> 8))
-        others = np.where((b == c) | (b == d), b, np.where(c == d, c, a))
-        modes.reshape(-1)[places] = others
-    halved[:] = modes
 
 
 def level_shapes(height: int, width: int, num_levels: int) -> list[tuple[int, int]]:

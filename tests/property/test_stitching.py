@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from dfaseg.geometry import Tile, TileGrid
+from dfaseg.native.halve import halve_mode
 from dfaseg.stitcher.blend import BlendMode, blend_weights
 from dfaseg.stitcher.canvas import Canvas, ReleasedRows
 from dfaseg.stitcher.labels import LabelUpsampler
-from dfaseg.stitcher.pyramid import halve_mode
 from tests.stitching import stitch
 
 FEW = settings(max_examples=40)

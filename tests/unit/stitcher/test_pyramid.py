@@ -3,42 +3,7 @@
 import numpy as np
 import pytest
 
-from dfaseg.stitcher.pyramid import PyramidRows, halve_mode, level_shapes
-
-
-@pytest.mark.parametrize(
-    ("block", "expected"),
-    [
-        ([[1, 1], [1, 1]], 1),
-        ([[1, 2], [2, 2]], 2),
-        ([[1, 2], [2, 3]], 2),
-        ([[1, 2], [3, 3]], 3),
-        ([[1, 2], [2, 1]], 1),
-        ([[1, 1], [2, 2]], 1),
-        ([[1, 2], [3, 4]], 1),
-        ([[255, 255], [1, 1]], 255),
-        ([[255, 1], [1, 2]], 1),
-    ],
-    ids=[
-        "all alike",
-        "three of four",
-        "diagonal pair",
-        "lower pair",
-        "tie of diagonals",
-        "tie of rows",
-        "all different",
-        "tie with 255",
-        "pair beats 255",
-    ],
-)
-def test_commonest_class_wins(block: list[list[int]], expected: int) -> None:
-    """Of several commonest values the first in reading order is taken."""
-    assert halve_mode(np.array(block, np.uint8)).tolist() == [[expected]]
-
-
-def test_odd_last_column_counts_twice() -> None:
-    """An edge without partner keeps its own class."""
-    assert halve_mode(np.array([[1, 1, 2], [1, 1, 3]], np.uint8)).tolist() == [[1, 2]]
+from dfaseg.stitcher.pyramid import PyramidRows, level_shapes
 
 
 def test_level_sizes_are_rounded_up() -> None:
