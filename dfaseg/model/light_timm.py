@@ -6,12 +6,15 @@ the first time, the two doors through which they fetch the compiler are held shu
 * torchvision asks it whether it could compile an operation that we never call;
 * timm marks functions that it is not to compile, of networks for pictures of any shape.
 
-Both can be answered when they are called, if ever. ``torch.compile`` loads it as always.
+Both can be answered when they are called, if ever. ``torch.compile`` loads it as always. A third
+door leads to the library of the Hugging Face hub, a third of a second: timm loads it to know
+whether it is there, and is told when it wants to fetch. We fetch weights ourselves (``hub``).
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import reload
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -71,7 +74,32 @@ def _forget_stand_in() -> None:
         del sys.modules[_ASKED_BY_TORCHVISION]
 
 
-with compiler_left_out():
+_HUB = "huggingface_hub"
+
+
+@contextmanager
+def hub_left_out() -> Iterator[None]:
+    """Keep an import of timm from loading what fetches weights, unless it is loaded already."""
+    if _HUB in sys.modules or "timm" in sys.modules:
+        yield
+        return
+    sys.modules[_HUB] = None  # type: ignore[assignment]  # so that importing it fails
+    try:
+        yield
+    finally:
+        del sys.modules[_HUB]
+    sys.modules["timm.models._hub"]._has_hf_hub = _HubWhenAsked()  # type: ignore[attr-defined]
+
+
+class _HubWhenAsked:
+    """Stands in for timm's knowledge of whether the hub's library is there."""
+
+    def __bool__(self) -> bool:
+        """Let timm look for it after all; its functions are the same, and know it from now on."""
+        return bool(reload(sys.modules["timm.models._hub"])._has_hf_hub)
+
+
+with compiler_left_out(), hub_left_out():
     import timm
     from timm.layers.format import Format
     from timm.layers.mlp import SwiGLUPacked

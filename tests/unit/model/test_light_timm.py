@@ -51,3 +51,41 @@ assert counters is sys.modules["torch._dynamo.utils"].counters
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "assert 'huggingface_hub' not in sys.modules",
+        "from timm.models._hub import has_hf_hub; assert has_hf_hub(); assert has_hf_hub() is True",
+        "from timm.models._hub import load_state_dict_from_hf as fetch\n"
+        "import timm, huggingface_hub.utils as hub\n"
+        "try: fetch('nobody/nothing at all')\n"
+        "except hub.HFValidationError: pass",
+    ],
+    ids=["left out", "asked", "used"],
+)
+def test_the_hub_loads_only_when_timm_wants_to_fetch(then: str) -> None:
+    """Whoever uses timm beside us finds it whole."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{LOAD}\n{then}\n"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_hub_that_is_loaded_stays() -> None:
+    """Whoever has loaded it before keeps it, and timm knows it at once."""
+    script = f"import sys, huggingface_hub\n{LOAD}\n" + (
+        "assert sys.modules['huggingface_hub'] is huggingface_hub\n"
+        "assert sys.modules['timm.models._hub']._has_hf_hub is True\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
