@@ -268,8 +268,11 @@ def load_network(
     """
     devices = resolve_devices(device)
     torch.set_num_threads(cores)
-    # fp32 means fp32: a GPU would round the factors of convolutions to ten bits.
+    # fp32 means fp32: a GPU would round the factors of convolutions to ten bits, and where the
+    # environment asks for it (NVIDIA's containers do) those of matrix products, too: pixels that
+    # are shrunk by them would differ from the host's.
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     kind = sniff_kind(location)
     refuse_pickle(location, kind)
     if kind is ModelKind.UNKNOWN:

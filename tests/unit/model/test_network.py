@@ -238,6 +238,19 @@ def test_loaded_network_tells_where_and_how_it_runs(model_path: Path, network: N
     assert (network.device, network.precision, network.logit_stride) == (CPU, "fp32", 4)
 
 
+def test_products_are_exact_whatever_the_environment_asks_for(
+    model_path: Path,
+) -> None:
+    """NVIDIA's containers ask for TF32, in which neither fp32 nor shrunk pixels would be right."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+
+    load_network(model_path, device="cpu")
+
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+
+
 @pytest.mark.gpu
 def test_gpu_agrees_with_cpu(model_path: Path, network: Network) -> None:
     """The same patches give the same logits on a GPU, to rounding."""
