@@ -1,15 +1,18 @@
 """A network on a GPU: halved where memory ends, recorded where bits agree, watched from afar."""
 
 import logging
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
 from dfaseg.errors import CheckpointError, ConfigError
+from dfaseg.model import gpu_graph
+from dfaseg.model.build import build_segmenter, preset_spec
 from dfaseg.model.device import Precision
 from dfaseg.model.forward_pass import ForwardPass, PixelScaling
-from dfaseg.model.gpu_graph import PASSES_BEFORE, GraphedRun
+from dfaseg.model.gpu_graph import PASSES_BEFORE, GraphedRun, HostWatch, Run
 from dfaseg.model.gpu_runner import FiniteWatch, GpuRunner, MemoryBound, patches_that_fit
 from dfaseg.model.network import Network
 from tests.model_files import tiny_card
@@ -112,6 +115,78 @@ def test_a_batch_is_chosen_from_what_is_free(
     assert patches_that_fit(CPU, side=512, wanted=64) == count
 
 
+DEVICE = torch.device("meta")
+"""A device without numbers: what needs them on the host shows all the same."""
+INDICES = torch.tensor([1, 0])
+DEVICE_INDICES = INDICES.to(DEVICE)
+
+
+@pytest.mark.parametrize(
+    ("operation", "meets_host"),
+    [
+        (lambda x: x * 2.0 + torch.tensor(3.0), False),
+        (lambda x: x[DEVICE_INDICES], False),
+        (lambda x: x.reshape(INDICES.tolist()[0], -1), False),
+        (lambda x: x[INDICES], True),
+        (lambda x: x + torch.arange(3.0).to(DEVICE), True),
+    ],
+    ids=["number", "index", "size", "index of the host", "copy"],
+)
+def test_what_needs_the_host_is_noticed(
+    operation: Callable[[Tensor], Tensor], meets_host: bool
+) -> None:
+    """Numbers and sizes travel with a kernel; indices made on the host are copied, and waited for.
+
+    Only operations beside the device's tensors count: what is computed on the host by itself stays
+    there.
+    """
+    with HostWatch() as watch, torch.inference_mode():
+        operation(torch.empty(2, 3, device=DEVICE))
+
+    assert watch.has_seen is meets_host
+
+
+def test_choosing_by_a_mask_is_noticed() -> None:
+    """How much is chosen is only known on the device."""
+    x = torch.empty(2, 3, device=DEVICE)
+
+    assert gpu_graph._meets_host(torch.ops.aten.index.Tensor, [x, x > 0], x)
+    assert gpu_graph._meets_host(torch.ops.aten.nonzero.default, [x], x)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small", "base"])
+def test_our_networks_can_be_recorded(preset: str) -> None:
+    """None of their operations needs the host."""
+    network = build_segmenter(preset_spec(preset, num_classes=3)).eval().to(DEVICE)
+
+    with HostWatch() as watch, torch.inference_mode():
+        network(torch.empty(1, 3, 64, 64, device=DEVICE))
+
+    assert not watch.has_seen
+
+
+@pytest.mark.parametrize("has_seen", [False, True])
+def test_what_cannot_be_recorded_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch, has_seen: bool
+) -> None:
+    """A recording that fails leaves torch's memory in disorder."""
+    monkeypatch.setattr(gpu_graph, "_meets_host", lambda *_: has_seen)
+    recorded: list[int] = []
+
+    class Noting(GraphedRun):
+        def _record(self, patches: Tensor, logits: Tensor) -> Run:
+            recorded.append(len(patches))
+            return lambda _patches: logits
+
+    device = SmallDevice(most=9)
+    graphed = Noting(device)
+
+    for _ in range(PASSES_BEFORE + 2):
+        assert torch.equal(graphed(numbered(4)), device(numbered(4)))
+
+    assert recorded == ([] if has_seen else [4])
+
+
 @pytest.mark.gpu
 def test_a_recording_gives_the_same_bits() -> None:
     """What is replayed is what was recorded, for whatever patches; each shape has its own."""
@@ -133,5 +208,6 @@ def test_a_recording_gives_the_same_bits() -> None:
             patches = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).cuda()
             assert torch.equal(graphed(patches), run(patches))
 
-    # Each shape: PASSES_BEFORE by itself, once to record, and those of the comparison.
-    assert len(calls) == 2 * (PASSES_BEFORE + 1 + PASSES_BEFORE + 4)
+    # Once to see whether it can be recorded. Each shape: PASSES_BEFORE by itself, once to record,
+    # and those of the comparison.
+    assert len(calls) == 1 + 2 * (PASSES_BEFORE + 1 + PASSES_BEFORE + 4)
