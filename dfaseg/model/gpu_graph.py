@@ -83,7 +83,20 @@ class GraphedRun:
         self._chosen: dict[torch.Size, Run] = {}
 
     def __call__(self, patches: Tensor) -> Tensor:
-        """Return the logits of patches."""
+        """Return the logits of patches.
+
+        Raises:
+            torch.OutOfMemoryError: The device has not enough; all recordings are gone.
+        """
+        try:
+            return self._run_or_replay(patches)
+        except torch.OutOfMemoryError:
+            # Each holds all feature maps of its shape, which smaller batches will need.
+            self._chosen.clear()
+            self._num_passes.clear()
+            raise
+
+    def _run_or_replay(self, patches: Tensor) -> Tensor:
         chosen = self._chosen.get(patches.shape)
         if chosen is not None:
             return chosen(patches)

@@ -1,6 +1,7 @@
 """A network on a GPU: halved where memory ends, recorded where bits agree, watched from afar."""
 
 import logging
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -185,6 +186,31 @@ def test_what_cannot_be_recorded_is_not_tried(
         assert torch.equal(graphed(numbered(4)), device(numbered(4)))
 
     assert recorded == ([] if has_seen else [4])
+
+
+def test_recordings_make_room_for_smaller_batches() -> None:
+    """What is recorded holds the memory of its batch, without which half of one does not fit."""
+    replays: list[weakref.ref[Run]] = []
+
+    class Full(GraphedRun):
+        def _record(self, *_: Tensor) -> Run:
+            def replay(_patches: Tensor) -> Tensor:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+            replays.append(weakref.ref(replay))
+            return replay
+
+    device = SmallDevice(most=9)
+    bound = MemoryBound(Full(device))
+    for _ in range(PASSES_BEFORE):
+        bound(numbered(4))
+    device.seen.clear()
+
+    logits = bound(numbered(4))
+
+    assert logits[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert device.seen == [2, 2]
+    assert [replay() for replay in replays] == [None]
 
 
 @pytest.mark.gpu
