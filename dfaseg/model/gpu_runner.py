@@ -100,6 +100,7 @@ class GpuRunner:
 
     def __init__(self, run: Run, *, is_recorded: bool) -> None:
         self._run = MemoryBound(GraphedRun(run) if is_recorded else run)
+        self._fitting: dict[tuple[int, int], int] = {}
         self.watch = FiniteWatch()
 
     def start(self, patches: Tensor) -> Tensor:
@@ -107,6 +108,16 @@ class GpuRunner:
         logits = self._run(patches)
         self.watch.add(logits)
         return logits
+
+    def batch_that_fits(self, device: torch.device, side: int, wanted: int) -> int:
+        """Return how many patches to try at first, see ``patches_that_fit``; always the same.
+
+        What a network has run in is not free for the system, but is for the next slide. Another
+        size of batch would be recorded anew, in memory of its own.
+        """
+        if (side, wanted) not in self._fitting:
+            self._fitting[side, wanted] = patches_that_fit(device, side, wanted)
+        return self._fitting[side, wanted]
 
 
 def patches_that_fit(device: torch.device, side: int, wanted: int) -> int:

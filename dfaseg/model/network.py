@@ -25,7 +25,7 @@ from dfaseg.model.checkpoint import load_checkpoint
 from dfaseg.model.device import Precision, is_out_of_memory, resolve_devices, resolve_precision
 from dfaseg.model.foreign import FOREIGN_KINDS, load_foreign
 from dfaseg.model.forward_pass import ForwardPass, PixelScaling
-from dfaseg.model.gpu_runner import GpuRunner, patches_that_fit
+from dfaseg.model.gpu_runner import GpuRunner
 from dfaseg.model.pixel_decoder import LOGIT_STRIDE
 from dfaseg.model.prepare import prepare_forward
 from dfaseg.model.streams import ForwardStreams
@@ -193,7 +193,7 @@ class Network:
         """Return how many patches of a side (px) there is memory for, at most ``wanted``."""
         if self.gpu is None:
             return wanted
-        return patches_that_fit(self.device, side, wanted)
+        return self.gpu.batch_that_fits(self.device, side, wanted)
 
     @property
     def useful_batch(self) -> int:

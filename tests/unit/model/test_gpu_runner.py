@@ -116,6 +116,15 @@ def test_a_batch_is_chosen_from_what_is_free(
     assert patches_that_fit(CPU, side=512, wanted=64) == count
 
 
+def test_later_slides_get_batches_of_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first one has run in is not free, but theirs to use."""
+    network = network_on(SmallDevice(most=99))
+    free = iter([8 * 10**9, 10**9])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (next(free), 0))
+
+    assert [network.batch_that_fits(512, wanted=64) for _ in range(2)] == [30, 30]
+
+
 DEVICE = torch.device("meta")
 """A device without numbers: what needs them on the host shows all the same."""
 INDICES = torch.tensor([1, 0])
