@@ -161,7 +161,7 @@ def _network_bytes(network: Network, patch_px: int) -> int:
         size = network.chunk_size(patch_px, patch_px) or 1
         patches = torch.zeros((size, patch_px, patch_px, 3), dtype=torch.uint8)
         on_device = patches.to(network.device)
-        _measured[key] = _growth(lambda: network.logits(on_device))
+        _measured[key] = _growth(lambda: network.try_out(on_device))
     return _measured[key] * network.useful_batch
 
 

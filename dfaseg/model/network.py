@@ -93,6 +93,23 @@ class Network:
         """
         return self.start(patches)()
 
+    def try_out(self, patches: Tensor) -> None:
+        """Run the network for what that takes, from whatever thread, beside batches of others.
+
+        Args:
+            patches: As for ``logits``.
+
+        Raises:
+            ConfigError: The device has not enough memory.
+        """
+        if self.gpu is None:
+            self.logits(patches)
+            return
+        # Not the runner, which belongs to who started it: it records, and says which logits are
+        # not finite to who asks first.
+        with self._explained(patches):
+            self.run(patches)
+
     def start(self, patches: Tensor) -> Callable[[], Tensor]:
         """Begin to run the network, so that other work can be done meanwhile.
 

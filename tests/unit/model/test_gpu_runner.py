@@ -106,6 +106,19 @@ def test_finite_logits_leave_nothing_behind() -> None:
     assert watch.take(wait=True) == []
 
 
+def test_trying_out_leaves_the_batches_of_others_alone() -> None:
+    """The next slide is planned beside the one under way, whose recording and flags are its own."""
+    device = SmallDevice(most=9)
+    network = network_on(device)
+    assert network.gpu is not None
+    network.gpu.start(numbered(2))
+
+    network.try_out(numbered(1))
+
+    assert device.seen == [2]
+    assert [len(flags) for flags in network.gpu.watch.take(wait=True)] == [2]
+
+
 @pytest.mark.parametrize(("free_gb", "count"), [(80, 64), (8, 30), (0.05, 1)])
 def test_a_batch_is_chosen_from_what_is_free(
     monkeypatch: pytest.MonkeyPatch, free_gb: float, count: int
