@@ -119,16 +119,17 @@ class StripFeed:
                 pixels = self._white()
                 pending.extend(islice(groups, len(slots) - len(pending)))
                 while pending and pending[0].strip == strip:
-                    group = pending.popleft()
+                    group = pending[0]
                     for job in group.jobs:
                         failures |= job.result()
                     self._lay(group, columns, slots, pixels)
+                    pending.popleft()
                     pending.extend(islice(groups, len(slots) - len(pending)))
                 height = self._height(strip)
                 is_last = strip == self._level.num_tile_rows - 1
                 yield DeviceStrip(pixels[:height], failures, is_last)
         finally:
-            # Abandoned in the middle: nothing may write to the slots once they are gone.
+            # Abandoned or failed: nothing may write to slots, or ask for them, once they are gone.
             wait([job for group in pending for job in group.jobs])
 
     def _groups(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:

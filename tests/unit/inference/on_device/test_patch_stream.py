@@ -1,6 +1,8 @@
 """Patches cut on a device: the same as those cut on the host, to the bit (here the CPU is one)."""
 
 import threading
+import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -123,6 +125,39 @@ def test_a_failure_of_the_slide_travels_and_leaves_no_thread():
     with pytest.raises(SlideError, match="disk gone"):
         list(stream)
     assert not [t for t in threading.enumerate() if t.name.startswith(("decode", "patch-stream"))]
+
+
+def test_memory_lasts_until_no_job_is_left(monkeypatch):
+    """Where one of a group fails, the others may still be decoding into the memory they share."""
+    monkeypatch.setattr(strip_feed, "_TILES_PER_JOB", 1)
+    events = []
+
+    class Decoder:
+        def decode(self, _slot, first, _cols, _row):
+            if first == 0:
+                raise SlideError("broken", "disk gone")
+            time.sleep(0.1)
+            events.append("decoded")
+            return {}
+
+    @contextmanager
+    def memory_of(_slide, _plan, shape, _device, _pool):
+        try:
+            yield torch.empty(shape, dtype=torch.uint8), Decoder()
+        finally:
+            events.append("gone")
+
+    monkeypatch.setattr(strip_feed, "tile_memory", memory_of)
+    slide = ArraySlide(picture(16, 32), tile_px=16)
+    plan = plan_reading(slide.info, slide.info.mpp)
+    stream = DevicePatchStream(
+        slide, plan, TileGrid(32, 16, 16, 0), np.ones((1, 2), bool), CPU,
+        batch_size=2, num_workers=2,
+    )  # fmt: skip
+
+    with pytest.raises(SlideError, match="disk gone"):
+        list(stream)
+    assert events == ["decoded", "gone"]
 
 
 def test_leaving_early_ends_all_threads():
