@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 import torch
 from torch import Tensor
@@ -96,9 +96,16 @@ def registered(memory: Tensor, device: torch.device) -> Iterator[Tensor]:
     refused = int(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
     if refused:
         log.debug("host memory cannot be registered (CUDA error %d); copies are slower", refused)
+        _forget_last_error(device)
     try:
         yield memory
     finally:
         torch.cuda.synchronize(device)
         if not refused:
             runtime.cudaHostUnregister(memory.data_ptr())
+
+
+def _forget_last_error(device: torch.device) -> None:
+    """Let a call that failed be over; CUDA keeps its error for whoever starts the next kernel."""
+    with suppress(RuntimeError):
+        torch.ones(1, device=device)
