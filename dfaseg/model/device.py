@@ -1,6 +1,7 @@
 """Which device and which number format a network runs in, checked before anything is loaded."""
 
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -60,6 +61,25 @@ def resolve_devices(names: str) -> tuple[torch.device, ...]:
     if len(set(devices)) < len(devices):
         raise ConfigError(f"device '{names}': names a GPU twice; name each once")
     return devices
+
+
+def refuse_old_gpu(device: torch.device) -> None:
+    """Refuse a GPU for which the installed PyTorch has no kernels any more.
+
+    Raises:
+        ConfigError: It is older than all that PyTorch was built for.
+    """
+    if device.type != "cuda":
+        return
+    names = [re.match(r"(?:sm|compute)_(\d+)(\d)", name) for name in torch.cuda.get_arch_list()]
+    oldest = min(((int(name[1]), int(name[2])) for name in names if name), default=(0, 0))
+    capability = torch.cuda.get_device_capability(device)
+    if capability < oldest:
+        raise ConfigError(
+            f"device '{device}': '{torch.cuda.get_device_name(device)}' has compute capability "
+            f"{capability[0]}.{capability[1]}, and the installed PyTorch has kernels from "
+            f"{oldest[0]}.{oldest[1]} on; use --device cpu or install a PyTorch built for it"
+        )
 
 
 def own_device(name: str) -> str:

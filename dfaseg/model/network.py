@@ -22,7 +22,13 @@ from dfaseg.mapped_tensor import held_tensor
 from dfaseg.model.archive import ModelKind, refuse_pickle, sniff_kind
 from dfaseg.model.card import ModelCard
 from dfaseg.model.checkpoint import load_checkpoint
-from dfaseg.model.device import Precision, is_out_of_memory, resolve_devices, resolve_precision
+from dfaseg.model.device import (
+    Precision,
+    is_out_of_memory,
+    refuse_old_gpu,
+    resolve_devices,
+    resolve_precision,
+)
 from dfaseg.model.foreign import FOREIGN_KINDS, load_foreign
 from dfaseg.model.forward_pass import ForwardPass, PixelScaling
 from dfaseg.model.gpu_runner import GpuRunner
@@ -284,6 +290,8 @@ def load_network(
         ConfigError: Device or precision are not to be had.
     """
     devices = resolve_devices(device)
+    for one in devices:
+        refuse_old_gpu(one)
     torch.set_num_threads(cores)
     # fp32 means fp32: a GPU would round the factors of convolutions to ten bits, and where the
     # environment asks for it (NVIDIA's containers do) those of matrix products, too: pixels that

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dfaseg.model.card import Normalisation
-from dfaseg.model.device import Precision, resolve_device, resolve_precision
+from dfaseg.model.device import Precision, refuse_old_gpu, resolve_device, resolve_precision
 from dfaseg.model.forward_pass import PixelScaling
 from dfaseg.training.world import World
 
@@ -70,6 +70,7 @@ def choose_placement(device: str, precision: str, world: World | None = None) ->
         ConfigError: There is no such device, or it cannot compute in that format.
     """
     resolved = resolve_device(device)
+    refuse_old_gpu(resolved)
     if resolved.type == "cuda":
         torch.cuda.set_device(resolved)
     return Placement(resolved, resolve_precision(precision, resolved), world or World())

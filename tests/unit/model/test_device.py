@@ -5,7 +5,13 @@ import torch
 
 from dfaseg.errors import ConfigError
 from dfaseg.model import device as device_module
-from dfaseg.model.device import Precision, resolve_device, resolve_devices, resolve_precision
+from dfaseg.model.device import (
+    Precision,
+    refuse_old_gpu,
+    resolve_device,
+    resolve_devices,
+    resolve_precision,
+)
 
 CPU = torch.device("cpu")
 
@@ -86,6 +92,31 @@ def test_bf16_is_refused_on_a_gpu_without_it(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(ConfigError, match="'Tesla T4' cannot compute in it; use fp16 or fp32"):
         resolve_precision("bf16", torch.device("cuda", 0))
+
+
+def test_a_gpu_too_old_for_pytorch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says from which on there are kernels; newer GPUs than those are left to torch."""
+    names = ["sm_75", "sm_90a", "sm_120", "compute_120"]
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: names)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla V100")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 0))
+
+    with pytest.raises(
+        ConfigError, match=r"'Tesla V100' has compute capability 7\.0, .* from 7\.5"
+    ):
+        refuse_old_gpu(torch.device("cuda", 0))
+    for capability in ((7, 5), (8, 6), (13, 0)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, this=capability: this)
+        refuse_old_gpu(torch.device("cuda", 0))
+    refuse_old_gpu(CPU)
+
+
+def test_gpus_of_other_makers_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their kernels have names of another kind."""
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["gfx90a", "gfx1100"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+
+    refuse_old_gpu(torch.device("cuda", 0))
 
 
 @pytest.mark.parametrize("name", ["fp16", "fp64"])
