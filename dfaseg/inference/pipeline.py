@@ -4,9 +4,11 @@ import logging
 import shutil
 import threading
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
+from dfaseg.errors import ConfigError
 from dfaseg.inference.finished import finished_result
 from dfaseg.inference.input_files import refuse_inputs
 from dfaseg.inference.job import prepare_job, room_for_results
@@ -17,6 +19,7 @@ from dfaseg.inference.slide_run import Guard, PredictRun, PreparedSlide, Progres
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.inference.workshop import outputs_of, scratch_of, workshop_of
 from dfaseg.limits import available_cores
+from dfaseg.model.device import is_out_of_memory
 from dfaseg.model.network import Network, load_network
 from dfaseg.model.resolve import resolve_model
 from dfaseg.slide.identity import identify
@@ -173,7 +176,7 @@ def run_slide(
         DfasegError: As for ``predict_slide``.
     """
     workshop = prepared.workshop
-    with workshop.held():
+    with workshop.held(), _memory_explained(network):
         workshop.fetch()
         run = PredictRun(prepared, network, spec, guard)
         state = run.saved_state()
@@ -189,6 +192,24 @@ def run_slide(
         workshop.publish()
     _warn_of_unreadable(result)
     return result
+
+
+@contextmanager
+def _memory_explained(network: Network) -> Iterator[None]:
+    """Turn a lack of memory beside the network, which explains its own, into a setting to change.
+
+    Raises:
+        ConfigError: Torch had none for the slide's rows, patches or band of logits.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ConfigError(
+            f"device '{network.device}': no memory left beside the network; use a smaller "
+            "--batch-size, or a device that nobody else uses"
+        ) from error
 
 
 def _warn_of_unreadable(result: PredictResult) -> None:

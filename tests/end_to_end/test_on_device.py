@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from dfaseg.errors import StoppedError
+from dfaseg.errors import ConfigError, StoppedError
 from dfaseg.inference import places
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream
+from dfaseg.inference.on_device.row_band import RowBand
 from tests.factories import tissue_like_image, write_tiff_slide
 from tests.model_files import write_tiny_model
 from tests.predicting import mask_of, predict, written_bytes
@@ -92,6 +93,21 @@ def test_a_run_stopped_on_the_host_goes_on_on_the_device(
     monkeypatch.setattr(places, "works_on_device", lambda _network: True)
 
     assert run(tmp_path / "m.zarr", files) == expected
+    assert on_device == ["device"]
+
+
+def test_a_device_without_memory_for_rows_is_said_so(
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch, on_device: list[str]
+) -> None:
+    """Not only the network may lack it; the message names the setting that helps."""
+
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(RowBand, "append", fail)
+
+    with pytest.raises(ConfigError, match="device 'cpu': no memory left beside the network"):
+        run(tmp_path / "m.zarr", files)
     assert on_device == ["device"]
 
 
