@@ -16,8 +16,8 @@ def available_cores() -> int:
     """Count the cores this process may use.
 
     The smallest of the process's affinity, the cgroup's quota (containers, systemd) and what
-    SLURM has allocated to the task or, where it does not say, to the job on this node counts; at
-    least 1.
+    SLURM has allocated to the task or, where it does not say, to the job on this node counts.
+    Processes that torchrun has started here share them; each has at least 1.
     """
     if hasattr(os, "sched_getaffinity"):
         limits = [len(os.sched_getaffinity(0))]
@@ -28,10 +28,10 @@ def available_cores() -> int:
         limits.append(quota)
     # The first is only there if the job asked for it; the second counts for all of its tasks.
     for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
-        allocated = _slurm_number(name)
+        allocated = _number_of(name)
         if allocated is not None:
             limits.append(allocated)
-    return max(1, min(limits))
+    return max(1, min(limits) // (_number_of("LOCAL_WORLD_SIZE") or 1))
 
 
 def share_cores() -> None:
@@ -92,15 +92,15 @@ def available_memory_bytes() -> int:
 
 def _slurm_memory() -> int | None:
     """Bytes that a SLURM job may use on this node; None if it may use all."""
-    megabytes = _slurm_number("SLURM_MEM_PER_NODE")
+    megabytes = _number_of("SLURM_MEM_PER_NODE")
     if megabytes is None:  # a job states either its memory or that of each of its cores
-        per_core = _slurm_number("SLURM_MEM_PER_CPU") or 0
-        megabytes = per_core * (_slurm_number("SLURM_CPUS_ON_NODE") or 1)
+        per_core = _number_of("SLURM_MEM_PER_CPU") or 0
+        megabytes = per_core * (_number_of("SLURM_CPUS_ON_NODE") or 1)
     return megabytes * 1024**2 or None  # 0 stands for all of the node
 
 
-def _slurm_number(name: str) -> int | None:
-    """Read a number that SLURM tells its jobs."""
+def _number_of(name: str) -> int | None:
+    """Read a number that SLURM or torchrun tells the processes it starts."""
     text = os.environ.get(name, "")
     return int(text) if text.isdigit() else None
 

@@ -13,6 +13,7 @@ from dfaseg import limits
 def machine(monkeypatch, tmp_path):
     """A machine with 16 cores, no quota and no SLURM."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     for name in ("CPUS_PER_TASK", "CPUS_ON_NODE", "MEM_PER_NODE", "MEM_PER_CPU"):
         monkeypatch.delenv(f"SLURM_{name}", raising=False)
     own = tmp_path / "cgroup"
@@ -48,6 +49,15 @@ def test_quota_of_a_group_above_counts(machine):
     (machine.parent.parent / "cpu.max").write_text("300000 100000", encoding="ascii")
 
     assert limits.available_cores() == 3
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(("processes", "cores"), [("1", 16), ("3", 5), ("32", 1)])
+def test_processes_of_torchrun_share_the_cores(monkeypatch, processes, cores):
+    """One per GPU: each would start as many processes that decode as there are cores."""
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+
+    assert limits.available_cores() == cores
 
 
 @pytest.mark.usefixtures("machine")
