@@ -17,8 +17,8 @@ from dfaseg.classmap import IGNORE_INDEX
 from dfaseg.stitcher.canvas import ReleasedRows
 from dfaseg.stitcher.cell_progress import CellProgress
 
-_SLAB_CELLS = 1 << 19
-"""Cells worked on at a time, which bounds temporary memory to some 200 MB."""
+_SLAB_PX = 1 << 23
+"""Mask pixels worked on at a time, which bounds temporary memory to some 200 MB."""
 
 
 class _Cells(NamedTuple):
@@ -68,7 +68,7 @@ class DeviceLabels:
             Class indices, uint8 ``(m, width_px)``, 255 where not analysed, on the device.
         """
         cells = _Cells(rows.logits, rows.covered)
-        slab = max(1, _SLAB_CELLS // self._progress.width_cells)
+        slab = max(1, _SLAB_PX // (self._progress.width_cells * self._stride**2))
         parts = [
             self._add_slab(cells.rows(start, start + slab))
             for start in range(0, len(rows.covered), slab)

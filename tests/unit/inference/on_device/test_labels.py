@@ -69,11 +69,28 @@ def test_slabs_change_nothing(monkeypatch):
     """Memory is bounded by working on some rows at a time."""
     logits, covered = random_field(3, 20, 16, seed=4)
     whole = DeviceLabels(3, 64, 80, 4, CPU).add(released(logits, covered))
-    monkeypatch.setattr(labels_module, "_SLAB_CELLS", 48)
+    monkeypatch.setattr(labels_module, "_SLAB_PX", 48 * 4**2)
 
     in_slabs = DeviceLabels(3, 64, 80, 4, CPU).add(released(logits, covered))
 
     assert torch.equal(in_slabs, whole)
+
+
+@pytest.mark.parametrize("stride", [1, 4, 16])
+def test_slabs_are_of_equal_memory_at_every_stride(monkeypatch, stride):
+    """A cell of a coarse network is many pixels, and each of them takes memory."""
+    monkeypatch.setattr(labels_module, "_SLAB_PX", 8 * 16 * 16 * 16)
+    logits, covered = random_field(2, 2 * 16 * 16, 8, seed=6)
+    sizes = []
+
+    class Noting(DeviceLabels):
+        def _add_slab(self, cells):
+            sizes.append(cells.covered.numel() * stride**2)
+            return super()._add_slab(cells)
+
+    Noting(2, 8 * stride, 512 * stride, stride, CPU).add(released(logits, covered))
+
+    assert max(sizes) == min(8 * 16**3, 8 * 512 * stride**2)
 
 
 @pytest.mark.parametrize("cut", [0, 7, 20])
