@@ -53,7 +53,11 @@ def decoding_processes(network_device: str, workers: int) -> DecodePool | None:
     device = resolve_devices(network_device)[0]
     if device.type != "cuda" or workers < MIN_PROCESSES or not can_share():
         return None
-    return _pools.of(workers)
+    try:
+        return _pools.of(workers)
+    except OSError as error:
+        log.warning("tiles are decoded by threads, no process can be started: %s", explain(error))
+        return None
 
 
 class _Pools:

@@ -51,10 +51,19 @@ class DecodePool:
 
     Args:
         count: Number of processes.
+
+    Raises:
+        OSError: So many are not to be had; none is left.
     """
 
     def __init__(self, count: int) -> None:
-        self._all = {_Process() for _ in range(count)}
+        self._all: set[_Process] = set()
+        try:
+            while len(self._all) < count:
+                self._all.add(_Process())
+        except OSError:
+            self.close()
+            raise
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         for process in self._all:
             self._idle.put(process)

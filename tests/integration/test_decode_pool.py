@@ -1,5 +1,6 @@
 """Processes that decode: the same pixels, one slide after another, and an end for each of them."""
 
+import errno
 import os
 import signal
 import time
@@ -13,7 +14,9 @@ from dfaseg.errors import SlideError
 from dfaseg.geometry import TileGrid
 from dfaseg.inference import places
 from dfaseg.inference.on_device.patch_stream import DevicePatchStream
+from dfaseg.side_process import SideProcess
 from dfaseg.slide import ArraySlide, open_slide
+from dfaseg.tiler import decode_pool
 from dfaseg.tiler.decode_pool import DecodePool, can_serve
 from dfaseg.tiler.plan import plan_reading
 from dfaseg.tiler.shared_memory import SharedPixels, can_share
@@ -111,6 +114,26 @@ def test_there_is_one_pool_whatever_its_size(monkeypatch):
         assert all(process.exit_code is not None for process in processes)
     finally:
         places._pools.close()
+
+
+def test_threads_decode_where_no_more_processes_are_to_be_had(monkeypatch, caplog):
+    """A job's limit of processes is said, and those that could be started are not left behind."""
+    monkeypatch.setattr(places, "resolve_devices", lambda _name: [torch.device("cuda")])
+    started = []
+
+    class Limited(SideProcess):
+        def __init__(self, module):
+            if len(started) == 2:
+                raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+            super().__init__(module)
+            started.append(self)
+
+    monkeypatch.setattr(decode_pool, "SideProcess", Limited)
+
+    assert places.decoding_processes("cuda", 4) is None
+
+    assert "tiles are decoded by threads" in caplog.text
+    assert [process.exit_code for process in started] == [0, 0]
 
 
 def test_a_slide_that_is_gone_is_said_so(tmp_path, pool):
