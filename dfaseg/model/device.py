@@ -91,9 +91,10 @@ def own_device(name: str) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether memory ran out; on the CPU torch says so in words only."""
+    """Tell whether memory ran out; on the CPU torch says so in words only, as do GPU libraries."""
     return isinstance(error, MemoryError) or any(
-        words in str(error) for words in ("out of memory", "can't allocate memory")
+        words in str(error)
+        for words in ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
     )
 
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from dfaseg.model.device import is_out_of_memory
+
 log = logging.getLogger(__name__)
 
 PASSES_BEFORE = 3
@@ -86,14 +88,15 @@ class GraphedRun:
         """Return the logits of patches.
 
         Raises:
-            torch.OutOfMemoryError: The device has not enough; all recordings are gone.
+            RuntimeError: The device has not enough memory; then all recordings are gone.
         """
         try:
             return self._run_or_replay(patches)
-        except torch.OutOfMemoryError:
-            # Each holds all feature maps of its shape, which smaller batches will need.
-            self._chosen.clear()
-            self._num_passes.clear()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                # Each holds all feature maps of its shape, which smaller batches will need.
+                self._chosen.clear()
+                self._num_passes.clear()
             raise
 
     def _run_or_replay(self, patches: Tensor) -> Tensor:

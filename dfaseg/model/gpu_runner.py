@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dfaseg.model.device import is_out_of_memory
 from dfaseg.model.gpu_graph import GraphedRun
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ class MemoryBound:
     """Runs batches in parts once the device had no memory for a whole one.
 
     Args:
-        run: Maps patches to logits; raises ``torch.OutOfMemoryError``.
+        run: Maps patches to logits; raises what ``is_out_of_memory`` knows.
     """
 
     def __init__(self, run: Run) -> None:
@@ -30,14 +31,14 @@ class MemoryBound:
         """Return the logits of patches; a batch that does not fit is halved, and so are all later.
 
         Raises:
-            torch.OutOfMemoryError: There is no memory for one patch.
+            RuntimeError: There is no memory for one patch.
         """
         while True:
             size = min(len(patches), self._most or len(patches))
             try:
                 parts = [self._run(part) for part in torch.split(patches, size)]
-            except torch.OutOfMemoryError:
-                if size == 1:
+            except RuntimeError as error:
+                if size == 1 or not is_out_of_memory(error):
                     raise
             else:
                 return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -69,6 +69,35 @@ def test_a_batch_without_memory_is_halved_and_so_are_all_later(
     assert "no memory for 4 patches at once, going on with 2" in caplog.text
 
 
+def test_a_library_without_memory_halves_batches_too() -> None:
+    """Those that multiply and convolve take some beside torch, and say so in words of their own."""
+
+    class Library(SmallDevice):
+        def __call__(self, patches: Tensor) -> Tensor:
+            try:
+                return super().__call__(patches)
+            except torch.OutOfMemoryError:
+                raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED") from None
+
+    device = Library(most=2)
+
+    assert len(MemoryBound(device)(numbered(4))) == 4
+    assert device.seen == [4, 2, 2]
+
+
+def test_other_failures_are_not_tried_again() -> None:
+    """Less of what is wrong stays wrong."""
+    seen = []
+
+    def run(patches: Tensor) -> Tensor:
+        seen.append(len(patches))
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError, match="illegal"):
+        MemoryBound(run)(numbered(4))
+    assert seen == [4]
+
+
 def test_a_device_without_memory_for_one_patch_is_said_so() -> None:
     """The message names the settings that help."""
     with pytest.raises(ConfigError, match="use a smaller --batch-size or --patch-size"):
