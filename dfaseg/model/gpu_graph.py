@@ -116,6 +116,8 @@ class GraphedRun:
         """Tell whether the network can be recorded; watched, it may round in another way."""
         with HostWatch() as watch:
             self._run(patches)
+        if watch.has_seen:
+            log.debug("the network needs the host and is not recorded")
         return not watch.has_seen
 
     @torch.inference_mode()
