@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfaseg.allocator import give_back_freed_memory
 from dfaseg.annotation.geojson import compress_geojson
 from dfaseg.errors import DfasegError, StoppedError
 from dfaseg.inference.job import Job
@@ -193,6 +194,8 @@ class PredictRun:
         assert self._findings is not None
         found = self._findings.by_name
         areas = found["areas"]
+        # Pictures of a tall slide are large; they take the place of what the loop has left.
+        give_back_freed_memory()
         write_pictures_and_areas(info, network, job, areas, found["mask"], self._unreadable, paths)
         if paths.polygons.suffix == ".gz":
             compress_geojson(paths.polygons_text, paths.made(paths.polygons))
