@@ -9,6 +9,7 @@ slide is cut and whoever is first.
 
 import ctypes
 import math
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from dfaseg.native.library import load
 
 MAX_NUMERATOR = 2**20
 """Largest numerator of a scale with which all sums are exact."""
-_LANES = 4
-"""Numbers that a sum of RGB pixels takes: processors work on four at a time."""
+_COLOURS = 3
+_BLOCK = 32
+"""Sums that are made at a time; what average.c has too."""
 
 
 class _Strip(ctypes.Structure):
@@ -42,6 +44,23 @@ class _Strip(ctypes.Structure):
     )
 
 
+class _Scratch(local):
+    """What each thread averages a tile in, the same memory every time."""
+
+    _memory = np.empty(0)
+    _address = 0
+
+    def address_of(self, size: int) -> int:
+        """Return where there is room for as many numbers of double precision."""
+        if len(self._memory) < size:
+            self._memory = np.empty(size)
+            self._address = self._memory.ctypes.data
+        return self._address
+
+
+_scratch = _Scratch()
+
+
 class CutRow:
     """Sums of the mask row that the bottom of a strip cuts, for the next strip.
 
@@ -50,7 +69,7 @@ class CutRow:
     """
 
     def __init__(self, across: NativeAxis) -> None:
-        self.sums = mapped_array((across.length, _LANES), np.float64)
+        self.sums = mapped_array((across.length, _COLOURS), np.float64)
 
 
 class StripMean:
@@ -70,10 +89,8 @@ class StripMean:
         self._across, self._down = across, down
         # Of every tile, for these are asked for it again and again.
         self._widths = [len(across.source_of(col)) for col in range(across.num_tiles)]
-        taps_x, taps_y = _most_taps(across), _most_taps(down)
         self._scratch_sizes = [
-            (2 + taps_x) * len(across.touched(col)) + 2 + taps_y + 3 * (width + taps_x) + 1
-            for col, width in enumerate(self._widths)
+            _scratch_size(across, col, width) for col, width in enumerate(self._widths)
         ]
         self._rows_shape, *shapes = _shapes(across, down)
         self._cut_rows, self._seams = (mapped_array(shape, np.float64) for shape in shapes)
@@ -120,9 +137,9 @@ class StripMean:
         shape = self.shape_of(col)
         if pixels.dtype != np.uint8 or pixels.shape != shape or pixels.strides[1:] != (3, 1):
             raise ValueError(f"pixels of shape {pixels.shape} cannot be averaged as {shape}")
-        scratch = np.empty(self._scratch_sizes[col], np.int32)
+        scratch = _scratch.address_of(self._scratch_sizes[col])
         load().dfaseg_average_tile(
-            self._address, col, pixels.ctypes.data, pixels.strides[0], scratch.ctypes.data
+            self._address, col, pixels.ctypes.data, pixels.strides[0], scratch
         )
         self._is_there[col] = True
 
@@ -156,11 +173,15 @@ def _shapes(across: NativeAxis, down: NativeAxis) -> tuple[tuple[int, ...], ...]
     """Return the shapes of a strip's rows, and of the sums of rows and columns that edges cut."""
     rows = down.most_touched, across.length, 3
     if across.scale == down.scale == 1:
-        return rows, (0, _LANES), (0, _LANES)
-    return rows, (2, across.length, _LANES), (across.num_tiles, 2, down.most_touched, _LANES)
+        return rows, (0, _COLOURS), (0, _COLOURS)
+    return rows, (2, across.length, _COLOURS), (across.num_tiles, 2, down.most_touched, _COLOURS)
 
 
-def _most_taps(axis: NativeAxis) -> int:
-    """Return how many source pixels a mask pixel covers any part of, at most; as average.c does."""
-    covered, count = axis.scale.as_integer_ratio()
-    return (covered + 2 * count - 2) // count
+def _scratch_size(across: NativeAxis, col: int, width: int) -> int:
+    """Return how many numbers of double precision average.c needs room for, beside a tile."""
+    covered, count = across.scale.as_integer_ratio()
+    most_taps = (covered + 2 * count - 2) // count
+    pairs, cols = (most_taps + 1) // 2, len(across.touched(col))
+    weights, totals = 2 * pairs * cols, _COLOURS * cols + 1
+    sums = _COLOURS * (width + 2 * pairs) + _BLOCK
+    return weights + totals + -(-(cols + sums) // 2)

@@ -166,6 +166,41 @@ def test_halves_go_up_and_what_is_just_below_does_not():
 
 
 @pytest.mark.parametrize(
+    ("across", "down"), [(128, 64), (8192, 1), (8191, 1), (2731, 3), (153, 85), (233, 57)]
+)
+def test_sums_on_either_side_of_a_half_are_told_apart(across, down):
+    """With the most weight for which single precision will do, a little less, and more."""
+    weight, means = across * down, np.arange(255, dtype=np.uint8).reshape(85, 1, 3)
+    half = (weight + 1) // 2
+
+    for num_larger, expected in ((0, means), (half - 1, means), (half, means + 1)):
+        is_larger = (np.arange(weight) < num_larger).reshape(down, 1, across, 1)
+        source = (means + is_larger).astype(np.uint8).reshape(down, -1, 3)
+        found = averaged(source, (Fraction(down), Fraction(across)), (down, 4 * across))
+        np.testing.assert_array_equal(found, expected.reshape(1, 85, 3))
+
+
+@pytest.mark.parametrize("across", ["2", "32767/32766", "32769/32768"])
+@pytest.mark.parametrize("down", ["256", "257", "256/255", "257/256"])
+def test_scales_up_to_which_numbers_of_16_bits_will_do(across, down):
+    """And those that are just beyond; black and white make the smallest and the largest sums."""
+    source = np.random.default_rng(5).integers(0, 2, (600, 50, 3)).astype(np.uint8) * 255
+    source[:, :20], source[:, 30:] = 0, 255
+    scales = Fraction(down), Fraction(across)
+
+    np.testing.assert_array_equal(averaged(source, scales, (300, 25)), exact(source, scales))
+
+
+@pytest.mark.parametrize("width", [10, 11, 31, 32, 33])
+def test_tiles_about_as_wide_as_a_block_of_sums(width):
+    """Narrower ones are summed in part, others from the right in the end."""
+    source = np.random.default_rng(6).integers(0, 256, (30, 3 * width, 3)).astype(np.uint8)
+    scales = Fraction(14, 5), Fraction(14, 5)
+
+    np.testing.assert_array_equal(averaged(source, scales, (16, width)), exact(source, scales))
+
+
+@pytest.mark.parametrize(
     "pixels",
     [
         np.zeros((15, 14, 3), np.uint8),
