@@ -9,6 +9,7 @@ from torch import Tensor
 from dfaseg.model.card import Normalisation
 from dfaseg.model.device import Precision
 from dfaseg.model.foreign import Forward
+from dfaseg.native.scale import scale_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,15 @@ class PixelScaling:
 
     def __call__(self, patches: Tensor) -> Tensor:
         """Scale uint8 patches ``(n, h, w, 3)`` to float32 ``(n, 3, h, w)``, channels last."""
-        count, height, width, channels = patches.shape
-        # Row by row: loops over the three channels alone would take twice as long.
-        rows = patches.reshape(count, height, width * channels).float()
-        rows.mul_(self.factor.repeat(width)).add_(self.offset.repeat(width))
+        if patches.is_cpu:
+            # Torch would pass over memory three times, for a third of the time of a small network.
+            scaled = torch.empty(patches.shape)
+            arrays = (patches.contiguous(), self.factor, self.offset, scaled)
+            scale_pixels(*(tensor.numpy() for tensor in arrays))
+        else:
+            scaled = patches.float().mul_(self.factor).add_(self.offset)
         # The permuted view of (n, h, w, 3) is channels-last already: nothing is moved in memory.
-        return rows.view(patches.shape).permute(0, 3, 1, 2)
+        return scaled.permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ _FUNCTIONS = {
     "dfaseg_join_tiles": (_ADDRESS,) * 3,
     "dfaseg_label": (*_CELLS, _LENGTH, *(_ADDRESS,) * 3, _LENGTH, *(_ADDRESS,) * 3),
     "dfaseg_order_nodes": (_ADDRESS, _ADDRESS, _LENGTH, *(_ADDRESS,) * 4),
+    "dfaseg_scale": (_ADDRESS, _LENGTH, *(_ADDRESS,) * 3),
     "dfaseg_write_vertices": (
         *(_ADDRESS, _ADDRESS, _LENGTH, _LENGTH),
         *(_ADDRESS, _ADDRESS, _LENGTH, _LENGTH) * 2,

@@ -80,6 +80,17 @@ def test_scaling_is_the_textbook_formula() -> None:
     assert scaled.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_scaling_on_the_cpu_gives_the_bits_of_torch() -> None:
+    """What a GPU gets is made by torch; the network sees the same, patches apart or not."""
+    scaling = PixelScaling.on_device(Normalisation((0.1, 0.5, 0.9), (0.2, 0.3, 0.4)), CPU)
+    pixels = patches(3, 16)
+
+    scaled = scaling(pixels[::2])
+
+    by_torch = pixels[::2].float().mul_(scaling.factor).add_(scaling.offset)
+    assert torch.equal(scaled, by_torch.permute(0, 3, 1, 2))
+
+
 def test_logits_equal_the_plain_model(model_path: Path, network: Network) -> None:
     """Folded normalisation and channels-last memory change no more than rounding."""
     model = load_checkpoint(model_path).model
