@@ -85,6 +85,11 @@ def _resampled(examples: Sequence[Example], factor: float) -> tuple[Example, ...
 def _read_resampled(example: Example, factor: float) -> LabelledImage:
     pixels = example.read()
     height, width = pixels.label.shape
+    if max(height, width) * factor < 1:
+        raise DatasetError(
+            f"image '{example.name}': less than one pixel is left of its {width} × {height} px;"
+            " choose a smaller --mpp"
+        )
     if height * factor * width * factor > MAX_PICTURE_PX:
         raise DatasetError(
             f"image '{example.name}': {width} × {height} px would become"

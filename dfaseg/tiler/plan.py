@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from dfaseg.errors import ConfigError
+from dfaseg.errors import ConfigError, SlideError
 from dfaseg.geometry import Rect, simplest_fraction
 from dfaseg.slide.slide import Level, SlideInfo
 
@@ -89,9 +89,11 @@ def plan_reading(info: SlideInfo, mpp: float, *, decoding: Decoding = "full") ->
 
     Raises:
         ConfigError: ``mpp`` is not a positive number.
+        SlideError: One pixel of it would be larger than the whole slide.
     """
     if not (math.isfinite(mpp) and mpp > 0):
         raise ConfigError(f"resolution {mpp} µm/px: must be a positive number")
+    _check_remains(info, mpp)
     wanted = mpp / info.mpp
     index = _coarsest_level(info.levels, wanted * (1 + SCALE_TOLERANCE))
     level = info.levels[index]
@@ -131,6 +133,16 @@ def overview_factor(plan: ReadPlan, *, mpp: float, min_side: int) -> int:
     while exponent > 0 and max(plan.width, plan.height) >> exponent < min_side:
         exponent -= 1
     return 1 << exponent
+
+
+def _check_remains(info: SlideInfo, mpp: float) -> None:
+    width_um, height_um = info.levels[0].width * info.mpp, info.levels[0].height * info.mpp
+    if mpp * (1 - SCALE_TOLERANCE) > max(width_um, height_um):
+        raise SlideError(
+            info.slide_id,
+            f"at {mpp:g} µm per pixel nothing is left of its {width_um:.4g} × {height_um:.4g} µm;"
+            " choose a finer resolution",
+        )
 
 
 def _coarsest_level(levels: tuple[Level, ...], limit: float) -> int:

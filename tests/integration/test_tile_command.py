@@ -46,6 +46,17 @@ def test_no_more_tissue_is_told_than_the_slide_has(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1].split() == ["a", "1", "100.00", "0.060"]
 
 
+def test_resolution_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    """It was said that no memory is left."""
+    result = run_tile(slide_file(tmp_path), "--out", tmp_path / "out", "--mpp", 1_000_000)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "dfaseg: error: slide 'a': at 1e+06 µm per pixel nothing is left of its 300 × 200 µm;"
+        " choose a finer resolution"
+    )
+
+
 @pytest.mark.parametrize("save", ["png", "jpeg"])
 def test_patches_are_named_after_slide_and_place(tmp_path: Path, save: str) -> None:
     """A patch shows what the slide has at the place in its name."""

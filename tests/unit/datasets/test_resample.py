@@ -90,3 +90,11 @@ def test_resolution_that_no_memory_holds_is_refused() -> None:
 
     with pytest.raises(DatasetError, match=r"'image-0': 64 × 64 px would become 6\.4e\+07 × 6\.4"):
         example.read()
+
+
+def test_resolution_that_leaves_nothing_is_refused() -> None:
+    """Runs learned from images of one pixel each, and ended well."""
+    example = at_mpp(make_dataset(), 100.0).train[0]
+
+    with pytest.raises(DatasetError, match="'image-0': less than one pixel is left of its 64 × 64"):
+        example.read()

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from dfaseg.errors import ConfigError
+from dfaseg.errors import ConfigError, SlideError
 from dfaseg.geometry import Rect
 from dfaseg.slide.slide import Level, SlideInfo
 from dfaseg.tiler.plan import (
@@ -152,3 +152,12 @@ def test_impossible_resolution_is_refused(mpp):
     """A resolution must be a positive number."""
     with pytest.raises(ConfigError, match="positive"):
         plan_reading(info(0.5, (10, 10, 1.0)), mpp)
+
+
+def test_pixel_larger_than_the_slide_is_refused():
+    """All of it, padded to one such pixel, asked for hundreds of gigabytes."""
+    slide = info(0.5, (2000, 3000, 1.0))
+
+    assert plan_reading(slide, 1500).height == 1
+    with pytest.raises(SlideError, match=r"slide 's': at 1e\+06 µm per pixel nothing is left of"):
+        plan_reading(slide, 1e6)
