@@ -1,14 +1,18 @@
 """Every option that more than one command has or that needs parsing, once."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from dfaseg.errors import ConfigError
-from dfaseg.sharing.shares import Share, parse_share
-from dfaseg.storage.store_path import Place, parse_place
+from dfaseg.model.device_names import gpu_index, parse_devices
+from dfaseg.sharing.shares import parse_share
+from dfaseg.storage.store_path import parse_place
+
+Value = TypeVar("Value")
 
 
 class AutoInt(click.ParamType[int | None]):
@@ -47,26 +51,44 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-class ShareType(click.ParamType[Share]):
-    """One of several parts of the slides, ``I/N``."""
+class Parsed(click.ParamType[Value]):
+    """What a function of the package makes of a text. What it refuses is a mistake in the command.
 
-    name = "share"
+    Args:
+        name: What the value is.
+        parse: Raises ``ConfigError``, whose message names the option or the text.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Value]) -> None:
+        self.name = name
+        self._parse = parse
 
     def convert(
         self,
         value: Any,
         param: click.Parameter | None,  # noqa: ARG002 - Click's signature
         ctx: click.Context | None,
-    ) -> Share:
+    ) -> Value:
         """Parse one value."""
         try:
-            return parse_share(value)
+            return self._parse(value)
         except ConfigError as error:
             raise click.UsageError(str(error), ctx) from error
 
 
+def _device(name: str) -> str:
+    gpu_index(name)
+    return name
+
+
+def _devices(names: str) -> str:
+    parse_devices(names)
+    return names
+
+
 device_option = click.option(
     "--device",
+    type=Parsed("device", _device),
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
@@ -74,6 +96,7 @@ device_option = click.option(
 )
 devices_option = click.option(
     "--device",
+    type=Parsed("devices", _devices),
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N[,cuda:M...]",
@@ -98,26 +121,11 @@ overwrite_option = click.option(
 )
 shard_option = click.option(
     "--shard",
-    type=ShareType(),
+    type=Parsed("share", parse_share),
     metavar="I/N",
     help="Do the I-th of N parts of the slides, about equal in area. Default: as a SLURM array or "
     "torchrun says, else all; 1/1 is all.",
 )
-
-
-class PlaceType(click.ParamType[Place]):
-    """A path, or the URL of something in an object store."""
-
-    name = "place"
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 - Click's signature
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> Place:
-        """Parse one value."""
-        return parse_place(value) if isinstance(value, str) else value
 
 
 class LocalPath(click.Path):
@@ -139,4 +147,4 @@ class LocalPath(click.Path):
 
 
 local_path = LocalPath()
-place = PlaceType()
+place = Parsed("place", parse_place)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dfaseg.errors import ConfigError
+from dfaseg.model.device_names import gpu_index, parse_devices
 
 
 class Precision(StrEnum):
@@ -35,15 +36,12 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ConfigError: There is no such device; the message names those there are.
     """
+    index = gpu_index(name)
     num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return torch.device("cuda:0" if num_gpus else "cpu")
-    if name == "cpu":
+    if index is None:
         return torch.device("cpu")
-    kind, _, number = name.partition(":")
-    if kind != "cuda" or (":" in name and not number.isdecimal()):
-        raise ConfigError(f"device '{name}': not known; use auto, cpu, cuda or cuda:N")
-    index = int(number or 0)
     if index >= num_gpus:
         raise ConfigError(f"device '{name}': not there; available: {_list_devices(num_gpus)}")
     return torch.device("cuda", index)
@@ -55,12 +53,7 @@ def resolve_devices(names: str) -> tuple[torch.device, ...]:
     Raises:
         ConfigError: One of them is not there, is no GPU though there are others, or comes twice.
     """
-    devices = tuple(resolve_device(name.strip()) for name in names.split(","))
-    if len(devices) > 1 and any(device.type != "cuda" for device in devices):
-        raise ConfigError(f"device '{names}': only GPUs share a slide; name one device, or GPUs")
-    if len(set(devices)) < len(devices):
-        raise ConfigError(f"device '{names}': names a GPU twice; name each once")
-    return devices
+    return tuple(resolve_device(name) for name in parse_devices(names))
 
 
 def refuse_old_gpu(device: torch.device) -> None:

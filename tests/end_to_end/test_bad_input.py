@@ -134,7 +134,6 @@ SPOILED_SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     "no tissue picture": (["--tissue", "no.png"], ["tissue picture 'no.png'", "give a PNG"]),
     "bounds on a slide without": (["--origin", "bounds"], ["states no bounds", "auto or level0"]),
     "device that is not there": (["--device", "cuda:77"], ["cuda:77"]),
-    "device of no kind": (["--device", "abacus"], ["abacus"]),
     "polygons of a strange name": (["--geojson", "p.txt"], ["p.txt", ".geojson"]),
     "polygons over the record": (["--geojson", "{out}/m.run.json"], ["choose another --geojson"]),
 }

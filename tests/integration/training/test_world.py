@@ -79,7 +79,7 @@ def test_two_processes_learn_what_one_learns(options: list[str], tmp_path: Path)
     ("options", "said"),
     [
         (["--device", "cpu"], "dfaseg: error: data set"),
-        (["--device", "tpu"], "dfaseg: error: device 'tpu'"),
+        (["--device", "cuda:99"], "dfaseg: error: device 'cuda:99'"),
         (["--no-such-option"], "Error: No such option"),
     ],
 )

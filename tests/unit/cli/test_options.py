@@ -53,3 +53,31 @@ def test_impossible_share_is_a_mistake_in_the_command(
 
     assert result.exit_code == 2
     assert "Error: --shard" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "missing.svs", "--out", "mask.zarr", "--device", "abacus"],
+        ["predict", "missing.svs", "--out", "mask.zarr", "--device", "cuda:0,cpu"],
+        ["predict", "missing.svs", "--out", "mask.zarr", "--device", "cuda,cuda:0"],
+        ["train", "--dataset", "synthetic", "--out", "run", "--device", "cuda:x"],
+        ["eval", "--model", "default", "--dataset", "glas", "--out", "scores", "--device", "cuda,"],
+    ],
+    ids=lambda arguments: f"{arguments[0]} {arguments[-1]}",
+)
+def test_what_is_no_device_is_a_mistake_in_the_command(arguments: list[str]) -> None:
+    """As any other impossible value is; a GPU that this machine lacks is none."""
+    result = CliRunner().invoke(cli, arguments)
+
+    assert result.exit_code == 2
+    assert f"Error: device '{arguments[-1]}': " in result.stderr
+
+
+@pytest.mark.parametrize("out", ["s3://", "memory://a/b.zarr"])
+def test_place_that_cannot_be_written_to_is_a_mistake_in_the_command(out: str) -> None:
+    """Told before the slides are looked for."""
+    result = CliRunner().invoke(cli, ["predict", "missing.svs", "--out", out])
+
+    assert result.exit_code == 2
+    assert f"Error: output '{out}': cannot be written to" in result.stderr
