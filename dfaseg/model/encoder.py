@@ -85,8 +85,8 @@ class ImageEncoder(nn.Module):
             return
         height, width = self._only_size
         raise ConfigError(
-            f"encoder '{self.source.name}': takes images of {width} x {height} px only, not "
-            f"{images.shape[-1]} x {images.shape[-2]}; change the patch size or choose another "
+            f"encoder '{self.source.name}': takes patches of {width} × {height} px only, not "
+            f"{images.shape[-1]} × {images.shape[-2]}; change the patch size or choose another "
             "encoder"
         )
 

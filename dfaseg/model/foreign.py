@@ -226,7 +226,7 @@ def _try_out(
     stride = side // shape[2] if shape[2] else 0
     if stride < 1 or shape[2:] != (side / stride, side / stride):
         raise CheckpointError(
-            f"model '{path}': {shape[3]} x {shape[2]} logits do not divide a patch of {side} px; "
+            f"model '{path}': {shape[3]} × {shape[2]} logits do not divide a patch of {side} px; "
             "correct patch_px in its card"
         )
     if stride > 1 and stride % 2:

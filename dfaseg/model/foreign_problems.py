@@ -55,7 +55,7 @@ def cannot_run(path: Path, images: Tensor, error: Exception) -> CheckpointError:
     """Say which patches ``(n, 3, h, w)`` a network does not take, and why."""
     count, _, height, width = images.shape
     return CheckpointError(
-        f"model '{path}': cannot run on {counted(count, 'patch', 'patches')} of {width} x {height} "
+        f"model '{path}': cannot run on {counted(count, 'patch', 'patches')} of {width} × {height} "
         f"px ({_cause(error)}); use the patch size of its card or export it for any batch size"
     )
 

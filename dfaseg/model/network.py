@@ -233,8 +233,9 @@ class Network:
                 raise
             num_patches, height, width, _ = patches.shape
             raise ConfigError(
-                f"device '{self.device}': no memory left for a batch of {num_patches} patches of "
-                f"{width} x {height} px; use a smaller --batch-size or --patch-size"
+                f"device '{self.device}': no memory left for a batch of "
+                f"{counted(num_patches, 'patch', 'patches')} of {width} × {height} px; use a"
+                " smaller --batch-size or --patch-size"
             ) from error
 
     def _logit_shape(self, height: int, width: int) -> tuple[int, int, int]:
@@ -246,7 +247,7 @@ class Network:
         if tuple(logits.shape[1:]) != wanted:
             raise CheckpointError(
                 f"model '{self.card.name}': answers {tuple(logits.shape[1:])} to a patch of "
-                f"{height} x {width} px where {wanted} (classes, height, width) is expected; "
+                f"{height} × {width} px where {wanted} (classes, height, width) is expected; "
                 f"use patches of a multiple of {self.card.patch_px} px or correct its card"
             )
 

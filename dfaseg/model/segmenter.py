@@ -102,7 +102,7 @@ class DfaSegmenter(nn.Module):
         height, width = images.shape[-2:]
         if height % self.size_multiple or width % self.size_multiple:
             raise ConfigError(
-                f"image of {width} x {height} px: width and height must be multiples of "
+                f"patch of {width} × {height} px: width and height must be multiples of "
                 f"{self.size_multiple}; change the patch size"
             )
         feature_maps = dict(zip(self.encoder.strides, self.encoder(images), strict=True))

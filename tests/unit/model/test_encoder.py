@@ -123,7 +123,7 @@ def test_network_bound_to_one_size_says_which() -> None:
     encoder = ImageEncoder(TINY)
     encoder._only_size = (224, 192)
 
-    with pytest.raises(ConfigError, match="takes images of 192 x 224 px only, not 64 x 32"):
+    with pytest.raises(ConfigError, match="takes patches of 192 × 224 px only, not 64 × 32"):
         encoder(IMAGES)
 
 

@@ -168,7 +168,7 @@ def test_exception_of_a_torchscript_program_is_one_line(tmp_path: Path) -> None:
         torch.jit.save(torch.jit.script(Strict()), str(tmp_path / "net.pt"))
     network = load(tmp_path / "net.pt")
 
-    with pytest.raises(CheckpointError, match=r"on \d+ patches of 32 x 32 px \(.*one patch only"):
+    with pytest.raises(CheckpointError, match=r"on \d+ patches of 32 × 32 px \(.*one patch only"):
         network.logits(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))
 
 
@@ -269,7 +269,7 @@ def test_patch_size_the_network_refuses_is_named(tmp_path: Path) -> None:
     write_exported(tmp_path / "net.pt2")
     network = load(tmp_path / "net.pt2")
 
-    with pytest.raises(CheckpointError, match=r"cannot run on .* patches of 64 x 64 px"):
+    with pytest.raises(CheckpointError, match=r"cannot run on .* patches of 64 × 64 px"):
         network.logits(torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
 
 
