@@ -13,6 +13,7 @@ from dfaseg.annotation.annotated import Annotations
 from dfaseg.annotation.read_json import read_json
 from dfaseg.annotation.read_xml import read_xml
 from dfaseg.errors import AnnotationError
+from dfaseg.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def read_annotations(path: Path) -> Annotations:
     except ValueError as error:
         raise AnnotationError(f"annotations '{path}': {error}") from error
     if found.num_repaired:
-        logger.warning("annotations '%s': %d shapes repaired", path, found.num_repaired)
+        logger.warning("annotations '%s': %s repaired", path, counted(found.num_repaired, "shape"))
     for kind, count in found.skipped.items():
         logger.warning("annotations '%s': %d × %s left out", path, count, kind)
     return found

@@ -1,5 +1,6 @@
 """Polygons that people drew, made valid."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +10,15 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from dfaseg.annotation.polygon_table import AnnotatedPolygon
+from dfaseg.wording import counted
+
+log = logging.getLogger(__name__)
 
 NO_AREA = "shape without area"
 """What a drawn object is counted as that has nothing inside."""
+MANY_VERTICES = 100_000
+"""From here on, an outline that crosses itself all along takes seconds, and ten times as many
+vertices take a hundred times as long."""
 
 
 def repair(
@@ -36,10 +43,21 @@ def repair(
     drawn = Polygon(exterior, wide_holes)
     if drawn.is_valid and len(wide_holes) == len(holes):
         return [AnnotatedPolygon(class_name, exterior, tuple(wide_holes))], False
+    _announce(class_name, sum(map(len, (exterior, *wide_holes))))
     # Apart, because a hole that lies beside the outline would be made a shape.
     cut_out = shapely.union_all([_make_valid(hole) for hole in wide_holes])
     valid = shapely.difference(_make_valid(exterior), cut_out)
     return [_from_shapely(class_name, part) for part in _polygons(valid)], True
+
+
+def _announce(class_name: str, num_vertices: int) -> None:
+    """Tell who waits what for."""
+    if num_vertices >= MANY_VERTICES:
+        log.info(
+            "repairing a shape of class '%s' with %s; this may take minutes",
+            class_name,
+            counted(num_vertices, "vertex", "vertices"),
+        )
 
 
 def _make_valid(ring: NDArray[np.float64]) -> BaseGeometry:

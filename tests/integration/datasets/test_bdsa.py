@@ -206,7 +206,7 @@ def test_repaired_and_skipped_shapes_are_told(tree: Path, caplog: pytest.LogCapt
     with caplog.at_level(logging.WARNING):
         only_region(read_bdsa(tree))
 
-    assert "1 shapes repaired" in caplog.text
+    assert "1 shape repaired" in caplog.text
     assert "1 × point left out" in caplog.text
     assert "1 of 2 polygons lie outside the slide" in caplog.text.replace(
         "3 polygons", "2 polygons"
