@@ -11,7 +11,11 @@ from dfaseg.annotation.polygon_file import PolygonSpec
 from dfaseg.annotation.polygon_table import AnnotatedPolygon, PolygonTable, make_table
 from dfaseg.annotation.polygonize import Polygonizer
 from dfaseg.annotation.rasterize import rasterize
-from dfaseg.annotation.read_annotations import ANNOTATION_SUFFIXES, read_annotations
+from dfaseg.annotation.read_annotations import (
+    ANNOTATION_SUFFIXES,
+    opened_annotations,
+    read_annotations,
+)
 from dfaseg.annotation.read_class_rules import read_class_rules
 from dfaseg.annotation.regions import Polygons, RegionPolygon
 
@@ -34,6 +38,7 @@ __all__ = [
     "check_slide",
     "compress_geojson",
     "make_table",
+    "opened_annotations",
     "rasterize",
     "read_annotations",
     "read_class_rules",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dfaseg.annotation.annotated import Annotations
 from dfaseg.annotation.read_json import read_json
@@ -37,15 +37,8 @@ def read_annotations(path: Path) -> Annotations:
         AnnotationError: The file cannot be read, is empty, or is nothing of these.
     """
     try:
-        with _opened(path) as file:
+        with opened_annotations(path) as file:
             found = _read(file)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise AnnotationError(
-            f"annotations '{path}': cannot be read ({error}); copy or export it again"
-        ) from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise AnnotationError(f"annotations '{path}': cannot be read ({reason})") from error
     except UnicodeDecodeError as error:
         raise AnnotationError(
             f"annotations '{path}': its text is not in UTF-8; save it as UTF-8 or export it again"
@@ -60,16 +53,28 @@ def read_annotations(path: Path) -> Annotations:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, unpacked if it is packed."""
-    with path.open("rb") as plain:
-        is_packed = plain.read(len(_GZIP)) == _GZIP
-        plain.seek(0)
-        if is_packed:
-            with gzip.open(plain) as packed, BufferedReader(packed) as file:
-                yield file
-        else:
-            yield plain
+def opened_annotations(path: Path) -> Iterator["BufferedReader[Any]"]:
+    """Open a file, unpacked if it is packed.
+
+    Raises:
+        AnnotationError: It cannot be read, here or in the block.
+    """
+    try:
+        with path.open("rb") as plain:
+            is_packed = plain.read(len(_GZIP)) == _GZIP
+            plain.seek(0)
+            if is_packed:
+                with gzip.open(plain) as packed, BufferedReader(packed) as file:
+                    yield file
+            else:
+                yield plain
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise AnnotationError(
+            f"annotations '{path}': cannot be read ({error}); copy or export it again"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise AnnotationError(f"annotations '{path}': cannot be read ({reason})") from error
 
 
 def _read(file: IO[bytes]) -> Annotations:

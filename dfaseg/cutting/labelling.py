@@ -13,6 +13,7 @@ from dfaseg.annotation import (
     ANNOTATION_SUFFIXES,
     Annotations,
     ClassRules,
+    opened_annotations,
     read_annotations,
     read_class_rules,
     rules_from_names,
@@ -73,7 +74,7 @@ class Labelling:
             )
         )
         return {
-            "annotations": f"sha256:{_hash_file(self.files[slide_id])}",
+            "annotations": f"sha256:{_hash_content(self.files[slide_id])}",
             "meaning": hashlib.sha256(meaning.encode()).hexdigest()[:16],
             "classes": rules.class_map.to_records(),
         }
@@ -232,11 +233,8 @@ def _read_drawn(path: Path) -> Annotations:
     return read_annotations(path)
 
 
-def _hash_file(path: Path) -> str:
+def _hash_content(path: Path) -> str:
+    """Hash what a file says, which packing it anew does not change."""
     # What a mask store says of its making decides its content.
-    file_path = path / "zarr.json" if path.is_dir() else path
-    try:
-        with file_path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AnnotationError(f"annotations '{path}': cannot be read ({error.strerror})") from error
+    with opened_annotations(path / "zarr.json" if path.is_dir() else path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

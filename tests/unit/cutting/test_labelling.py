@@ -1,5 +1,6 @@
 """Each slide gets the annotations that are named after it."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,16 @@ def test_recipe_changes_with_the_file_and_with_what_names_mean(tmp_path: Path) -
 
     assert recipes[0]["annotations"] != recipes[1]["annotations"] == recipes[2]["annotations"]
     assert recipes[0]["meaning"] == recipes[1]["meaning"] != recipes[2]["meaning"]
+
+
+def test_packing_annotations_anew_changes_no_recipe(tmp_path: Path) -> None:
+    """What is drawn is the same; slides that were cut with it were refused as cut with others."""
+    drawn = write_annotations(tmp_path / "a.geojson", [("tumour", [(0, 0), (4, 0), (4, 4)])])
+    packed = tmp_path / "a.geojson.gz"
+    recipes = [find_labelling(LabelSpec(annotations=drawn), SLIDES[:1]).recipe_of("a")]
+
+    for level in (1, 9):
+        packed.write_bytes(gzip.compress(drawn.read_bytes(), level, mtime=level))
+        recipes.append(find_labelling(LabelSpec(annotations=packed), SLIDES[:1]).recipe_of("a"))
+
+    assert recipes[0] == recipes[1] == recipes[2]
