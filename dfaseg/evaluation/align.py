@@ -101,8 +101,7 @@ def align(truth: Frame, prediction: Frame) -> Alignment:
             return Alignment()
         raise EvaluationError(
             f"the prediction has {prediction}, the truth {truth}, and not both state a resolution"
-            " by which they could be aligned; give masks of one size, or mask.zarr or TIFF files"
-            " that state µm per pixel"
+            f" by which they could be aligned; {_remedy(truth, prediction)}"
         )
     scale_x, scale_y = (t / p for t, p in zip(truth.mpp, prediction.mpp, strict=True))
     offset_x, offset_y = _offset(truth, prediction)
@@ -116,6 +115,19 @@ def align(truth: Frame, prediction: Frame) -> Alignment:
     found = Alignment(scale_x, scale_y, offset_x, offset_y)
     _check_area(truth, prediction, found)
     return found
+
+
+def _remedy(truth: Frame, prediction: Frame) -> str:
+    """Say what to do about two sizes; which area pictures show, only their maker knows."""
+    sides = {"truth": truth, "prediction": prediction}
+    (name, small), (_, large) = sorted(sides.items(), key=lambda side: side[1].width)
+    factor = large.width // small.width
+    if (large.width, large.height) != (factor * small.width, factor * small.height):
+        return "give masks of one size, or mask.zarr or TIFF files that state µm per pixel"
+    return (
+        f"if both show the same area, enlarge the {name} {factor} times, each pixel to"
+        f" {factor} × {factor} equal ones"
+    )
 
 
 def _offset(truth: Frame, prediction: Frame) -> tuple[float, float]:

@@ -68,6 +68,23 @@ def test_sizes_that_differ_need_resolutions(truth: Frame, prediction: Frame) -> 
 
 
 @pytest.mark.parametrize(
+    ("truth", "prediction", "remedy"),
+    [
+        (Frame(40, 20), Frame(10, 5), "enlarge the prediction 4 times, each pixel to 4 × 4 equal"),
+        (Frame(10, 5), Frame(20, 10), "enlarge the truth 2 times"),
+        (Frame(40, 20), Frame(10, 10), "give masks of one size"),
+        (Frame(41, 20), Frame(10, 5), "give masks of one size"),
+        (Frame(10, 20), Frame(10, 10), "give masks of one size"),
+    ],
+    ids=["prediction", "truth", "two factors", "no whole factor", "one side"],
+)
+def test_smaller_copy_is_to_be_enlarged(truth: Frame, prediction: Frame, remedy: str) -> None:
+    """A picture may as well show a part of the slide, which only its maker knows."""
+    with pytest.raises(EvaluationError, match=remedy):
+        align(truth, prediction)
+
+
+@pytest.mark.parametrize(
     "truth",
     [
         whole(100, 60, 0.5),
