@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from dfaseg.cli.columns import shortened
 from dfaseg.evaluation.extras import NOT_SCORED
 from dfaseg.evaluation.wording import named, p_value, signed
 
@@ -56,7 +57,7 @@ def show_evaluation(result: "EvalResult", summary: "Summary", notes: tuple[str, 
         values = [_number(scores[name].value) for name in _PER_CLASS]
         is_scored = entry.index not in result.unscored
         dice = _cell(scores["dice"]) if is_scored else NOT_SCORED
-        table.add_row(entry.name, dice, *values[1:])
+        table.add_row(shortened(entry.name), dice, *values[1:])
     console.print(table)
     lines = Table.grid(padding=(0, _MARGIN, 0, 0))
     lines.add_column(overflow="fold")
@@ -116,7 +117,7 @@ def _method_table(comparison: "RunComparison") -> Table:
 
 def _class_tables(comparison: "RunComparison", width: int) -> Iterator[Table]:
     """Yield Dice by class, as many classes side by side as the terminal has room for."""
-    names = comparison.class_map.names
+    names = [shortened(name) for name in comparison.class_map.names]
     for shown in _side_by_side(names, width - _NAME_WIDTH):
         table = _table("Dice by class: mean, ± over seeds", "method")
         for index in shown:

@@ -207,17 +207,18 @@ def _predict_one(spec: "PredictSpec") -> None:
 
 def _show(result: "PredictResult") -> None:
     """Print areas and files; plain text, so that it can be read by people and cut by scripts."""
-    from dfaseg.cli.columns import padded, widest
+    from dfaseg.cli.columns import padded, shortened, widest
 
-    width = widest(["analysed", *(area.name for area in result.areas.areas)])
+    names = [shortened(area.name) for area in result.areas.areas]
+    width = widest(["analysed", *names])
     click.echo(f"{'class':<{width}}  {'mm²':>10}  {'%':>6}")
-    for area in result.areas.areas:
-        click.echo(f"{padded(area.name, width)}  {area.mm2:>10.4f}  {area.percent:>6.2f}")
+    for name, area in zip(names, result.areas.areas, strict=True):
+        click.echo(f"{padded(name, width)}  {area.mm2:>10.4f}  {area.percent:>6.2f}")
     total = result.areas.analysed_mm2
     click.echo(f"{'analysed':<{width}}  {total:>10.4f}  {100.0 if total else 0.0:>6.2f}")
-    names = ("mask", "polygons", "overlay", "areas", "record")
-    for name, place in zip(names, map(_relative, result.places.finals), strict=True):
-        click.echo(f"{name:<8}  {place}")
+    kinds = ("mask", "polygons", "overlay", "areas", "record")
+    for kind, place in zip(kinds, map(_relative, result.places.finals), strict=True):
+        click.echo(f"{kind:<8}  {place}")
     patches = counted(result.num_tiles, "patch", "patches")
     polygons = counted(result.num_polygons, "polygon")
     log.info("%s, %s in %.1f s", patches, polygons, result.seconds)

@@ -248,9 +248,9 @@ def _show(result: "TileResult") -> None:
 
 def _show_dataset(dataset: "DatasetSummary") -> None:
     """Print the pixels of each class in each split."""
-    from dfaseg.cli.columns import padded, widest
+    from dfaseg.cli.columns import padded, shortened, widest
 
-    names = dataset.classes.names
+    names = [shortened(name) for name in dataset.classes.names]
     width = widest(["images", *names])
     heads = [split or "all" for split in dataset.splits]
     totals = dataset.pixels.sum(axis=0).clip(1)

@@ -69,6 +69,21 @@ def test_data_set_is_read_as_it_is(tmp_path: Path) -> None:
     assert set(np.unique(pair.label)) <= {0, 1, IGNORE_INDEX}
 
 
+def test_long_names_of_classes_break_no_table(tmp_path: Path) -> None:
+    """Numbers stood hundreds of columns away; what is trained on has the names whole."""
+    name = "x" * 300
+    drawn = write_annotations(tmp_path / "a.geojson", [(name, box(0, 0, 90, 90))])
+    out = tmp_path / "out"
+
+    result = run_tile(
+        *(slide_file(tmp_path), "--annotations", drawn, "--out", out, "--group-by", "tile")
+    )
+
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) < 120
+    assert name in (out / "classes.toml").read_text("utf-8")
+
+
 def test_masks_are_what_was_drawn(tmp_path: Path) -> None:
     """Put together, the masks are the label of the slide, and the manifest counts them."""
     out, _ = _cut(tmp_path, _slides(tmp_path, 1))

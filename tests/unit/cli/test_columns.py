@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from dfaseg.cli.columns import padded, widest
+from dfaseg.cli.columns import MOST_OF_A_CLASS, padded, shortened, widest
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,20 @@ def test_name_is_padded_by_what_a_terminal_shows(name: str) -> None:
 def test_no_names_need_no_room() -> None:
     """A folder may have no slide."""
     assert widest([]) == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "腫瘍細胞" * 75, "e\u0301" * 300])
+def test_name_that_would_break_the_table_is_cut(name: str) -> None:
+    """No letter is halved, and the dots say that there is more."""
+    short = shortened(name)
+
+    assert short.endswith("…")
+    assert name.startswith(short[:-1])
+    assert MOST_OF_A_CLASS - 1 <= cell_len(short) <= MOST_OF_A_CLASS
+
+
+def test_name_that_fits_is_whole() -> None:
+    """To the last column."""
+    name = "腫" * (MOST_OF_A_CLASS // 2)
+
+    assert shortened(name) == name

@@ -55,6 +55,22 @@ def test_comparison_of_many_classes_is_readable(capsys: pytest.CaptureFixture[st
     assert "21 of 21 pairs differ by more than chance explains." in said
 
 
+def test_long_names_of_classes_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each took thirteen lines; the report has them whole."""
+    records = [
+        {"index": i, "name": letter * 300, "colour": "#123456"} for i, letter in enumerate("ab")
+    ]
+    classes = ClassMap.from_records(records)
+    cases = (CaseResult("c", "c", np.diag([9, 9])),)
+    scored = EvalResult("one case", classes, None, cases, {})
+
+    show_evaluation(scored, summarise(scored), ())
+
+    said = capsys.readouterr().out
+    assert said.count("a" * 10) <= 4
+    assert "…" in said
+
+
 def test_spread_over_seeds_stands_below_each_class(capsys: pytest.CaptureFixture[str]) -> None:
     """Beside the mean, half as many classes would fit."""
     wrong = {("none", 0): 100, ("none", 1): 200, ("dfa", 0): 50}
