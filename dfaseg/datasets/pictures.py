@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from dfaseg.datasets.dataset import Example, LabelledImage
 from dfaseg.errors import DatasetError
-from dfaseg.slide.orientation import UPRIGHT, orientation_of
+from dfaseg.slide.orientation import UPRIGHT, orientation_of, pair_problem
 from dfaseg.slide.padding import over_white
 from dfaseg.slide.pillow import PILLOW_ERRORS, tamed_pillow
 
@@ -220,11 +220,7 @@ def _check_size(picture: ImageFile, path: Path) -> None:
 def _check_upright(picture: ImageFile, path: Path) -> None:
     orientation = orientation_of(picture)
     if orientation != UPRIGHT:
-        raise DatasetError(
-            f"file '{path}': is marked to be shown turned (orientation {orientation}),"
-            " which programs heed or not, so that image and mask may not lie on each other; save it"
-            " turned and without the mark"
-        )
+        raise DatasetError(f"file '{path}': {pair_problem(orientation)}")
 
 
 def _step_of_greys(picture: ImageFile) -> int:

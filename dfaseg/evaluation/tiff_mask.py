@@ -15,7 +15,8 @@ from dfaseg.errors import EvaluationError
 from dfaseg.evaluation.align import Frame
 from dfaseg.evaluation.mask_rows import MaskRows
 from dfaseg.evaluation.tiff_planes import check_is_one_plane
-from dfaseg.slide.tiff_metadata import read_metadata
+from dfaseg.slide.orientation import UPRIGHT, pair_problem
+from dfaseg.slide.tiff_metadata import read_metadata, stated_orientation
 from dfaseg.stitcher.ome_xml import LabelFacts, parse_label_xml
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
@@ -138,8 +139,8 @@ def open_tiff_mask(path: Path) -> TiffMask | None:
     """Open a TIFF that can be read by its tiles or strips; None for other kinds, e.g. colours.
 
     Raises:
-        EvaluationError: The file is damaged, holds several planes, or is stored with loss or with
-            white as 0.
+        EvaluationError: The file is damaged, holds several planes, or is stored with loss, with
+            white as 0 or to be shown turned.
     """
     try:
         tiff = TiffFile(path)
@@ -165,6 +166,9 @@ def _open_again(path: Path) -> TiffMask:
 
 
 def _check_storage(path: Path, page: TiffPage) -> None:
+    orientation = stated_orientation(page)
+    if orientation != UPRIGHT:
+        raise EvaluationError(f"mask '{path}': {pair_problem(orientation)}")
     if int(page.compression) in _LOSSY:
         raise EvaluationError(
             f"mask '{path}': is stored as JPEG or the like, which changes codes along borders; save"

@@ -29,6 +29,14 @@ def orientation_of(picture: Image.Image) -> int:
     return UPRIGHT
 
 
+def pair_problem(orientation: int) -> str:
+    """Return what is wrong with an image or a mask that is marked to be turned."""
+    return (
+        f"is marked to be shown turned (orientation {orientation}), which programs heed or not, so"
+        " that image and mask may not lie on each other; save it turned and without the mark"
+    )
+
+
 def orientation_warnings(orientation: int) -> tuple[str, ...]:
     """Return what a person should know of a slide that is marked to be turned."""
     if orientation == UPRIGHT:

@@ -52,8 +52,12 @@ def read_metadata(tiff: TiffFile) -> TiffMetadata:
         stated, power = parse_ome(page.description)
     tags = tag_resolution(page)
     resolutions = tuple(entry for entry in (stated, tags) if entry is not None)
-    orientation = known_orientation(page.tags.valueof(274))
-    return TiffMetadata(resolutions, power, properties, orientation)
+    return TiffMetadata(resolutions, power, properties, stated_orientation(page))
+
+
+def stated_orientation(page: TiffPage) -> int:
+    """Return how a viewer is asked to turn a directory's picture, 1 to 8."""
+    return known_orientation(page.tags.valueof(274))
 
 
 def parse_aperio(description: str) -> dict[str, str]:

@@ -377,6 +377,18 @@ def test_coloured_and_lossy_masks_are_refused(tmp_path: Path) -> None:
         open_mask_file(tmp_path / "lossy.tif")
 
 
+@pytest.mark.parametrize("tile", [(32, 32), None], ids=["tiles", "strips"])
+def test_mask_that_is_marked_to_be_turned_is_refused(
+    tmp_path: Path, tile: tuple[int, int] | None
+) -> None:
+    """It was scored as stored, though whoever made it may have seen it turned."""
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, MASK, tile=tile, extratags=[(274, "H", 1, 6, True)])
+
+    with pytest.raises(EvaluationError, match=r"m\.tif': is marked to be shown turned \(orient"):
+        open_mask_file(path)
+
+
 @pytest.mark.parametrize("options", [{"compression": "group4"}, {}], ids=["fax", "plain"])
 def test_mask_of_one_bit_is_read_as_it_was_written(tmp_path: Path, options: dict[str, str]) -> None:
     """By Pillow and by tifffile, which have black as 0 here."""
