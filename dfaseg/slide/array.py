@@ -25,6 +25,7 @@ class ArraySlide:
         pixels: NDArray[np.uint8],
         *,
         mpp: float = 0.5,
+        mpp_source: str = "array",
         slide_id: str = "array",
         tile_px: int = 256,
         downsamples: Sequence[int] = (1,),
@@ -37,6 +38,7 @@ class ArraySlide:
         Args:
             pixels: RGB, shape ``(h, w, 3)``; not copied, so it must not change afterwards.
             mpp: µm per level-0 pixel.
+            mpp_source: Where that comes from.
             slide_id: Name in messages and outputs.
             tile_px: Side of a native tile on each level.
             downsamples: Whole factors of the levels, the first one 1.
@@ -61,7 +63,7 @@ class ArraySlide:
             reader="array",
             fingerprint=_fingerprint(pixels),
             mpp=mpp,
-            mpp_source="array",
+            mpp_source=mpp_source,
             levels=make_levels(sizes),
             level0_bounds=level0_bounds,
         )

@@ -56,7 +56,11 @@ def open_sample(mpp: float | None = None, slide_id: str = SAMPLE) -> Slide:
     stated = StatedResolution(SAMPLE_MPP, SAMPLE_MPP, "metadata")
     resolution = choose_resolution("sample", (stated,), None, mpp)
     return ArraySlide(
-        make_sample_image(), mpp=resolution.mpp, slide_id=slide_id, downsamples=(1, 4)
+        make_sample_image(),
+        mpp=resolution.mpp,
+        mpp_source=resolution.source,
+        slide_id=slide_id,
+        downsamples=(1, 4),
     )
 
 

@@ -104,7 +104,8 @@ def test_open_sample_gives_a_slide_named_sample(
     slide = open_sample()
 
     assert slide.info.slide_id == "sample"
-    assert slide.info.mpp == SAMPLE_MPP
-    assert open_sample(0.5).info.mpp == 0.5
+    by_hand = open_sample(0.5)
+    assert (slide.info.mpp, slide.info.mpp_source) == (SAMPLE_MPP, "metadata")
+    assert (by_hand.info.mpp, by_hand.info.mpp_source) == (0.5, "--mpp")
     assert [level.width for level in slide.info.levels] == [3000, 750]
     np.testing.assert_array_equal(slide.read_tile(0, 2, 3), picture[768:1024, 512:768])
