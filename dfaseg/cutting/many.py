@@ -23,7 +23,7 @@ from dfaseg.cutting.slide_run import tile_slide
 from dfaseg.cutting.spec import LabelSpec, TileSpec
 from dfaseg.cutting.summary import SUMMARY_FILE, write_summary
 from dfaseg.cutting.table import check_formats
-from dfaseg.errors import ConfigError, DfasegError, OutputError, StoppedError
+from dfaseg.errors import ConfigError, DfasegError, OutputError, SlideError, StoppedError
 from dfaseg.files import explain
 from dfaseg.sharing.part import HIDDEN_FOLDER, part_of
 from dfaseg.sharing.shared_files import shared_files
@@ -111,7 +111,8 @@ def tile_slides(
         except DfasegError as error:
             if is_only:
                 raise
-            log.warning("slide '%s' failed: %s", source.id, error)
+            reason = error.problem if isinstance(error, SlideError) else error
+            log.warning("slide '%s' failed: %s", source.id, reason)
             failures[source.id] = str(error)
     is_part = share is not None
     summary, dataset = _write_common(spec, spec.labels if slides else None, is_part=is_part)

@@ -488,7 +488,7 @@ def test_status_says_how_a_folder_stands(tmp_path: Path, slides: Path) -> None:
     assert s2 == "s2      interrupted"
     missing = CliRunner().invoke(cli, ["status", str(tmp_path / "no")])
     assert missing.exit_code == 1
-    assert "does not exist; give the --out" in missing.stderr
+    assert "does not exist; give the --out of dfaseg predict or dfaseg train" in missing.stderr
 
 
 def test_status_counts_the_time_of_every_attempt(tmp_path: Path) -> None:

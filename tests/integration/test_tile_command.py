@@ -131,7 +131,7 @@ def test_one_bad_slide_of_many_is_named(tmp_path: Path) -> None:
     result = run_tile(slides[0], broken, slides[1], "--out", out)
 
     assert result.exit_code == 3
-    assert "broken" in result.stderr
+    assert "slide 'broken' failed: no reader understands it" in result.stderr
     summary = (out / "slides.csv").read_text("utf-8").splitlines()
     assert [line.split(",")[0] for line in summary] == ["slide", "a", "b"]
 

@@ -112,7 +112,9 @@ def _finished_in(folder: Place) -> set[str]:
     except OSError as error:
         raise OutputError(f"folder '{folder}': cannot be read ({explain(error)})") from error
     if names is None:
-        raise OutputError(f"folder '{folder}': does not exist; give the --out of dfaseg predict")
+        raise OutputError(
+            f"folder '{folder}': does not exist; give the --out of dfaseg predict or dfaseg train"
+        )
     records = [name for name in names if name.endswith(_RECORD_ENDING)]
     return {name.removesuffix(_RECORD_ENDING) for name in records}
 
