@@ -64,7 +64,9 @@ class ExportSpec:
         )
         for name, value in options:
             if value is not None and self.chosen_format not in POLYGON_FORMATS:
-                raise ConfigError(f"--{name}: there are no polygons in {self.chosen_format}")
+                raise ConfigError(
+                    f"--{name}: there are no polygons in {self.chosen_format}; leave it out"
+                )
             if isinstance(value, float) and not 0 <= value < math.inf:
                 raise ConfigError(f"--{name} {value}: must be a number of at least 0")
 

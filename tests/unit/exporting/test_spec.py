@@ -38,7 +38,7 @@ def test_format_overrules_the_ending() -> None:
         ("a", {}, "tells no format"),
         ("a.json.gz", {}, "tells no format"),
         ("a.json.gz", {"format": "dsa"}, "only GeoJSON"),
-        ("a.png", {"simplify_um": 1.0}, "--simplify: there are no polygons in png"),
+        ("a.png", {"simplify_um": 1.0}, "--simplify: there are no polygons in png; leave it out"),
         ("a.ome.tif", {"min_area_um2": 0.0}, "--min-area: there are no polygons"),
         ("a.ome.tif", {"origin": "level0"}, "--origin: there are no polygons"),
         ("a.json", {"min_area_um2": float("nan")}, "--min-area nan"),
