@@ -41,6 +41,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 _MODULES: Mapping[str, str] = MappingProxyType({"eval": "evaluate"})
 """Modules, and functions in them, that are not named as their command: eval is Python's own."""
 
+_MEMORY_OPTIONS: Mapping[str, str] = MappingProxyType(
+    {"--batch-size": "a smaller --batch-size", "--workers": "fewer --workers"}
+)
+"""Options that decide how much memory a command takes, and which way."""
+
 
 class _LazyGroup(click.Group):
     """A group whose commands live in ``dfaseg.cli.<name>`` and are loaded on demand.
@@ -76,15 +81,18 @@ class _LazyGroup(click.Group):
             _let_others_say()
             ctx.exit(error.exit_code)
         except MemoryError:
-            click.echo(
-                "dfaseg: error: no memory left; use a smaller --batch-size or fewer --workers, or "
-                "give the job more",
-                err=True,
-            )
+            click.echo(f"dfaseg: error: no memory left; {self._ways_to_less(ctx)}", err=True)
             ctx.exit(EXIT_FAILED)
         except KeyboardInterrupt:
             click.echo("dfaseg: interrupted", err=True)
             ctx.exit(EXIT_INTERRUPTED)
+
+    def _ways_to_less(self, ctx: click.Context) -> str:
+        """Say what helps against a want of memory: options that the command has, or more of it."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        options = {name for one in command.params for name in one.opts} if command else set()
+        ways = [words for option, words in _MEMORY_OPTIONS.items() if option in options]
+        return f"use {' or '.join(ways)}, or give the job more" if ways else "give the job more"
 
 
 def _say(error: DfasegError) -> None:
