@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dfaseg.geometry import TileGrid
 from dfaseg.native.count import count_values
 from dfaseg.tiler.boxes import Span, any_in_boxes, share_in_boxes
+from dfaseg.tiler.pieces import Pieces
 
 # Pictures of this size are soon done, and threads of OpenCV's own would get in the way of ours.
 cv2.setNumThreads(1)
@@ -205,47 +206,14 @@ def _clean(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
 
 
 def _without_dust(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
-    pieces = _Regions.of(mask)
+    pieces = Pieces.of(mask)
     return pieces.select(pieces.area > round(MIN_PIECE_UM2 / mpp**2))
 
 
 def _holes(mask: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
-    gaps = _Regions.of(~mask)
+    gaps = Pieces.of(~mask)
     # Glass that reaches the border of a small picture is no hole, however small it is.
     return gaps.select((gaps.area <= round(MAX_HOLE_UM2 / mpp**2)) & ~gaps.at_border)
-
-
-@dataclass(frozen=True, slots=True)
-class _Regions:
-    """Pieces of a mask that hang together along edges.
-
-    Attributes:
-        labels: Number of each pixel's piece, shape ``(h, w)``; 0 outside the mask.
-        area: Pixels of each piece, by number; index 0 means nothing.
-        at_border: Whether each piece touches the border of the picture.
-    """
-
-    labels: NDArray[np.int32]
-    area: NDArray[np.int32]
-    at_border: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> "_Regions":
-        """Find the pieces of a mask."""
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
-        left, top, width, height, area = stats.T
-        rows, cols = mask.shape
-        touches = (left == 0) | (top == 0) | (left + width == cols) | (top + height == rows)
-        return cls(np.asarray(labels), area, touches)
-
-    def select(self, is_wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the mask of the wanted pieces only."""
-        is_wanted[0] = False
-        selected = np.empty(self.labels.shape, bool)
-        # Row by row: NumPy makes 64-bit numbers of all indices that it is given.
-        for labels, row in zip(self.labels, selected, strict=True):
-            row[...] = is_wanted[labels]
-        return selected
 
 
 def _morph(mask: NDArray[np.bool_], operation: int, diameter_px: float) -> NDArray[np.bool_]:
