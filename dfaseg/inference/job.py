@@ -10,6 +10,7 @@ import dfaseg
 from dfaseg.errors import ConfigError, SlideError
 from dfaseg.geometry import TileGrid
 from dfaseg.inference.memory import MemoryPlan, fit_to_memory
+from dfaseg.inference.slide_picture import SlidePicture
 from dfaseg.inference.spec import PredictSpec
 from dfaseg.limits import available_cores
 from dfaseg.model.network import Network
@@ -33,8 +34,8 @@ class Job:
     Attributes:
         plan: Level and scale to read.
         grid: Tiles over the mask frame.
-        overview: RGB picture of the slide, shape ``(h, w, 3)``.
-        tissue: What is analysed, on the overview's pixels.
+        picture: The slide in small.
+        tissue: What is analysed, on the whole picture's pixels.
         selected: Tiles with tissue, shape ``(grid.num_rows, grid.num_cols)``.
         memory: What the run is expected to take, with the settings that decide it.
         recipe: All that decides what the results are; equal recipes give equal bytes.
@@ -42,7 +43,7 @@ class Job:
 
     plan: ReadPlan
     grid: TileGrid
-    overview: NDArray[np.uint8]
+    picture: SlidePicture
     tissue: TissueMask
     selected: NDArray[np.bool_]
     memory: MemoryPlan
@@ -91,7 +92,7 @@ def prepare_job(slide: Slide, network: Network, spec: PredictSpec) -> Job:
     return Job(
         plan=plan,
         grid=grid,
-        overview=survey.overview,
+        picture=SlidePicture(survey.overview),
         tissue=survey.tissue,
         selected=survey.tissue.select_tiles(grid),
         memory=memory,

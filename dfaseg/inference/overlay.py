@@ -75,9 +75,8 @@ def save_overlay(
     Raises:
         OutputError: The picture cannot be written.
     """
-    shrink = min(1.0, MAX_SIDE_PX / max(overview.shape[:2]))
-    size = tuple(max(1, round(side * shrink)) for side in overview.shape[1::-1])
-    picture = np.asarray(cv2.resize(overview, size, interpolation=cv2.INTER_AREA), np.uint8)
+    picture, shrink = small_picture(overview)
+    size = picture.shape[1::-1]
     classes = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     tinted = _tint(picture, classes, legend.classes)
     if is_unreadable.any():
@@ -86,6 +85,19 @@ def save_overlay(
     page = _page(tinted, mpp / shrink, legend)
     with write_aside(path) as aside:
         page.save(aside, format="PNG", **PNG_OPTIONS)
+
+
+def small_picture(overview: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Return a picture that is no larger than overlays are, and its pixels per pixel given.
+
+    Args:
+        overview: RGB picture of the whole slide, shape ``(h, w, 3)``.
+    """
+    shrink = min(1.0, MAX_SIDE_PX / max(overview.shape[:2]))
+    if shrink == 1:
+        return overview, shrink
+    size = tuple(max(1, round(side * shrink)) for side in overview.shape[1::-1])
+    return np.asarray(cv2.resize(overview, size, interpolation=cv2.INTER_AREA), np.uint8), shrink
 
 
 def _tint(

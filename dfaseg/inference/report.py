@@ -112,18 +112,18 @@ def write_pictures_and_areas(
     )
     save_overlay(
         paths.made(paths.overlay),
-        job.overview,
+        job.picture.small,
         labels,
-        job.plan.mpp * job.tissue.factor,
+        job.plan.mpp * job.tissue.factor / job.picture.shrink,
         legend,
         _unreadable_pixels(info, job, unreadable),
     )
 
 
 def _unreadable_pixels(info: SlideInfo, job: Job, unreadable: Reasons) -> NDArray[np.bool_]:
-    """Tell which pixels of the overview touch a native tile that could not be decoded."""
+    """Tell which pixels of the whole picture touch a native tile that could not be decoded."""
     level, factor = info.levels[job.plan.level], job.tissue.factor
-    found = np.zeros(job.overview.shape[:2], bool)
+    found = np.zeros(job.picture.shape, bool)
     for col, row in unreadable:
         rect = job.plan.mask_rect_of(level.tile_rect(col, row))
         rows = slice(rect.y // factor, -(-rect.bottom // factor))

@@ -163,6 +163,7 @@ class PredictRun:
     def go(self, progress: Progress, stop: threading.Event) -> None:
         """Move all patches through, after ``begin`` or ``restore``."""
         job, first_row = self._job, self._first_row
+        job.picture.forget_whole()
         if job.tissue.is_empty:
             log.warning("slide '%s': %s", self._slide.info.slide_id, job.tissue.note)
         with self._sink as sink:

@@ -13,12 +13,13 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.jit import optimized_execution  # type: ignore[attr-defined]  # a type that torch does not list
 
 from dfaseg.allocator import give_back_freed_memory
 
-WORTH_PASSES = 128
-"""Forward passes, done or to come, of one shape for which a trace is made. It takes as long as a
-dozen, during which others wait for Python, and makes each a fifth shorter."""
+WORTH_PASSES = 64
+"""Forward passes, done or to come, of one shape for which a trace is made. It takes as long as half
+a dozen, during which others wait for Python, and makes each a fifth shorter."""
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -104,11 +105,9 @@ class TracedForward:
             traced: Forward = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch has no type
                 self._answer, example, check_trace=False
             )
-            # The first calls of a trace optimise it.
-            answers = [_as_recorded(traced, example) for _ in range(3)]
-            is_same = torch.equal(answers[-1], logits)
+            is_same = torch.equal(_as_recorded(traced, example), logits)
         # Recording holds on to all feature maps at once, which nothing will do again.
-        del answers, example
+        del example
         give_back_freed_memory()
         return partial(_as_recorded, traced) if is_same else self._network
 
@@ -124,6 +123,10 @@ def _recordable_autocast() -> torch.autocast:
 
 
 def _as_recorded(traced: Forward, images: Tensor) -> Tensor:
-    """Run a trace, which changes precision by itself where the network does."""
-    with torch.autocast("cpu", enabled=False):
+    """Run a trace, which changes precision by itself where the network does.
+
+    Torch would watch its first calls and look for what could be done better, for as long as five
+    passes take. On such networks it finds nothing.
+    """
+    with torch.autocast("cpu", enabled=False), optimized_execution(False):
         return traced(images)

@@ -49,7 +49,7 @@ def order_results(
             MaskResult,
             paths.made(paths.mask),
             mask_spec,
-            Overview(job.overview, job.tissue.factor),
+            Overview(job.picture.whole, job.tissue.factor),
             mask_attributes(info, network, job),
         ),
         "polygons": partial(
