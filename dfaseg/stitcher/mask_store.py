@@ -19,7 +19,7 @@ from dfaseg.stitcher.ome import (
 )
 from dfaseg.stitcher.overview_store import Overview, write_overview
 from dfaseg.stitcher.pyramid import PyramidRows, level_shapes
-from dfaseg.stitcher.shards import ShardRows, create_level, read_rows
+from dfaseg.stitcher.shards import CHUNK_PX, ShardRows, create_level, read_rows
 from dfaseg.stitcher.store_errors import mapped_errors
 from dfaseg.stitcher.zarr_nodes import METADATA, create_group
 
@@ -131,15 +131,30 @@ class MaskWriter:
             metadata["attributes"][RECORD_KEY] = dict(record)
             aside.write_text(json.dumps(metadata, indent=2), encoding="utf-8")
 
-    def read_level(self, level: int) -> Labels:
-        """Read a whole level back, all of whose rows are written.
+    def sample(self, level: int, shape: tuple[int, int]) -> Labels:
+        """Read a level back in another size, a few rows at a time, once all of them are written.
+
+        Args:
+            level: Step of the pyramid.
+            shape: Height and width to return.
+
+        Returns:
+            At each place the pixel of the level that is nearest to it, as OpenCV has it.
 
         Raises:
             OutputError: The store cannot be read.
         """
+        stored = self._shapes[level]
+        rows, cols = (_nearest(*lengths) for lengths in zip(stored, shape, strict=True))
+        labels = np.empty(shape, np.uint8)
+        folder = self._label_path / str(level)
         with mapped_errors(self._path):
-            shape = self._shapes[level]
-            return read_rows(self._label_path / str(level), shape, 0, shape[0])
+            for top in range(0, stored[0], CHUNK_PX):
+                first, end = np.searchsorted(rows, (top, top + CHUNK_PX)).tolist()
+                if first < end:
+                    strip = read_rows(folder, stored, top, min(top + CHUNK_PX, stored[0]))
+                    labels[first:end] = strip[rows[first:end] - top][:, cols]
+        return labels
 
     def _pyramid_state(self, row: int) -> dict[str, NDArray[np.generic]]:
         """Work out from the stored pixels where each level stood when ``row`` was next."""
@@ -158,3 +173,9 @@ class MaskWriter:
             f"pending_{level}": rows for level, rows in enumerate(kept)
         }
         return {"rows_done": np.array(rows_done[:-1], dtype=np.int64), **state}
+
+
+def _nearest(stored: int, wanted: int) -> NDArray[np.intp]:
+    """Return which pixel each of as many as are wanted takes, along an axis."""
+    places = np.floor(np.arange(wanted) * (1 / (wanted / stored))).astype(np.intp)
+    return np.minimum(places, stored - 1, out=places)

@@ -149,10 +149,11 @@ def measure(arguments: argparse.Namespace, drawn: DrawnLogits) -> None:
 def make_consumers(folder: Path, width: int, height: int) -> dict[str, RowConsumer]:
     """Return the results of a run, not begun yet."""
     spec = MaskSpec(width, height, CLASSES, MPP, MPP)
-    overview = np.full((-(-height // TISSUE_FACTOR), -(-width // TISSUE_FACTOR), 3), 255, np.uint8)
+    shown = -(-height // TISSUE_FACTOR), -(-width // TISSUE_FACTOR)
+    overview = Overview(np.full((*shown, 3), 255, np.uint8), TISSUE_FACTOR)
     polygons = PolygonSpec(CLASSES, FRAME, MPP * MPP, "benchmark")
     return {
-        "mask": MaskResult(folder / "mask.zarr", spec, Overview(overview, TISSUE_FACTOR), {}),
+        "mask": MaskResult(folder / "mask.zarr", spec, overview, {}, shown),
         "polygons": PolygonResult(folder / "polygons.geojson", folder / "spool", width, polygons),
         "areas": AreaResult(CLASSES, MPP, MPP),
     }

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import zarr
@@ -246,16 +247,19 @@ def test_shards_hold_many_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("factor", "level"), [(1, 0), (2, 1), (4, 2), (2**20, -1)])
-def test_who_writes_a_mask_returns_it_as_coarse_as_the_overview(
-    tmp_path: Path, factor: int, level: int
+@pytest.mark.parametrize("shown", [(55, 65), (1100, 1300), (700, 1501), (1, 1)])
+def test_who_writes_a_mask_returns_what_the_overlay_shows(
+    tmp_path: Path, factor: int, level: int, shown: tuple[int, int]
 ) -> None:
-    """The overlay is drawn from that level, or the coarsest, without a look into the store."""
+    """It is drawn from the level as coarse as the overview, in any size, as OpenCV would do it."""
     path, mask = tmp_path / "mask.zarr", some_mask()
-    result = MaskResult(path, SPEC, Overview(some_overview().pixels, factor), RECORD)
+    overview = Overview(some_overview().pixels, factor)
+    result = MaskResult(path, SPEC, overview, RECORD, shown)
     result.begin()
     result.write_rows(mask)
 
     found = result.finish()
 
-    levels = [read_mask(path, number) for number in range(SPEC.num_levels)]
-    np.testing.assert_array_equal(found, levels[level])
+    stored = [read_mask(path, number) for number in range(SPEC.num_levels)][level]
+    expected = cv2.resize(stored, shown[::-1], interpolation=cv2.INTER_NEAREST)
+    np.testing.assert_array_equal(found, expected)

@@ -62,12 +62,19 @@ class MaskResult:
         spec: What the mask is.
         overview: Picture of the slide.
         attributes: The record inside the mask.
+        shown: Height and width of what the overlay shows of it.
     """
 
     def __init__(
-        self, path: Path, spec: MaskSpec, overview: Overview, attributes: Mapping[str, Any]
+        self,
+        path: Path,
+        spec: MaskSpec,
+        overview: Overview,
+        attributes: Mapping[str, Any],
+        shown: tuple[int, int],
     ) -> None:
         self._writer = MaskWriter(path, spec)
+        self._shown = shown
         self._overview: Overview | None = overview
         self._overview_level = min(overview.factor.bit_length(), spec.num_levels) - 1
         self._attributes = attributes
@@ -86,10 +93,10 @@ class MaskResult:
         """Write the last shards and the run record.
 
         Returns:
-            The level that is as coarse as the overview, or the coarsest.
+            What the overlay shows: of the level that is as coarse as the overview, or the coarsest.
         """
         self._writer.finish(self._attributes)
-        return self._writer.read_level(self._overview_level)
+        return self._writer.sample(self._overview_level, self._shown)
 
     def state(self) -> State:
         """Flush the shards that are not whole yet."""

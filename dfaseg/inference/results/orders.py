@@ -51,6 +51,7 @@ def order_results(
             mask_spec,
             Overview(job.picture.whole, job.tissue.factor),
             mask_attributes(info, network, job),
+            job.picture.small.shape[:2],
         ),
         "polygons": partial(
             PolygonResult,
