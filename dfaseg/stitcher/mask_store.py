@@ -177,5 +177,6 @@ class MaskWriter:
 
 def _nearest(stored: int, wanted: int) -> NDArray[np.intp]:
     """Return which pixel each of as many as are wanted takes, along an axis."""
-    places = np.floor(np.arange(wanted) * (1 / (wanted / stored))).astype(np.intp)
-    return np.minimum(places, stored - 1, out=places)
+    places: NDArray[np.intp] = np.floor(np.arange(wanted) * (1 / (wanted / stored))).astype(np.intp)
+    places.clip(max=stored - 1, out=places)
+    return places
