@@ -24,6 +24,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _COMPILER = "torch._dynamo"
 _ASKED_BY_TORCHVISION = "torch._dynamo.utils"
+_HUB = "huggingface_hub"
+_FETCHES_FOR_TIMM = "timm.models._hub"
+"""Module of timm that asks whether the hub's library is there, and fetches with it."""
 
 
 @contextmanager
@@ -74,9 +77,6 @@ def _forget_stand_in() -> None:
         del sys.modules[_ASKED_BY_TORCHVISION]
 
 
-_HUB = "huggingface_hub"
-
-
 @contextmanager
 def hub_left_out() -> Iterator[None]:
     """Keep an import of timm from loading what fetches weights, unless it is loaded already."""
@@ -88,7 +88,8 @@ def hub_left_out() -> Iterator[None]:
         yield
     finally:
         del sys.modules[_HUB]
-    sys.modules["timm.models._hub"]._has_hf_hub = _HubWhenAsked()  # type: ignore[attr-defined]
+    if _FETCHES_FOR_TIMM in sys.modules:
+        sys.modules[_FETCHES_FOR_TIMM]._has_hf_hub = _HubWhenAsked()  # type: ignore[attr-defined]
 
 
 class _HubWhenAsked:
@@ -96,7 +97,7 @@ class _HubWhenAsked:
 
     def __bool__(self) -> bool:
         """Let timm look for it after all; its functions are the same, and know it from now on."""
-        return bool(reload(sys.modules["timm.models._hub"])._has_hf_hub)
+        return bool(reload(sys.modules[_FETCHES_FOR_TIMM])._has_hf_hub)
 
 
 with compiler_left_out(), hub_left_out():
