@@ -70,7 +70,7 @@ def read_rows(folder: Path, shape: tuple[int, int], first: int, end: int) -> Lab
     grid = (height // CHUNK_PX, width // CHUNK_PX)
     rows = np.full((end - first, shape[1]), IGNORE_INDEX, np.uint8)
     for shard_row in range(first // height, -(-end // height)):
-        for path in (folder / "c" / str(shard_row)).glob("*"):
+        for path in (folder / "c" / str(shard_row)).glob("[0-9]*"):
             for place, data in decode_shard(path.read_bytes(), grid).items():
                 top = shard_row * height + place[0] * CHUNK_PX
                 left = int(path.name) * width + place[1] * CHUNK_PX

@@ -117,6 +117,7 @@ def test_rows_come_back(tmp_path: Path, first: int, end: int) -> None:
     """What was written is read without Zarr, whatever shards and chunks it lies in."""
     mask = labels(70, 45)
     new_level(tmp_path / "0", 70, 45).write(mask)
+    (tmp_path / "0" / "c" / "0" / ".DS_Store").write_text("left by a program that shows folders")
 
     np.testing.assert_array_equal(read_rows(tmp_path / "0", (70, 45), first, end), mask[first:end])
 
