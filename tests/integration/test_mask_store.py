@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +265,30 @@ def test_who_writes_a_mask_returns_what_the_overlay_shows(
     stored = [read_mask(path, number) for number in range(SPEC.num_levels)][level]
     expected = cv2.resize(stored, shown[::-1], interpolation=cv2.INTER_NEAREST)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_writing_a_mask_does_not_load_zarr(tmp_path: Path) -> None:
+    """A run would wait for it, and keep its threads; only those who read a mask need it."""
+    program = """
+import sys
+from pathlib import Path
+from tests.integration.test_mask_store import RECORD, SPEC, some_mask, some_overview
+for name in [name for name in sys.modules if name.partition(".")[0] == "zarr"]:
+    del sys.modules[name]
+from dfaseg.inference.results.consumers import MaskResult
+result = MaskResult(Path(sys.argv[1]), SPEC, some_overview(), RECORD, (55, 65))
+result.begin()
+result.write_rows(some_mask())
+result.finish()
+print(*(name for name in sys.modules if name.partition(".")[0] == "zarr"))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "mask.zarr")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == []
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.zarr"), some_mask())
